@@ -1,0 +1,28 @@
+// The one error type of the aggregator. `code` is stable and documented; the message says what was wrong, where, and what
+// to do about it.
+
+/** Stable error codes; the part before the first underscore names the area. */
+export type ErrorCode =
+  | 'BATCH_INVALID' // a batch breaks the contract of the .proto
+  | 'BATCH_UNSUPPORTED_VERSION' // the agent speaks another protocol version
+  | 'BATCH_OUT_OF_ORDER' // a batch does not follow the one before it
+  | 'TOPOLOGY_INVALID' // the topology file cannot be read, or contradicts itself
+  | 'PRICE_BOOK_INVALID' // a price book cannot be read
+  | 'PRICE_OVERFLOW' // a cost does not fit DECIMAL(18,12)
+  | 'STORE_UNAVAILABLE' // the store cannot be read or written
+  | 'TABLE_INVALID' // what the store holds is not a table that we can read
+  | 'TABLE_CONFLICT' // the commit lost too many races
+  | 'QUERY_INVALID' // a report or statement cannot be run
+  | 'CONFIG_INVALID' // a flag or environment variable has a value it cannot have
+  | 'LISTEN_FAILED'; // the address cannot be listened on
+
+/** An error that an operator can act on. */
+export class FlowtollError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'FlowtollError';
+    this.code = code;
+  }
+}
