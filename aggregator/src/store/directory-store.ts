@@ -1,0 +1,305 @@
+// An object store in a directory of a local or network file system. Atomic creation is link(2): POSIX lets exactly one
+// process make a name. Knows files, knows nothing of what the objects mean.
+import { randomUUID } from 'node:crypto';
+import type { Dirent } from 'node:fs';
+import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { FlowtollError } from '../model/errors.ts';
+import { checkKey, compareUtf8 } from './keys.ts';
+import type { ObjectContent, ObjectStore, PutIfAbsentResult } from './store.ts';
+
+/** Folder in the root for files that are not objects yet. Names that begin with a dot are never objects. */
+const SCRATCH_FOLDER = '.flowtoll-scratch';
+
+/** A scratch file this old belongs to nobody any more: no write takes a day. */
+const SCRATCH_MAX_AGE_MS = 24 * 3600 * 1000;
+
+export interface DirectoryStoreOptions {
+  /** Open for reading only: nothing is created and nothing probed. A missing directory is an error then. */
+  readonly readOnly?: boolean;
+}
+
+/**
+ * Opens the directory `root` as a store. Unless `readOnly`, creates it if need be, and proves that it can be written and
+ * that creation is atomic there; throws STORE_UNAVAILABLE, saying what to do, if not.
+ */
+export async function openDirectoryStore(root: string, options: DirectoryStoreOptions = {}): Promise<DirectoryStore> {
+  const store = new DirectoryStore(resolve(root));
+  if (options.readOnly === true) {
+    await store.requireDirectory();
+  } else {
+    await store.prepare();
+  }
+  return store;
+}
+
+export class DirectoryStore implements ObjectStore {
+  readonly root: string;
+  readonly scratchDirectory: string;
+
+  constructor(root: string) {
+    this.root = root;
+    this.scratchDirectory = join(root, SCRATCH_FOLDER);
+  }
+
+  describe(): string {
+    return `directory ${this.root}`;
+  }
+
+  localPath(key: string): string {
+    checkKey(key);
+    return join(this.root, key);
+  }
+
+  async get(key: string): Promise<Uint8Array | undefined> {
+    const path = this.localPath(key);
+    try {
+      return await readFile(path);
+    } catch (error) {
+      if (isMissing(error)) {
+        return undefined;
+      }
+      throw unavailable(`cannot read ${path}`, 'check that the user of this process may read it', error);
+    }
+  }
+
+  async *list(prefix: string, startAfter = ''): AsyncIterable<string> {
+    const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
+    yield* this.#walk(folder, prefix, startAfter);
+  }
+
+  async listFolders(prefix: string): Promise<string[]> {
+    const folders = (await this.#entries(prefix)).filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+    return folders.sort(compareUtf8);
+  }
+
+  async put(key: string, content: ObjectContent): Promise<void> {
+    const target = this.localPath(key);
+    await this.#writing(target, async () => {
+      const scratch = await this.#stage(content);
+      await ensureFolder(dirname(target));
+      await rename(scratch, target);
+      await syncDirectory(dirname(target));
+    });
+  }
+
+  async putIfAbsent(key: string, content: ObjectContent): Promise<PutIfAbsentResult> {
+    const target = this.localPath(key);
+    return this.#writing(target, async () => {
+      const scratch = await this.#stage(content);
+      try {
+        await ensureFolder(dirname(target));
+        await link(scratch, target);
+      } catch (error) {
+        if (codeOf(error) === 'EEXIST') {
+          return 'exists';
+        }
+        throw error;
+      } finally {
+        await rm(scratch, { force: true });
+      }
+      await syncDirectory(dirname(target));
+      return 'created';
+    });
+  }
+
+  async delete(key: string): Promise<void> {
+    const path = this.localPath(key);
+    await this.#writing(path, () => rm(path, { force: true }));
+  }
+
+  /** Throws STORE_UNAVAILABLE unless the root is a directory that can be read. */
+  async requireDirectory(): Promise<void> {
+    const info = await stat(this.root).catch((error: unknown) => {
+      const hint = isMissing(error) ? 'check --store: there is no such directory' : 'check its permissions';
+      throw unavailable(`cannot open the store ${this.root}`, hint, error);
+    });
+    if (!info.isDirectory()) {
+      throw unavailable(
+        `cannot open the store ${this.root}`,
+        'it is not a directory: name one with --store',
+        undefined,
+      );
+    }
+  }
+
+  /** Creates the root and proves that conditional creation works in it. */
+  async prepare(): Promise<void> {
+    await this.#writing(this.root, () => ensureFolder(this.scratchDirectory));
+    await this.#removeStaleScratchFiles();
+    const probe = `${SCRATCH_FOLDER}/probe-${randomUUID()}`;
+    const first = await this.putIfAbsent(probe, Buffer.from('first'));
+    const second = await this.putIfAbsent(probe, Buffer.from('second'));
+    const content = await this.get(probe);
+    await this.delete(probe);
+    if (
+      first !== 'created' ||
+      second !== 'exists' ||
+      content === undefined ||
+      Buffer.from(content).toString() !== 'first'
+    ) {
+      throw unavailable(
+        `the file system of ${this.root} does not create files atomically`,
+        'use a file system with hard links (ext4, xfs, NFS), or an object store',
+        undefined,
+      );
+    }
+  }
+
+  /** Depth first in key order: a folder sorts as its name followed by "/", as it does in an object store. */
+  async *#walk(folder: string, prefix: string, startAfter: string): AsyncIterable<string> {
+    const keys = (await this.#entries(folder))
+      .map((entry) => folder + entry.name + (entry.isDirectory() ? '/' : ''))
+      .sort(compareUtf8);
+    for (const key of keys) {
+      if (key.endsWith('/')) {
+        const mayMatch = key.startsWith(prefix) || prefix.startsWith(key);
+        const allBefore = compareUtf8(key, startAfter) < 0 && !startAfter.startsWith(key);
+        if (mayMatch && !allBefore) {
+          yield* this.#walk(key, prefix, startAfter);
+        }
+      } else if (key.startsWith(prefix) && compareUtf8(key, startAfter) > 0) {
+        yield key;
+      }
+    }
+  }
+
+  async #entries(folder: string): Promise<Dirent[]> {
+    const path = join(this.root, folder);
+    try {
+      const entries = await readdir(path, { withFileTypes: true });
+      return entries.filter((entry) => !entry.name.startsWith('.'));
+    } catch (error) {
+      if (isMissing(error)) {
+        return [];
+      }
+      throw unavailable(`cannot list ${path}`, 'check that the user of this process may read it', error);
+    }
+  }
+
+  /** Brings the content into a durable file on the store's own file system and returns its path. */
+  async #stage(content: ObjectContent): Promise<string> {
+    const scratch = join(this.scratchDirectory, randomUUID());
+    if (content instanceof Uint8Array) {
+      const file = await open(scratch, 'wx');
+      try {
+        await file.writeFile(content);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      return scratch;
+    }
+    try {
+      await rename(content.file, scratch);
+    } catch (error) {
+      if (codeOf(error) !== 'EXDEV') {
+        throw error;
+      }
+      await copyFile(content.file, scratch);
+      await rm(content.file);
+    }
+    await syncFile(scratch);
+    return scratch;
+  }
+
+  async #removeStaleScratchFiles(): Promise<void> {
+    for (const name of await readdir(this.scratchDirectory)) {
+      const path = join(this.scratchDirectory, name);
+      const info = await stat(path).catch(() => undefined);
+      if (info !== undefined && Date.now() - info.mtimeMs > SCRATCH_MAX_AGE_MS) {
+        await rm(path, { force: true, recursive: true });
+      }
+    }
+  }
+
+  async #writing<T>(path: string, write: () => Promise<T>): Promise<T> {
+    try {
+      return await write();
+    } catch (error) {
+      throw error instanceof FlowtollError ? error : unavailable(`cannot write ${path}`, hintFor(error), error);
+    }
+  }
+}
+
+/**
+ * Creates the folder and what is missing above it, durably. Not `mkdir(…, { recursive: true })`: Node's never returns
+ * where a file system answers ENOENT for a folder whose parent exists (/proc).
+ */
+async function ensureFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST' && (await stat(folder)).isDirectory()) {
+      return;
+    }
+    if (!isMissing(error) || dirname(folder) === folder || (await exists(dirname(folder)))) {
+      throw error;
+    }
+    await ensureFolder(dirname(folder));
+    await ensureFolder(folder);
+    return;
+  }
+  await syncDirectory(dirname(folder));
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    (error: unknown) => {
+      if (isMissing(error)) {
+        return false;
+      }
+      throw error;
+    },
+  );
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+function isMissing(error: unknown): boolean {
+  return codeOf(error) === 'ENOENT';
+}
+
+function hintFor(error: unknown): string {
+  switch (codeOf(error)) {
+    case 'EACCES':
+    case 'EPERM':
+      return 'give the user of this process the right to write there, or name another directory with --store';
+    case 'EROFS':
+      return 'the file system is read-only: name another directory with --store';
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return 'the file system is full: free space; agents keep their batches meanwhile';
+    case 'ENOTDIR':
+    case 'EEXIST':
+      return 'a part of the path is a file: name a directory with --store';
+    default:
+      return 'check the directory given as --store';
+  }
+}
+
+function unavailable(what: string, hint: string, cause: unknown): FlowtollError {
+  const reason = cause instanceof Error ? ` (${codeOf(cause) ?? cause.message})` : '';
+  return new FlowtollError('STORE_UNAVAILABLE', `${what}${reason}: ${hint}`, { cause });
+}

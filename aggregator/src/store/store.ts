@@ -1,0 +1,42 @@
+// The object store as everything above sees it: whole objects under keys, and one atomic conditional write. It holds for a
+// directory, S3, GCS and Azure alike; it must not know what the objects mean.
+
+/** What an object is made of: bytes in memory, or a local file that the store may move away. */
+export type ObjectContent = Uint8Array | { readonly file: string };
+
+/** Result of a conditional write: this call created the object, or there was one already and it is unchanged. */
+export type PutIfAbsentResult = 'created' | 'exists';
+
+/**
+ * Objects under keys: relative paths of non-empty segments joined by "/". An object is written whole or not at all, and a
+ * completed write is durable and seen by every later call of every process. Every method throws FlowtollError
+ * STORE_UNAVAILABLE when the store cannot do it; after such an error of a write, nobody knows whether the write happened.
+ */
+export interface ObjectStore {
+  /** The object's bytes; undefined if there is no such object. */
+  get(key: string): Promise<Uint8Array | undefined>;
+
+  /** All keys that begin with `prefix` and come after `startAfter`, in the order of their UTF-8 bytes. */
+  list(prefix: string, startAfter?: string): AsyncIterable<string>;
+
+  /** The distinct first segments of what follows `prefix` (which ends in "/" or is empty) in keys that go on after it. */
+  listFolders(prefix: string): Promise<string[]>;
+
+  /** Writes the object, whether or not there is one. A `file` is consumed: it is gone afterwards. */
+  put(key: string, content: ObjectContent): Promise<void>;
+
+  /** Writes the object only if there is none. Of any number of concurrent calls exactly one creates. */
+  putIfAbsent(key: string, content: ObjectContent): Promise<PutIfAbsentResult>;
+
+  /** Deletes the object; no error if there is none. */
+  delete(key: string): Promise<void>;
+
+  /** Path of the file that is the object, in stores whose objects are files; absent in others. */
+  localPath?(key: string): string;
+
+  /** A local directory to write files in that are about to be put; putting from here needs no copy. */
+  readonly scratchDirectory: string;
+
+  /** Where the store is, for messages to people. */
+  describe(): string;
+}
