@@ -35,7 +35,7 @@ export type Batch = Message<"flowtoll.v1.Batch"> & {
 
   /**
    * From 1, without gaps within an epoch. (epoch, sequence) names a batch for ever: two batches with the same name have
-   * the same content.
+   * the same content, or one of them says that the other's flows are lost. Whichever is committed first is the truth.
    *
    * @generated from field: uint64 sequence = 2;
    */
@@ -233,7 +233,9 @@ export type Loss = Message<"flowtoll.v1.Loss"> & {
   /**
    * Why. A closed list that grows: an unknown word is kept as it is. In use: "events-dropped" (the kernel dropped
    * DESTROY events), "vanished" (entries gone without a DESTROY event), "no-counters" (entries without the accounting
-   * extension), "undecodable" (the kernel's record could not be read).
+   * extension), "undecodable" (the kernel's record could not be read), "queue-full" (the agent could not keep the flows
+   * until an aggregator took them), "rejected" (an aggregator found the batch invalid), "unencodable" (the flows break
+   * this contract).
    *
    * @generated from field: string reason = 1;
    */

@@ -268,8 +268,10 @@ export const IngestService: GenService<{
    * The aggregator acknowledges what it has committed, and may throttle.
    *
    * Errors end the stream: INVALID_ARGUMENT for a message that breaks this contract (the batch is not stored; sending it
-   * again is no use), FAILED_PRECONDITION for an unsupported protocol version or a sequence gap, RESOURCE_EXHAUSTED for
-   * a message over the size limit or too much at once, UNAVAILABLE when the store cannot be written (try again later).
+   * again is no use; the trailer "flowtoll-rejected-sequence" says which one it was, so that the agent can send one with
+   * the same number that says its flows are lost), FAILED_PRECONDITION for an unsupported protocol version or a sequence
+   * gap, RESOURCE_EXHAUSTED for a message over the size limit, ABORTED when another stream of the same epoch has taken
+   * over, UNAVAILABLE when the store cannot be read or the aggregator is stopping (try again later).
    *
    * @generated from rpc flowtoll.v1.IngestService.Ingest
    */

@@ -1,0 +1,42 @@
+// From a service as protobuf-es describes it to what grpc-js wants: method paths, and (de)serialisers of the messages.
+// Knows no service in particular.
+import {
+  type create,
+  type DescMessage,
+  type DescMethod,
+  type DescService,
+  fromBinary,
+  toBinary,
+} from '@bufbuild/protobuf';
+import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
+
+/** A message of any type; which one, the method's descriptor says. */
+type AnyMessage = ReturnType<typeof create>;
+
+/** The grpc-js definition of one method. */
+export function grpcMethod(method: DescMethod): MethodDefinition<AnyMessage, AnyMessage> {
+  return {
+    path: `/${method.parent.typeName}/${method.name}`,
+    requestStream: method.methodKind === 'client_streaming' || method.methodKind === 'bidi_streaming',
+    responseStream: method.methodKind === 'server_streaming' || method.methodKind === 'bidi_streaming',
+    requestSerialize: serialiser(method.input),
+    requestDeserialize: (bytes) => fromBinary(method.input, bytes),
+    responseSerialize: serialiser(method.output),
+    responseDeserialize: (bytes) => fromBinary(method.output, bytes),
+    originalName: method.localName,
+  };
+}
+
+/** The grpc-js definition of a service, methods by their name in lower camel case. */
+export function grpcService(service: DescService): ServiceDefinition {
+  return Object.fromEntries(service.methods.map((method) => [method.localName, grpcMethod(method)]));
+}
+
+function serialiser(schema: DescMessage): (message: AnyMessage) => Buffer {
+  return (message) => asBuffer(toBinary(schema, message));
+}
+
+/** The same bytes as a Buffer, not copied. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
