@@ -44,8 +44,15 @@ export interface WindowFlows {
   readonly losses: readonly Loss[];
 }
 
-/** Why bytes are missing. */
-export type LossReason = 'events-dropped' | 'vanished' | 'no-counters' | 'undecodable';
+/**
+ * Why bytes are missing.
+ * - events-dropped: the kernel had no room for DESTROY events; the last bytes of those entries are unknown.
+ * - vanished: entries are gone from the kernel and no DESTROY event came; their last bytes are unknown.
+ * - no-counters: entries without the accounting extension; none of their bytes are known.
+ * - counters-reset: another reader zeroed the kernel's counters; what they held since our last reading is unknown.
+ * - undecodable: messages of the kernel that could not be read.
+ */
+export type LossReason = 'events-dropped' | 'vanished' | 'no-counters' | 'counters-reset' | 'undecodable';
 
 /** Traffic that happened and that the flows do not hold. */
 export interface Loss {
