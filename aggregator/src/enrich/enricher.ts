@@ -1,0 +1,210 @@
+// Flows → rows: names both sides, decides which is local to the reporting node, and forms the legs. Classes and prices
+// are pricing's. Every byte of a flow is in exactly one row per leg and local side, whatever the topology knows.
+import type { FlowBatch } from '../model/flow-batch.ts';
+import type { FlowRow, Resolution } from '../model/flow-row.ts';
+import type { NodeIdentity, ServiceIdentity, Topology, TopologySource } from '../model/topology.ts';
+import { createResolveEndpoints, type Endpoint } from './endpoint.ts';
+import { decideLegs } from './leg.ts';
+import { protocolName } from './protocol-name.ts';
+import {
+  blankRow,
+  lossRow,
+  resetPrice,
+  setCounters,
+  setLocal,
+  setLocalUnnamed,
+  setPeer,
+  setReporter,
+  worseResolution,
+} from './row.ts';
+
+export interface EnricherOptions {
+  readonly topology: TopologySource;
+  /** Name of the cluster, for columns `cluster` and `peer_cluster`. */
+  readonly cluster: string;
+  /** Pod labels that rows carry in column `labels`. Default: none. */
+  readonly labelKeys?: readonly string[];
+}
+
+/** What one batch became. */
+export interface EnrichCounts {
+  readonly flows: number;
+  /** Rows emitted, loss rows too. */
+  readonly rows: number;
+  readonly lossRows: number;
+  /** Flows that the node passed on: two legs each. */
+  readonly forwardedFlows: number;
+  /** Flows whose legs nobody can know: one row each. */
+  readonly guessedFlows: number;
+  /** Flows of a reporting node that the topology does not have: their rows have no place. */
+  readonly unknownNodeFlows: number;
+}
+
+export interface Enricher {
+  /** Emits the rows of a batch in order. The row object is used again for the next row: copy what is to be kept. */
+  enrich(batch: FlowBatch, emit: (row: FlowRow) => void): EnrichCounts;
+}
+
+type Counts = { -readonly [K in keyof EnrichCounts]: EnrichCounts[K] };
+
+/** What is the same for all flows of a batch. */
+interface BatchContext {
+  readonly batch: FlowBatch;
+  readonly topology: Topology;
+  readonly reporter: NodeIdentity | undefined;
+  readonly endpoints: readonly Endpoint[];
+  readonly row: FlowRow;
+  readonly counts: Counts;
+  readonly emit: (row: FlowRow) => void;
+}
+
+export function createEnricher(options: EnricherOptions): Enricher {
+  const resolveEndpoints = createResolveEndpoints(options.labelKeys ?? []);
+  const row = blankRow(options.cluster);
+
+  return {
+    enrich(batch, emit) {
+      const topology = options.topology.snapshot();
+      const reporter = topology.lookupNode(batch.node);
+      const endpoints = resolveEndpoints(batch, topology);
+      const context = { batch, topology, reporter, endpoints, row, counts: noCounts(), emit };
+      setReporter(row, batch, reporter);
+      for (let index = 0; index < batch.count; index++) {
+        emitFlow(context, index);
+      }
+      for (const loss of batch.losses) {
+        context.counts.lossRows++;
+        context.counts.rows++;
+        emit(lossRow(loss, options.cluster, batch.node, reporter));
+      }
+      return context.counts;
+    },
+  };
+}
+
+function noCounts(): Counts {
+  return { flows: 0, rows: 0, lossRows: 0, forwardedFlows: 0, guessedFlows: 0, unknownNodeFlows: 0 };
+}
+
+function emitFlow(context: BatchContext, index: number): void {
+  const { batch, row, counts } = context;
+  const initiator = context.endpoints[batch.initiator[index]!]!;
+  const responder = context.endpoints[batch.responder[index]!]!;
+  counts.flows++;
+  if (context.reporter === undefined) {
+    counts.unknownNodeFlows++;
+  }
+  row.protocol = protocolName(batch.protocol[index]!);
+  row.port = batch.responderPort[index]!;
+  row.service = serviceOf(context, index, responder);
+  switch (decideLegs(initiator, responder, context.reporter !== undefined)) {
+    case 'initiator':
+      emitLeg(context, index, initiator, responder, true);
+      return;
+    case 'responder':
+      emitLeg(context, index, responder, initiator, false);
+      return;
+    case 'both':
+      emitLeg(context, index, initiator, responder, true);
+      emitLeg(context, index, responder, initiator, false);
+      return;
+    case 'forwarded':
+      counts.forwardedFlows++;
+      emitNodeLeg(context, index, initiator, originalDestination(context, index), false);
+      emitNodeLeg(context, index, responder, translatedSource(context, index), true);
+      return;
+    case 'guess-initiator':
+      counts.guessedFlows++;
+      emitGuess(context, index, initiator, responder, true);
+      return;
+    case 'guess-responder':
+      counts.guessedFlows++;
+      emitGuess(context, index, responder, initiator, false);
+      return;
+  }
+}
+
+/** A leg whose local side is an end of the flow. */
+function emitLeg(context: BatchContext, index: number, local: Endpoint, peer: Endpoint, isInitiator: boolean): void {
+  setLocal(context.row, local);
+  finishLeg(context, index, peer, isInitiator, local.resolution);
+}
+
+/** One row for a flow whose legs nobody can know. An end that lives elsewhere lends its address, not its name. */
+function emitGuess(context: BatchContext, index: number, local: Endpoint, peer: Endpoint, isInitiator: boolean): void {
+  if (local.whereabouts === 'elsewhere') {
+    setLocalUnnamed(context.row, null, local.address);
+  } else {
+    setLocal(context.row, local);
+  }
+  finishLeg(context, index, peer, isInitiator, local.whereabouts === 'elsewhere' ? 'none' : local.resolution);
+}
+
+/** A leg between the reporting node and one end of a flow that it passes on. `via`: the address it is known by there. */
+function emitNodeLeg(
+  context: BatchContext,
+  index: number,
+  peer: Endpoint,
+  via: Endpoint | undefined,
+  localIsInitiator: boolean,
+): void {
+  const isOwn = via?.isNodeAddress === true && via.whereabouts === 'here';
+  const ip = isOwn ? via.address : mainAddress(context.reporter, peer.address.includes(':'));
+  setLocalUnnamed(context.row, 'node', ip);
+  finishLeg(context, index, peer, localIsInitiator, 'exact');
+}
+
+function finishLeg(
+  context: BatchContext,
+  index: number,
+  peer: Endpoint,
+  localIsInitiator: boolean,
+  localResolution: Resolution,
+): void {
+  const { batch, row } = context;
+  resetPrice(row);
+  setPeer(row, peer);
+  setCounters(row, batch, index, localIsInitiator);
+  const sides = worseResolution(localResolution, peer.resolution);
+  row.resolution = batch.folded?.[index] === 1 ? worseResolution(sides, 'folded') : sides;
+  context.counts.rows++;
+  context.emit(row);
+}
+
+/** "namespace/name" of the service that the initiator asked for: by its address, or by a node's address and a node port. */
+function serviceOf(context: BatchContext, index: number, responder: Endpoint): string | null {
+  const asked = originalDestination(context, index);
+  const service =
+    asked === undefined
+      ? responder.service
+      : (asked.service ??
+        (asked.isNodeAddress
+          ? context.topology.lookupNodePort(context.batch.originalDestinationPort[index]!)
+          : undefined));
+  return service === undefined ? null : serviceName(service);
+}
+
+const serviceNames = new WeakMap<ServiceIdentity, string>();
+
+function serviceName(service: ServiceIdentity): string {
+  let name = serviceNames.get(service);
+  if (name === undefined) {
+    name = `${service.namespace}/${service.name}`;
+    serviceNames.set(service, name);
+  }
+  return name;
+}
+
+function originalDestination({ batch, endpoints }: BatchContext, index: number): Endpoint | undefined {
+  const position = batch.originalDestination[index]!;
+  return position === 0 ? undefined : endpoints[position - 1];
+}
+
+function translatedSource({ batch, endpoints }: BatchContext, index: number): Endpoint | undefined {
+  const position = batch.translatedSource[index]!;
+  return position === 0 ? undefined : endpoints[position - 1];
+}
+
+function mainAddress(node: NodeIdentity | undefined, isIpv6: boolean): string | null {
+  return node?.addresses.find((address) => address.includes(':') === isIpv6) ?? null;
+}

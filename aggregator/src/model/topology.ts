@@ -1,0 +1,81 @@
+// What is known about the addresses, nodes and services of one cluster, as enrichment reads it. A topology file is one
+// source, the Kubernetes API another: both sit behind this interface. Addresses are canonical text (RFC 5952 for IPv6).
+
+/** Where something is, as the cloud that bills it names it; null where nobody said. */
+export interface Place {
+  /** "aws", "gcp", "azure" or another word of the operator's. */
+  readonly provider: string | null;
+  readonly region: string | null;
+  /** Cloud availability zone. */
+  readonly zone: string | null;
+}
+
+/** How sure it is that an address had this identity in the interval asked for. */
+export type Certainty = 'exact' | 'ambiguous' | 'stale';
+
+export interface NodeIdentity extends Place {
+  readonly kind: 'node';
+  readonly name: string;
+  /** The first of each family is the node's main address. */
+  readonly addresses: readonly string[];
+}
+
+export interface PodIdentity {
+  readonly kind: 'pod';
+  readonly namespace: string;
+  readonly name: string;
+  readonly node: NodeIdentity;
+  readonly workloadKind: string | null;
+  readonly workload: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface ServiceIdentity {
+  readonly kind: 'service';
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** An address outside the cluster to which the operator gave a name, and perhaps a place. */
+export interface ExternalIdentity extends Place {
+  readonly kind: 'external';
+  readonly name: string;
+}
+
+export type Identity = NodeIdentity | PodIdentity | ServiceIdentity | ExternalIdentity;
+
+/** Whose address it was. */
+export interface AddressOwner {
+  readonly identity: Identity;
+  readonly certainty: Certainty;
+}
+
+/** What the known pods and nodes with an address in one prefix have in common. */
+export interface PrefixSummary extends Place {
+  /** Names of the nodes that they are or run on; never empty. */
+  readonly nodes: ReadonlySet<string>;
+  /** Their kind, where all are of one kind. */
+  readonly kind: 'pod' | 'node' | null;
+}
+
+/** Everything known at one moment. Does not change; a source hands out a new one. */
+export interface Topology {
+  lookupNode(name: string): NodeIdentity | undefined;
+  /**
+   * Whose address this was in the interval from `startUs`, inclusive, to `endUs`, exclusive (µs since the Unix epoch).
+   * A pod on the host network is its node. A prefix ("198.51.100.0/24") has only names of the operator's.
+   */
+  lookupAddress(address: string, startUs: number, endUs: number): AddressOwner | undefined;
+  /** What has an address in this prefix; undefined if nothing known does. */
+  lookupPrefix(prefix: string, startUs: number, endUs: number): PrefixSummary | undefined;
+  /** The service that listens on this port of every node. */
+  lookupNodePort(port: number): ServiceIdentity | undefined;
+  /** Whether the address or prefix lies in the ranges that belong to the cluster. */
+  inClusterRanges(address: string): boolean;
+}
+
+/** Where topologies come from. */
+export interface TopologySource {
+  /** The newest topology; the same object as long as nothing changed. */
+  snapshot(): Topology;
+}

@@ -1,0 +1,228 @@
+// Contradictions between the entries of a topology file, and canonical text for every address in it. Reports all it
+// finds; what it returns may be used only if it reported nothing.
+import { canonicalText, type Ip, type Prefix, parseAddress, parsePrefix } from './address.ts';
+import type { Located, TopologyDocument } from './document.ts';
+import { type Path, type Problems, pathText } from './problems.ts';
+import type { ExternalEntry, NodeEntry, PodEntry, ServiceEntry } from './schema.ts';
+
+/** An entry with its addresses in canonical form. */
+export interface Checked<T> {
+  readonly entry: T;
+  readonly addresses: readonly Ip[];
+}
+
+/** A file without contradictions. */
+export interface CheckedTopology {
+  readonly nodes: readonly Checked<NodeEntry>[];
+  readonly pods: readonly Checked<PodEntry>[];
+  readonly services: readonly Checked<ServiceEntry>[];
+  readonly external: readonly { readonly entry: ExternalEntry; readonly prefixes: readonly Prefix[] }[];
+  readonly clusterRanges: readonly Prefix[];
+}
+
+/** Checks the whole document; problems go to `problems`. */
+export function checkTopology(document: TopologyDocument, problems: Problems): CheckedTopology {
+  const owners = new AddressOwners(problems);
+  checkUnique(document.nodes, (node) => node.name, 'node', problems);
+  checkZones(document.nodes, problems);
+  const nodes = document.nodes.map((located) => checkNode(located, owners, problems));
+  checkUnique(document.pods, (pod) => `${pod.namespace}/${pod.name}`, 'pod', problems);
+  const nodeAddresses = addressesByNode(nodes);
+  const pods = document.pods.map((located) => checkPod(located, document, nodeAddresses, owners, problems));
+  checkUnique(document.services, (service) => `${service.namespace}/${service.name}`, 'service', problems);
+  const services = document.services.map((located) => checkService(located, owners, problems));
+  checkNodePorts(document.services, problems);
+  checkUnique(document.external, (external) => external.name, 'external', problems);
+  const external = checkExternal(document.external, problems);
+  return { nodes, pods, services, external, clusterRanges: checkRanges(document, problems) };
+}
+
+/** Remembers who has an address, and reports the second one. */
+class AddressOwners {
+  readonly #owners = new Map<string, { readonly what: string; readonly path: Path }>();
+  readonly #problems: Problems;
+
+  constructor(problems: Problems) {
+    this.#problems = problems;
+  }
+
+  claim(ip: Ip, what: string, path: Path, advice: string): void {
+    const text = canonicalText(ip);
+    const owner = this.#owners.get(text);
+    if (owner !== undefined) {
+      this.#problems.add(path, `${text} is also the address of ${owner.what} (${pathText(owner.path)}); ${advice}`);
+      return;
+    }
+    this.#owners.set(text, { what, path });
+  }
+}
+
+function checkUnique<T>(
+  entries: readonly Located<T>[],
+  nameOf: (entry: T) => string,
+  what: string,
+  problems: Problems,
+): void {
+  const seen = new Map<string, Path>();
+  for (const { path, entry } of entries) {
+    const name = nameOf(entry);
+    const first = seen.get(name);
+    if (first !== undefined) {
+      problems.add([...path, 'name'], `${what} ${name} is also ${pathText(first)}; give each ${what} one entry`);
+    } else {
+      seen.set(name, path);
+    }
+  }
+}
+
+/** A zone has one region, and a zone without a region cannot be placed. */
+function checkZones(nodes: readonly Located<NodeEntry>[], problems: Problems): void {
+  const regions = new Map<string, { readonly region: string; readonly path: Path }>();
+  for (const { path, entry } of nodes) {
+    if (entry.zone === undefined) {
+      continue;
+    }
+    if (entry.region === undefined) {
+      problems.add([...path, 'region'], `is missing, but zone ${entry.zone} is given; give the region of the zone`);
+      continue;
+    }
+    const key = JSON.stringify([entry.provider, entry.zone]);
+    const first = regions.get(key);
+    if (first === undefined) {
+      regions.set(key, { region: entry.region, path });
+    } else if (first.region !== entry.region) {
+      problems.add(
+        [...path, 'zone'],
+        `${entry.zone} is in region ${entry.region} here and in ${first.region} at ${pathText(first.path)}; a zone has one region`,
+      );
+    }
+  }
+}
+
+function parseAddresses(texts: readonly string[], path: Path, problems: Problems): { ip: Ip; path: Path }[] {
+  return texts.flatMap((text, index) => {
+    const addressPath = [...path, 'addresses', index];
+    const parsed = parseAddress(text);
+    if ('problem' in parsed) {
+      problems.add(addressPath, parsed.problem);
+      return [];
+    }
+    return [{ ip: parsed.value, path: addressPath }];
+  });
+}
+
+function checkNode({ path, entry }: Located<NodeEntry>, owners: AddressOwners, problems: Problems): Checked<NodeEntry> {
+  const addresses = parseAddresses(entry.addresses, path, problems);
+  for (const { ip, path: addressPath } of addresses) {
+    owners.claim(ip, `node ${entry.name}`, addressPath, 'give each node its own addresses');
+  }
+  return { entry, addresses: addresses.map(({ ip }) => ip) };
+}
+
+function addressesByNode(nodes: readonly Checked<NodeEntry>[]): Map<string, Set<string>> {
+  return new Map(nodes.map(({ entry, addresses }) => [entry.name, new Set(addresses.map(canonicalText))]));
+}
+
+function checkPod(
+  { path, entry }: Located<PodEntry>,
+  document: TopologyDocument,
+  nodeAddresses: ReadonlyMap<string, ReadonlySet<string>>,
+  owners: AddressOwners,
+  problems: Problems,
+): Checked<PodEntry> {
+  if (!document.nodeNames.has(entry.node)) {
+    problems.add([...path, 'node'], `node ${entry.node} is not in nodes; add it there, or correct the name`);
+  }
+  const addresses = parseAddresses(entry.addresses, path, problems);
+  const own = nodeAddresses.get(entry.node);
+  for (const { ip, path: addressPath } of addresses) {
+    if (entry.hostNetwork !== true) {
+      const advice = 'give each pod its own addresses, or set hostNetwork: true if it uses those of its node';
+      owners.claim(ip, `pod ${entry.namespace}/${entry.name}`, addressPath, advice);
+    } else if (own !== undefined && !own.has(canonicalText(ip))) {
+      problems.add(
+        addressPath,
+        `${canonicalText(ip)} is not an address of node ${entry.node}, but the pod has hostNetwork: true; list it under the node, or remove hostNetwork`,
+      );
+    }
+  }
+  return { entry, addresses: addresses.map(({ ip }) => ip) };
+}
+
+function checkService(
+  { path, entry }: Located<ServiceEntry>,
+  owners: AddressOwners,
+  problems: Problems,
+): Checked<ServiceEntry> {
+  const addresses = parseAddresses(entry.addresses ?? [], path, problems);
+  for (const { ip, path: addressPath } of addresses) {
+    const advice = 'a service needs addresses of its own; for ports on node addresses list nodePorts';
+    owners.claim(ip, `service ${entry.namespace}/${entry.name}`, addressPath, advice);
+  }
+  return { entry, addresses: addresses.map(({ ip }) => ip) };
+}
+
+function checkNodePorts(services: readonly Located<ServiceEntry>[], problems: Problems): void {
+  const seen = new Map<number, { readonly what: string; readonly path: Path }>();
+  for (const { path, entry } of services) {
+    const what = `${entry.namespace}/${entry.name}`;
+    (entry.nodePorts ?? []).forEach((port, index) => {
+      const portPath = [...path, 'nodePorts', index];
+      const first = seen.get(port);
+      if (first === undefined) {
+        seen.set(port, { what, path: portPath });
+      } else if (first.what !== what) {
+        problems.add(
+          portPath,
+          `${port} is also a node port of service ${first.what} (${pathText(first.path)}); keep one`,
+        );
+      }
+    });
+  }
+}
+
+function checkExternal(
+  entries: readonly Located<ExternalEntry>[],
+  problems: Problems,
+): { entry: ExternalEntry; prefixes: Prefix[] }[] {
+  const seen = new Map<string, Path>();
+  return entries.map(({ path, entry }) => {
+    if (entry.zone !== undefined && entry.region === undefined) {
+      problems.add([...path, 'region'], `is missing, but zone ${entry.zone} is given; give the region of the zone`);
+    }
+    const prefixes = parsePrefixes(entry.addresses, [...path, 'addresses'], true, problems);
+    for (const { prefix, path: prefixPath } of prefixes) {
+      const text = `${canonicalText(prefix.network)}/${prefix.bits}`;
+      const first = seen.get(text);
+      if (first === undefined) {
+        seen.set(text, prefixPath);
+      } else {
+        problems.add(prefixPath, `${text} is also ${pathText(first)}; name it once`);
+      }
+    }
+    return { entry, prefixes: prefixes.map(({ prefix }) => prefix) };
+  });
+}
+
+function checkRanges(document: TopologyDocument, problems: Problems): Prefix[] {
+  return (['pods', 'services', 'nodes'] as const).flatMap((key) =>
+    parsePrefixes(document.ranges[key] ?? [], ['ranges', key], false, problems).map(({ prefix }) => prefix),
+  );
+}
+
+function parsePrefixes(
+  texts: readonly string[],
+  path: Path,
+  allowAddress: boolean,
+  problems: Problems,
+): { prefix: Prefix; path: Path }[] {
+  return texts.flatMap((text, index) => {
+    const prefixPath = [...path, index];
+    const parsed = parsePrefix(text, allowAddress);
+    if ('problem' in parsed) {
+      problems.add(prefixPath, parsed.problem);
+      return [];
+    }
+    return [{ prefix: parsed.value, path: prefixPath }];
+  });
+}

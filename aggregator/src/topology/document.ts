@@ -1,0 +1,122 @@
+// Text of a topology file → its entries, each known to have the right shape. Entries are checked one by one, so that a
+// broken one hides no problem of another. Contradictions between entries are check.ts's.
+import { parseDocument } from 'yaml';
+import type { z } from 'zod';
+import type { Path, Problems } from './problems.ts';
+import {
+  type ExternalEntry,
+  externalSchema,
+  type NodeEntry,
+  nodeSchema,
+  type PodEntry,
+  podSchema,
+  type RangesEntry,
+  rangesSchema,
+  type ServiceEntry,
+  serviceSchema,
+  topologySchema,
+} from './schema.ts';
+
+/** An entry and where it stands in the file. */
+export interface Located<T> {
+  readonly path: Path;
+  readonly entry: T;
+}
+
+/** The well-formed entries of a file. */
+export interface TopologyDocument {
+  readonly cluster: string | undefined;
+  readonly ranges: RangesEntry;
+  readonly nodes: readonly Located<NodeEntry>[];
+  readonly pods: readonly Located<PodEntry>[];
+  readonly services: readonly Located<ServiceEntry>[];
+  readonly external: readonly Located<ExternalEntry>[];
+  /** Names of all node entries, malformed ones too: a reference to those is not a second problem. */
+  readonly nodeNames: ReadonlySet<string>;
+}
+
+type Raw = Record<string, unknown>;
+
+/** Parses YAML or JSON (which is YAML); undefined if the text is neither, or no mapping. */
+export function readDocument(text: string, problems: Problems): TopologyDocument | undefined {
+  const document = parseDocument(text, { prettyErrors: true });
+  for (const error of document.errors) {
+    problems.add([], `not readable as YAML or JSON: ${error.message.trim().replaceAll(/\s*\n\s*/g, ' ')}`);
+  }
+  if (document.errors.length > 0) {
+    return undefined;
+  }
+  const raw = toPlain(document, problems);
+  if (raw === undefined) {
+    return undefined;
+  }
+  if (!isMapping(raw)) {
+    problems.add([], 'holds no mapping; it must begin with "version: 1" and list nodes');
+    return undefined;
+  }
+  checkTopLevel(raw, problems);
+  const ranges = rangesSchema.safeParse(raw['ranges'] ?? {});
+  if (!ranges.success) {
+    problems.addIssues(['ranges'], ranges.error);
+  }
+  return {
+    cluster: typeof raw['cluster'] === 'string' ? raw['cluster'] : undefined,
+    ranges: ranges.success ? ranges.data : {},
+    nodes: readEntries(raw, 'nodes', nodeSchema, problems),
+    pods: readEntries(raw, 'pods', podSchema, problems),
+    services: readEntries(raw, 'services', serviceSchema, problems),
+    external: readEntries(raw, 'external', externalSchema, problems),
+    nodeNames: new Set(rawList(raw, 'nodes').flatMap((node) => (isMapping(node) ? [String(node['name'])] : []))),
+  };
+}
+
+/** Expanding aliases may fail where parsing did not: too many of them, or one that names nothing. */
+function toPlain(document: ReturnType<typeof parseDocument>, problems: Problems): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    problems.add([], `not readable as YAML: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  }
+}
+
+/** The top level without what is inside its lists: those are checked entry by entry. */
+function checkTopLevel(raw: Raw, problems: Problems): void {
+  const shallow: Raw = { ...raw };
+  delete shallow['ranges'];
+  for (const key of ['nodes', 'pods', 'services', 'external']) {
+    if (Array.isArray(shallow[key])) {
+      delete shallow[key];
+      if (key === 'nodes' && rawList(raw, key).length === 0) {
+        problems.add(['nodes'], 'is empty; list at least the nodes that run an agent');
+      }
+    }
+  }
+  // An absent "nodes" is one problem; a list that is present was taken out above and is not.
+  const shape = Array.isArray(raw['nodes']) ? topologySchema.omit({ nodes: true }) : topologySchema;
+  const checked = shape.safeParse(shallow);
+  if (!checked.success) {
+    problems.addIssues([], checked.error);
+  }
+}
+
+function readEntries<T>(raw: Raw, key: string, schema: z.ZodType<T>, problems: Problems): Located<T>[] {
+  return rawList(raw, key).flatMap((item, index) => {
+    const path = [key, index];
+    const parsed = schema.safeParse(item);
+    if (!parsed.success) {
+      problems.addIssues(path, parsed.error);
+      return [];
+    }
+    return [{ path, entry: parsed.data }];
+  });
+}
+
+function rawList(raw: Raw, key: string): readonly unknown[] {
+  const list = raw[key];
+  return Array.isArray(list) ? list : [];
+}
+
+function isMapping(value: unknown): value is Raw {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,251 @@
+// A topology that a file describes: it holds for all time, so every name in it is exact. Implements model/topology.ts.
+import { readFileSync } from 'node:fs';
+import { FlowtollError } from '../model/errors.ts';
+import type {
+  AddressOwner,
+  ExternalIdentity,
+  Identity,
+  NodeIdentity,
+  PodIdentity,
+  PrefixSummary,
+  ServiceIdentity,
+  Topology,
+  TopologySource,
+} from '../model/topology.ts';
+import { canonicalText, contains, type Ip, type Prefix, parsePrefix } from './address.ts';
+import { type CheckedTopology, checkTopology } from './check.ts';
+import { readDocument } from './document.ts';
+import { Problems } from './problems.ts';
+
+/** Providers for which there is a price book. */
+const PRICED_PROVIDERS = new Set(['aws', 'gcp', 'azure']);
+
+/** Lookups of outside addresses kept at most; they repeat from batch to batch, and there may be any number of them. */
+const CACHE_ENTRIES_MAX = 100_000;
+
+/** A topology file, read. */
+export interface TopologyFile {
+  readonly source: TopologySource;
+  /** Name of the cluster, if the file gives one. */
+  readonly cluster: string | undefined;
+  /** What is allowed but perhaps not meant; for the log. */
+  readonly notes: readonly string[];
+}
+
+/** Reads a topology file. Throws TOPOLOGY_INVALID, listing every problem. */
+export function loadTopologyFile(path: string): TopologyFile {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new FlowtollError(
+      'TOPOLOGY_INVALID',
+      `topology file ${path} cannot be read: ${reason}; check the path and its permissions`,
+      { cause },
+    );
+  }
+  return parseTopology(text, path);
+}
+
+/** Parses the text of a topology file, YAML or JSON; `file` names it in errors. */
+export function parseTopology(text: string, file: string): TopologyFile {
+  const problems = new Problems();
+  const document = readDocument(text, problems);
+  const checked = document === undefined ? undefined : checkTopology(document, problems);
+  problems.throwIfAny(file);
+  if (document === undefined || checked === undefined) {
+    throw new FlowtollError('TOPOLOGY_INVALID', `topology file ${file} cannot be read`);
+  }
+  const topology = new FileTopology(checked);
+  return { source: { snapshot: () => topology }, cluster: document.cluster, notes: notesOf(checked) };
+}
+
+function notesOf({ nodes }: CheckedTopology): string[] {
+  const unpriced = new Map<string, string[]>();
+  for (const { entry } of nodes) {
+    if (entry.provider !== undefined && !PRICED_PROVIDERS.has(entry.provider)) {
+      unpriced.set(entry.provider, [...(unpriced.get(entry.provider) ?? []), entry.name]);
+    }
+  }
+  return [...unpriced].map(
+    ([provider, names]) =>
+      `provider "${provider}" of ${names.length} node(s) (${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}) is not one of ${[...PRICED_PROVIDERS].join(', ')}: their traffic is counted but not priced`,
+  );
+}
+
+interface NamedPrefix {
+  readonly prefix: Prefix;
+  readonly owner: AddressOwner;
+}
+
+interface Outside {
+  readonly owner: AddressOwner | undefined;
+  readonly inClusterRanges: boolean;
+}
+
+class FileTopology implements Topology {
+  readonly #nodes = new Map<string, NodeIdentity>();
+  readonly #owners = new Map<string, AddressOwner>();
+  readonly #nodePorts = new Map<number, ServiceIdentity>();
+  /** Pods and nodes with each address, to summarise prefixes. */
+  readonly #members: { readonly prefix: Prefix; readonly identity: NodeIdentity | PodIdentity }[] = [];
+  /** Longest prefix first. */
+  readonly #external: readonly NamedPrefix[];
+  readonly #clusterRanges: readonly Prefix[];
+  readonly #outside = new Map<string, Outside>();
+  readonly #summaries = new Map<string, PrefixSummary | undefined>();
+
+  constructor(checked: CheckedTopology) {
+    this.#addNodes(checked);
+    this.#addPods(checked);
+    this.#addServices(checked);
+    this.#external = checked.external
+      .flatMap(({ entry, prefixes }) => {
+        const identity: ExternalIdentity = { kind: 'external', name: entry.name, ...placeOf(entry) };
+        return prefixes.map((prefix) => ({ prefix, owner: exact(identity) }));
+      })
+      .sort((a, b) => b.prefix.bits - a.prefix.bits);
+    this.#clusterRanges = checked.clusterRanges;
+  }
+
+  lookupNode(name: string): NodeIdentity | undefined {
+    return this.#nodes.get(name);
+  }
+
+  lookupAddress(address: string): AddressOwner | undefined {
+    return this.#owners.get(address) ?? this.#lookupOutside(address).owner;
+  }
+
+  lookupPrefix(prefix: string): PrefixSummary | undefined {
+    if (!this.#summaries.has(prefix)) {
+      makeRoom(this.#summaries);
+      this.#summaries.set(prefix, this.#summarise(prefix));
+    }
+    return this.#summaries.get(prefix);
+  }
+
+  lookupNodePort(port: number): ServiceIdentity | undefined {
+    return this.#nodePorts.get(port);
+  }
+
+  inClusterRanges(address: string): boolean {
+    return this.#lookupOutside(address).inClusterRanges;
+  }
+
+  #addNodes({ nodes }: CheckedTopology): void {
+    for (const { entry, addresses } of nodes) {
+      const identity: NodeIdentity = {
+        kind: 'node',
+        name: entry.name,
+        addresses: addresses.map(canonicalText),
+        ...placeOf(entry),
+      };
+      this.#nodes.set(entry.name, identity);
+      this.#addMember(identity, addresses);
+    }
+  }
+
+  #addPods({ pods }: CheckedTopology): void {
+    for (const { entry, addresses } of pods) {
+      const node = this.#nodes.get(entry.node);
+      if (entry.hostNetwork === true || node === undefined) {
+        continue;
+      }
+      const identity: PodIdentity = {
+        kind: 'pod',
+        namespace: entry.namespace,
+        name: entry.name,
+        node,
+        // A pod that nobody owns is its own workload, so that grouping by workload hides no traffic.
+        workloadKind: entry.workload?.kind ?? 'Pod',
+        workload: entry.workload?.name ?? entry.name,
+        labels: entry.labels ?? {},
+      };
+      this.#addMember(identity, addresses);
+    }
+  }
+
+  #addServices({ services }: CheckedTopology): void {
+    for (const { entry, addresses } of services) {
+      const identity: ServiceIdentity = { kind: 'service', namespace: entry.namespace, name: entry.name };
+      for (const ip of addresses) {
+        this.#owners.set(canonicalText(ip), exact(identity));
+      }
+      for (const port of entry.nodePorts ?? []) {
+        this.#nodePorts.set(port, identity);
+      }
+    }
+  }
+
+  #addMember(identity: NodeIdentity | PodIdentity, addresses: readonly Ip[]): void {
+    const owner = exact(identity);
+    for (const network of addresses) {
+      this.#owners.set(canonicalText(network), owner);
+      this.#members.push({ prefix: { network, bits: network.kind() === 'ipv4' ? 32 : 128 }, identity });
+    }
+  }
+
+  #lookupOutside(address: string): Outside {
+    let outside = this.#outside.get(address);
+    if (outside === undefined) {
+      makeRoom(this.#outside);
+      outside = this.#resolveOutside(address);
+      this.#outside.set(address, outside);
+    }
+    return outside;
+  }
+
+  #resolveOutside(address: string): Outside {
+    const parsed = parsePrefix(address, true);
+    if ('problem' in parsed) {
+      return { owner: undefined, inClusterRanges: false };
+    }
+    return {
+      owner: this.#external.find(({ prefix }) => contains(prefix, parsed.value))?.owner,
+      inClusterRanges: this.#clusterRanges.some((range) => contains(range, parsed.value)),
+    };
+  }
+
+  #summarise(text: string): PrefixSummary | undefined {
+    const parsed = parsePrefix(text, true);
+    if ('problem' in parsed) {
+      return undefined;
+    }
+    const inside = this.#members.filter(({ prefix }) => contains(parsed.value, prefix)).map(({ identity }) => identity);
+    if (inside.length === 0) {
+      return undefined;
+    }
+    const nodes = inside.map((identity) => (identity.kind === 'pod' ? identity.node : identity));
+    return {
+      nodes: new Set(nodes.map((node) => node.name)),
+      kind: common(inside.map((identity) => identity.kind)),
+      provider: common(nodes.map((node) => node.provider)),
+      region: common(nodes.map((node) => node.region)),
+      zone: common(nodes.map((node) => node.zone)),
+    };
+  }
+}
+
+function exact(identity: Identity): AddressOwner {
+  return { identity, certainty: 'exact' };
+}
+
+function placeOf(entry: {
+  readonly provider?: string | undefined;
+  readonly region?: string | undefined;
+  readonly zone?: string | undefined;
+}): { provider: string | null; region: string | null; zone: string | null } {
+  return { provider: entry.provider ?? null, region: entry.region ?? null, zone: entry.zone ?? null };
+}
+
+function common<T>(values: readonly T[]): T | null {
+  const [first] = values;
+  return first !== undefined && values.every((value) => value === first) ? first : null;
+}
+
+function makeRoom(cache: Map<string, unknown>): void {
+  if (cache.size >= CACHE_ENTRIES_MAX) {
+    cache.clear();
+  }
+}

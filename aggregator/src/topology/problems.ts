@@ -1,0 +1,55 @@
+// Collects everything that is wrong with a topology file, so that one reading shows all of it.
+import type { z } from 'zod';
+import { FlowtollError } from '../model/errors.ts';
+
+/** Path into the file, such as ["pods", 3, "addresses", 0]. */
+export type Path = readonly PropertyKey[];
+
+/** `pods[3].addresses[0]`; the file itself for the empty path. */
+export function pathText(path: Path): string {
+  let text = '';
+  for (const key of path) {
+    text += typeof key === 'number' ? `[${key}]` : text === '' ? String(key) : `.${String(key)}`;
+  }
+  return text === '' ? '(file)' : text;
+}
+
+/** A growing list of problems. */
+export class Problems {
+  readonly #lines: string[] = [];
+
+  get count(): number {
+    return this.#lines.length;
+  }
+
+  /** `message` says what is wrong and what to do. */
+  add(path: Path, message: string): void {
+    this.#lines.push(`${pathText(path)}: ${message}`);
+  }
+
+  /** Everything that zod found, below `path`. */
+  addIssues(path: Path, error: z.ZodError): void {
+    for (const issue of error.issues) {
+      this.add([...path, ...issue.path], issueText(issue));
+    }
+  }
+
+  /** Throws one error that lists all problems, if there are any. */
+  throwIfAny(file: string): void {
+    if (this.#lines.length > 0) {
+      const count = this.#lines.length === 1 ? '1 problem' : `${this.#lines.length} problems`;
+      const list = this.#lines.map((line) => `\n  ${line}`).join('');
+      throw new FlowtollError('TOPOLOGY_INVALID', `topology file ${file} has ${count}:${list}`);
+    }
+  }
+}
+
+function issueText(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'unrecognized_keys') {
+    return `unknown ${issue.keys.length === 1 ? 'key' : 'keys'} ${issue.keys.join(', ')}; remove, or correct the spelling`;
+  }
+  if (issue.code === 'invalid_type' && issue.input === undefined && issue.message.includes('undefined')) {
+    return `is missing; give a ${issue.expected}`;
+  }
+  return `${issue.message}; see docs/topology.md`;
+}
