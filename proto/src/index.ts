@@ -13,4 +13,5 @@ export {
 export { compressionOrder } from './flow-order.ts';
 export { asBuffer, grpcMethod, grpcService } from './grpc.ts';
 export { WireError, type WireErrorCode } from './wire-error.ts';
+export { WIRE_BYTES, WireReader } from './wire-reader.ts';
 export { compressFrame, decompressFrame, frameContentSize } from './zstd.ts';

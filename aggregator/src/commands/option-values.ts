@@ -1,0 +1,44 @@
+// Text of command-line options → values. Each parser says in its error what it accepts; commander puts the flag or the
+// environment variable before it.
+import { InvalidArgumentError } from 'commander';
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** "500ms", "30s", "2m", "1h" → milliseconds, between the bounds. */
+export function parseDuration(leastMs: number, mostMs: number): (text: string) => number {
+  return (text) => {
+    const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text.trim());
+    const value = match === null ? Number.NaN : Number(match[1]) * UNIT_MS[match[2]!]!;
+    if (!(value >= leastMs && value <= mostMs)) {
+      throw new InvalidArgumentError(
+        `It takes a time like 500ms, 30s or 2m, from ${durationText(leastMs)} to ${durationText(mostMs)}.`,
+      );
+    }
+    return Math.round(value);
+  };
+}
+
+function durationText(ms: number): string {
+  if (ms % 3_600_000 === 0) return `${ms / 3_600_000}h`;
+  if (ms % 60_000 === 0) return `${ms / 60_000}m`;
+  return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
+}
+
+/** Where to listen. */
+export interface ListenAddress {
+  /** Name, IPv4 address, or IPv6 address without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** "127.0.0.1:4317", "[::1]:4317", "localhost:0", ":4317" (all addresses). */
+export function parseListenAddress(text: string): ListenAddress {
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text.trim());
+  const port = match === null ? Number.NaN : Number(match[3]);
+  if (match === null || !(port <= 65_535)) {
+    throw new InvalidArgumentError(
+      'It takes host:port, like 127.0.0.1:4317, [::1]:4317 or :4317 (all addresses); port 0 lets the system choose.',
+    );
+  }
+  return { host: match[1] ?? (match[2] === '' ? '::' : match[2]!), port };
+}

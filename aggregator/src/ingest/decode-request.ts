@@ -1,0 +1,88 @@
+// Bytes of an IngestRequest → its message, with a FlowColumns left as bytes for the column codec. protobuf-es reads the
+// small parts; the large ones are walked over first, so that no message makes it allocate an object per byte.
+import { fromBinary } from '@bufbuild/protobuf';
+import { type Batch, BatchSchema, type Hello, HelloSchema, WIRE_BYTES, WireError, WireReader } from '@flowtoll/proto';
+import { InvalidMessageError } from './invalid-message.ts';
+
+/** What an agent may say. `columns` are the bytes of an uncompressed FlowColumns; `batch` is all the rest. */
+export type DecodedRequest =
+  | { readonly kind: 'hello'; readonly hello: Hello }
+  | { readonly kind: 'batch'; readonly batch: Batch; readonly columns: Uint8Array | undefined };
+
+const REQUEST_HELLO = 1;
+const REQUEST_BATCH = 2;
+const BATCH_COLUMNS = 6;
+const BATCH_ZSTD_COLUMNS = 7;
+const BATCH_LOSSES = 8;
+
+/** Losses in one batch: an agent knows a handful of reasons. */
+const LOSSES_MAX = 1000;
+
+/** Unknown fields are for later versions of the contract; we keep none of them. */
+const READ_OPTIONS = { readUnknownFields: false };
+
+/** Reads one message. Throws InvalidMessageError `malformed` for bytes that are none. */
+export function decodeRequest(bytes: Uint8Array): DecodedRequest {
+  try {
+    return decode(bytes);
+  } catch (error) {
+    if (error instanceof InvalidMessageError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new InvalidMessageError('malformed', `IngestRequest of ${bytes.length} bytes: ${reason}`, { cause: error });
+  }
+}
+
+function decode(bytes: Uint8Array): DecodedRequest {
+  let request: DecodedRequest | undefined;
+  const reader = new WireReader(bytes);
+  while (reader.next()) {
+    const { fieldNumber } = reader;
+    if (fieldNumber !== REQUEST_HELLO && fieldNumber !== REQUEST_BATCH) {
+      reader.skip();
+      continue;
+    }
+    const body = lengthDelimited(reader, fieldNumber === REQUEST_HELLO ? 'hello' : 'batch');
+    if (request !== undefined) throw new InvalidMessageError('malformed', 'IngestRequest holds more than one message');
+    request =
+      fieldNumber === REQUEST_HELLO
+        ? { kind: 'hello', hello: fromBinary(HelloSchema, body, READ_OPTIONS) }
+        : decodeBatch(body);
+  }
+  if (request === undefined) {
+    throw new InvalidMessageError('malformed', 'IngestRequest holds neither hello nor batch');
+  }
+  return request;
+}
+
+function lengthDelimited(reader: WireReader, what: string): Uint8Array {
+  if (reader.wireType !== WIRE_BYTES) throw new WireError('WIRE_TYPE', `${what} has wire type ${reader.wireType}`);
+  const length = reader.length(what);
+  reader.position += length;
+  return reader.bytes.subarray(reader.position - length, reader.position);
+}
+
+function decodeBatch(bytes: Uint8Array): DecodedRequest {
+  let columns: { readonly bytes: Uint8Array; readonly start: number; readonly end: number } | undefined;
+  let flowFields = 0;
+  let losses = 0;
+  const reader = new WireReader(bytes);
+  for (let start = 0; reader.next(); start = reader.position) {
+    const { fieldNumber } = reader;
+    if (fieldNumber === BATCH_COLUMNS) {
+      const body = lengthDelimited(reader, 'batch.columns');
+      columns = { bytes: body, start, end: reader.position };
+    } else reader.skip();
+    if (fieldNumber === BATCH_COLUMNS || fieldNumber === BATCH_ZSTD_COLUMNS) flowFields++;
+    if (fieldNumber === BATCH_LOSSES) losses++;
+    // Merging two dictionaries would give meaning to indices that had none; nobody sends that.
+    if (flowFields > 1) throw new InvalidMessageError('malformed', 'batch.flows is given twice');
+    if (losses > LOSSES_MAX) {
+      throw new InvalidMessageError('loss', `batch.losses has ${losses} elements or more; at most ${LOSSES_MAX}`);
+    }
+  }
+  if (columns === undefined) {
+    return { kind: 'batch', batch: fromBinary(BatchSchema, bytes, READ_OPTIONS), columns: undefined };
+  }
+  const rest = Buffer.concat([bytes.subarray(0, columns.start), bytes.subarray(columns.end)]);
+  return { kind: 'batch', batch: fromBinary(BatchSchema, rest, READ_OPTIONS), columns: columns.bytes };
+}

@@ -1,0 +1,27 @@
+// What the ingest counts. Every message that is not taken is counted under a reason.
+import type { RejectReason } from './invalid-message.ts';
+
+/** Counts since the start of the process. */
+export interface IngestCounters {
+  streamsOpened: number;
+  batches: number;
+  flows: number;
+  /** Bytes of accepted batches as they were sent. */
+  wireBytes: number;
+  /** Batches that came again: in the table already, or waiting for their commit. */
+  duplicates: number;
+  /** Messages that were not taken, by reason. */
+  readonly rejected: Map<RejectReason, number>;
+  /** Streams that ended because another one of their epoch took over. */
+  superseded: number;
+}
+
+/** All zero. */
+export function createIngestCounters(): IngestCounters {
+  return { streamsOpened: 0, batches: 0, flows: 0, wireBytes: 0, duplicates: 0, rejected: new Map(), superseded: 0 };
+}
+
+/** Adds one to a reason. */
+export function countRejected(counters: IngestCounters, reason: RejectReason): void {
+  counters.rejected.set(reason, (counters.rejected.get(reason) ?? 0) + 1);
+}
