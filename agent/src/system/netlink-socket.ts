@@ -70,7 +70,7 @@ export interface EventReader {
 /** A socket that listens to multicast groups. Reads never block. */
 export class EventSocket {
   readonly #fd: number;
-  readonly #reliable: boolean;
+  #reliable: boolean;
   readonly #slots = new Int32Array((EVENTS_PER_CALL * EVENT_SLOT_BYTES) / 4);
   readonly #iovecs = new Uint8Array(EVENTS_PER_CALL * IOVEC_BYTES);
   readonly #headers = new Uint8Array(EVENTS_PER_CALL * MMSGHDR_BYTES);
@@ -109,6 +109,12 @@ export class EventSocket {
   /** Whether the kernel keeps undelivered events. */
   get reliable(): boolean {
     return this.#reliable;
+  }
+
+  /** Switches NETLINK_BROADCAST_ERROR. Off: what the kernel still keeps for us is dropped and counted. */
+  setReliable(reliable: boolean): void {
+    setsockopt(this.#fd, SOL_NETLINK, NETLINK_BROADCAST_ERROR, reliable ? 1 : 0, CAPABILITY_HINT);
+    this.#reliable = reliable;
   }
 
   /** How many messages the kernel could not deliver since the socket was opened (struct sock, sk_drops; 32 bits). */

@@ -58,6 +58,17 @@ export class LiveConntrack {
     return this.#events.drops();
   }
 
+  /** Whether the kernel keeps events that it cannot deliver. */
+  get reliableEvents(): boolean {
+    return this.#events.reliable;
+  }
+
+  /** Switches between keeping and dropping undeliverable events. What was undeliverable so far was not lost. */
+  setReliableEvents(reliable: boolean): void {
+    this.#drops = this.#events.drops();
+    this.#events.setReliable(reliable);
+  }
+
   /** Hands over the events that are there, at most about 65,000; returns how many. */
   pollEvents(consumer: ConntrackConsumer): number {
     let total = 0;
@@ -115,8 +126,11 @@ export class LiveConntrack {
 
   /** ENOBUFS says that events were lost, the socket's drop counter says how many. */
   #reportDrops(consumer: ConntrackConsumer): void {
-    if (this.#events.reliable) return;
     const drops = this.#events.drops();
+    if (this.#events.reliable) {
+      this.#drops = drops;
+      return;
+    }
     const events = (drops - this.#drops) >>> 0;
     this.#drops = drops;
     consumer.eventsDropped(this.#options.nowUs(), events);

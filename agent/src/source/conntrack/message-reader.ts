@@ -25,7 +25,7 @@ export type DumpProgress =
 /** Counters of what was met; they only grow. */
 export interface ReaderCounts {
   /** Messages that became a row or an event. */
-  entries: number;
+  messages: number;
   /** Messages that could not be read; their entries are not accounted. */
   undecodable: number;
   /** Bytes at the end of a datagram that no message header explains. */
@@ -41,7 +41,7 @@ export class MessageReader {
   readonly #record = new EntryRecord();
   readonly #entries = new EntryReader(this.#record);
   readonly #sink: EntrySink;
-  readonly #counts = { entries: 0, undecodable: 0, truncatedDatagrams: 0, unknownMessages: 0 };
+  readonly #counts = { messages: 0, undecodable: 0, truncatedDatagrams: 0, unknownMessages: 0 };
 
   /** errno (positive) with which the kernel ended the last failed dump. */
   lastErrno = 0;
@@ -94,7 +94,7 @@ export class MessageReader {
       this.lastError = error;
       return;
     }
-    this.#counts.entries++;
+    this.#counts.messages++;
     if (destroyed) this.#sink.destroyed(this.#record);
     else this.#sink.row(this.#record);
   }

@@ -1,0 +1,122 @@
+// When to dump, when to look at events, when to close a window. Works on the wall clock's grid, so that windows are whole
+// minutes and a dump falls on each of their ends. Clock and timer are passed in.
+import type { Accountant } from './flow/accountant.ts';
+import type { WindowFlows } from './flow/window-flows.ts';
+import type { ConntrackConsumer } from './source/conntrack/consumer.ts';
+
+/** A source that can be asked. */
+export interface DumpingSource {
+  /** Hands over waiting events; returns how many. */
+  pollEvents(consumer: ConntrackConsumer): number;
+  /** One full dump; whether it was complete. */
+  dump(consumer: ConntrackConsumer): boolean;
+}
+
+/** Time, as the loop sees it. */
+export interface LoopClock {
+  /** Wall clock, ms since the Unix epoch. */
+  nowMs(): number;
+  /** Calls back once after a delay; returns how to cancel. */
+  after(delayMs: number, callback: () => void): () => void;
+}
+
+/** Periods of the loop. */
+export interface CaptureLoopOptions {
+  /** Between dumps, ms. */
+  readonly dumpIntervalMs: number;
+  /** Length of a window, ms. */
+  readonly windowMs: number;
+  /** Between looks at the event socket, ms. */
+  readonly pollIntervalMs: number;
+}
+
+/** After dropped events a new dump is due, but dumps may not take more than this share of the thread's time. */
+const EXTRA_DUMP_PAUSE_FACTOR = 4;
+const EXTRA_DUMP_PAUSE_MIN_MS = 200;
+
+/** Drives one source and one accountant. */
+export class CaptureLoop {
+  readonly #options: CaptureLoopOptions;
+  readonly #source: DumpingSource;
+  readonly #accountant: Accountant;
+  readonly #consumer: ConntrackConsumer;
+  readonly #clock: LoopClock;
+  readonly #onWindow: (window: WindowFlows) => void;
+  readonly #afterDump: () => void;
+  #cancel: () => void = () => {};
+  #nextDumpMs = 0;
+  #earliestExtraDumpMs = 0;
+
+  constructor(
+    options: CaptureLoopOptions,
+    parts: {
+      source: DumpingSource;
+      accountant: Accountant;
+      /** Between source and accountant; the accountant itself unless something listens in. */
+      consumer?: ConntrackConsumer;
+      clock: LoopClock;
+      onWindow: (window: WindowFlows) => void;
+      /** Called after each dump, for what has to be watched about as often. */
+      afterDump?: () => void;
+    },
+  ) {
+    this.#options = options;
+    this.#source = parts.source;
+    this.#accountant = parts.accountant;
+    this.#consumer = parts.consumer ?? parts.accountant;
+    this.#clock = parts.clock;
+    this.#onWindow = parts.onWindow;
+    this.#afterDump = parts.afterDump ?? (() => {});
+  }
+
+  /** Takes the baseline, then runs until `stop`. */
+  start(): void {
+    this.#dump();
+    this.#schedule();
+  }
+
+  /** Accounts what there is, closes the window, and runs no more. */
+  stop(): void {
+    this.#cancel();
+    this.#dump();
+    this.#close(this.#clock.nowMs() * 1000);
+  }
+
+  #schedule(): void {
+    const untilDump = this.#nextDumpMs - this.#clock.nowMs();
+    const delay = Math.max(0, Math.min(this.#options.pollIntervalMs, untilDump));
+    this.#cancel = this.#clock.after(delay, () => this.#tick());
+  }
+
+  #tick(): void {
+    const now = this.#clock.nowMs();
+    const late = now >= this.#nextDumpMs;
+    // A clock that jumped back must not silence the loop for as long as it jumped.
+    const jumpedBack = this.#nextDumpMs - now > this.#options.dumpIntervalMs;
+    const extra = this.#accountant.needsDump && now >= this.#earliestExtraDumpMs;
+    if (late || jumpedBack || extra) {
+      this.#dump();
+      this.#closeWindowIfOver();
+    } else this.#source.pollEvents(this.#consumer);
+    this.#schedule();
+  }
+
+  #dump(): void {
+    const begin = this.#clock.nowMs();
+    this.#source.dump(this.#consumer);
+    const end = this.#clock.nowMs();
+    const { dumpIntervalMs } = this.#options;
+    this.#nextDumpMs = (Math.floor(end / dumpIntervalMs) + 1) * dumpIntervalMs;
+    this.#earliestExtraDumpMs = end + Math.max(EXTRA_DUMP_PAUSE_MIN_MS, (end - begin) * EXTRA_DUMP_PAUSE_FACTOR);
+    this.#afterDump();
+  }
+
+  #closeWindowIfOver(): void {
+    const { windowMs } = this.#options;
+    this.#close(Math.floor(this.#clock.nowMs() / windowMs) * windowMs * 1000);
+  }
+
+  #close(endUs: number): void {
+    if (endUs > this.#accountant.windowStartUs) this.#onWindow(this.#accountant.closeWindow(endUs));
+  }
+}

@@ -1,0 +1,251 @@
+// The agent's options: flags, environment variables, defaults, and what each accepts. A bad value ends the process before
+// anything opens; the message names the flag and the variable.
+import { hostname } from 'node:os';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { parseDurationMs, parseSizeBytes } from './duration.ts';
+import { parseRange } from './flow/address-ranges.ts';
+import { SMALLEST_CAP } from './flow/fold.ts';
+
+/** How conntrack is read and reduced; the same for every command. */
+export interface CaptureConfig {
+  readonly node: string;
+  readonly dumpIntervalMs: number;
+  readonly windowMs: number;
+  readonly maxFlows: number;
+  readonly clusterRanges: readonly string[];
+  readonly initiatorPrefixV4: number;
+  readonly initiatorPrefixV6: number;
+  readonly eventBufferBytes: number;
+  readonly reliableEvents: boolean;
+  readonly reliableEventsMaxFillPercent: number;
+  readonly setSysctls: boolean;
+  readonly logLevel: string;
+}
+
+/** Everything that `flowtoll-agent run` takes. */
+export interface RunConfig extends CaptureConfig {
+  readonly aggregator: string;
+  readonly source: 'conntrack' | 'replay';
+  readonly replayFile: string | undefined;
+  readonly queueBytes: number;
+  readonly drainTimeoutMs: number;
+}
+
+function durationOf(minMs: number, maxMs: number): (text: string) => number {
+  return (text) => {
+    const ms = parseDurationMs(text);
+    if (ms === undefined || ms < minMs || ms > maxMs) {
+      throw new InvalidArgumentError(
+        `Expected a duration from ${minMs}ms to ${maxMs / 60_000}m, like 500ms, 5s or 1m.`,
+      );
+    }
+    return ms;
+  };
+}
+
+function sizeOf(minBytes: number, maxBytes: number): (text: string) => number {
+  return (text) => {
+    const bytes = parseSizeBytes(text);
+    if (bytes === undefined || bytes < minBytes || bytes > maxBytes) {
+      throw new InvalidArgumentError(`Expected a size from ${minBytes} to ${maxBytes} bytes, like 32MiB.`);
+    }
+    return bytes;
+  };
+}
+
+function integerOf(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < min || value > max) {
+      throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`);
+    }
+    return value;
+  };
+}
+
+function ranges(text: string): string[] {
+  const list = text.split(',').map((range) => range.trim());
+  for (const range of list) {
+    try {
+      parseRange(range);
+    } catch (error) {
+      throw new InvalidArgumentError(`${(error as Error).message}.`);
+    }
+  }
+  return list;
+}
+
+function nodeName(text: string): string {
+  if (!/^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/.test(text)) {
+    throw new InvalidArgumentError('Expected a node name: up to 253 letters, digits, ".", "-" or "_".');
+  }
+  return text;
+}
+
+function hostAndPort(text: string): string {
+  const match = /^(?:\[[0-9A-Fa-f:.]+\]|[^\s:/[\]]+):(\d{1,5})$/.exec(text);
+  if (!match || Number(match[1]) < 1 || Number(match[1]) > 65_535) {
+    throw new InvalidArgumentError('Expected host:port, like flowtoll-aggregator:4460 or [fd00::1]:4460.');
+  }
+  return text;
+}
+
+/** An option that a boolean environment variable sets, too. */
+function onOff(flags: string, description: string, variable: string): Option {
+  return new Option(flags, description)
+    .env(variable)
+    .default(false)
+    .argParser((text) => {
+      if (/^(1|true|yes|on)$/i.test(text)) return true;
+      if (/^(0|false|no|off)$/i.test(text)) return false;
+      throw new InvalidArgumentError('Expected true or false.');
+    })
+    .preset('true');
+}
+
+/** Adds what every command that reads conntrack takes. */
+export function addCaptureOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--node <name>', 'name of this node, as in the topology')
+        .env('FLOWTOLL_NODE')
+        .default(hostname(), 'the host name')
+        .argParser(nodeName),
+    )
+    .addOption(
+      new Option('--dump-interval <duration>', 'between full readings of conntrack')
+        .env('FLOWTOLL_DUMP_INTERVAL')
+        .default(5000, '5s')
+        .argParser(durationOf(100, 600_000)),
+    )
+    .addOption(
+      new Option('--window <duration>', 'length of the windows that flows are summed over')
+        .env('FLOWTOLL_WINDOW')
+        .default(60_000, '1m')
+        .argParser(durationOf(100, 3_600_000)),
+    )
+    .addOption(
+      new Option('--max-flows <count>', 'most flows of one window; what exceeds it is folded into prefixes')
+        .env('FLOWTOLL_MAX_FLOWS')
+        .default(20_000)
+        .argParser(integerOf(SMALLEST_CAP, 100_000)),
+    )
+    .addOption(
+      new Option(
+        '--cluster-ranges <ranges>',
+        "the cluster's address ranges beside the private ones, with commas between",
+      )
+        .env('FLOWTOLL_CLUSTER_RANGES')
+        .default([], 'none')
+        .argParser(ranges),
+    )
+    .addOption(
+      new Option('--initiator-prefix-v4 <bits>', 'outside IPv4 initiators are kept as prefixes of this length')
+        .env('FLOWTOLL_INITIATOR_PREFIX_V4')
+        .default(24)
+        .argParser(integerOf(0, 32)),
+    )
+    .addOption(
+      new Option('--initiator-prefix-v6 <bits>', 'outside IPv6 initiators are kept as prefixes of this length')
+        .env('FLOWTOLL_INITIATOR_PREFIX_V6')
+        .default(48)
+        .argParser(integerOf(0, 128)),
+    )
+    .addOption(
+      new Option('--event-buffer <size>', 'receive buffer for DESTROY events; each takes about 1.3 KB until it is read')
+        .env('FLOWTOLL_EVENT_BUFFER')
+        .default(32 * 1024 ** 2, '32MiB')
+        .argParser(sizeOf(64 * 1024, 1024 ** 3)),
+    )
+    .addOption(
+      onOff(
+        '--reliable-events [on]',
+        'have the kernel keep DESTROY events that it cannot deliver, instead of dropping them; they stay in its table',
+        'FLOWTOLL_RELIABLE_EVENTS',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--reliable-events-max-fill <percent>',
+        'switch reliable events off while conntrack is fuller than this part of nf_conntrack_max',
+      )
+        .env('FLOWTOLL_RELIABLE_EVENTS_MAX_FILL')
+        .default(80)
+        .argParser(integerOf(1, 99)),
+    )
+    .addOption(
+      onOff(
+        '--keep-sysctls [on]',
+        'do not switch on nf_conntrack_acct, nf_conntrack_timestamp and nf_conntrack_events',
+        'FLOWTOLL_KEEP_SYSCTLS',
+      ),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'how much to log')
+        .env('FLOWTOLL_LOG_LEVEL')
+        .default('info')
+        .choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    );
+}
+
+/** Adds what `run` takes besides. */
+export function addRunOptions(command: Command): Command {
+  return addCaptureOptions(command)
+    .addOption(
+      new Option('--aggregator <host:port>', 'where to send flows')
+        .env('FLOWTOLL_AGGREGATOR')
+        .default('127.0.0.1:4460')
+        .argParser(hostAndPort),
+    )
+    .addOption(
+      new Option('--source <source>', 'where flows come from')
+        .env('FLOWTOLL_SOURCE')
+        .default('conntrack')
+        .choices(['conntrack', 'replay']),
+    )
+    .addOption(
+      new Option('--replay-file <file>', 'recording to replay (with --source replay)').env('FLOWTOLL_REPLAY_FILE'),
+    )
+    .addOption(
+      new Option('--queue-size <size>', 'most bytes of batches that wait for the aggregator')
+        .env('FLOWTOLL_QUEUE_SIZE')
+        .default(64 * 1024 ** 2, '64MiB')
+        .argParser(sizeOf(1024 ** 2, 16 * 1024 ** 3)),
+    )
+    .addOption(
+      new Option('--drain-timeout <duration>', 'how long a stopping agent waits for acknowledgements')
+        .env('FLOWTOLL_DRAIN_TIMEOUT')
+        .default(20_000, '20s')
+        .argParser(durationOf(0, 600_000)),
+    );
+}
+
+/** Options as commander gives them → CaptureConfig. */
+export function captureConfig(options: Record<string, unknown>): CaptureConfig {
+  return {
+    node: options['node'] as string,
+    dumpIntervalMs: options['dumpInterval'] as number,
+    windowMs: options['window'] as number,
+    maxFlows: options['maxFlows'] as number,
+    clusterRanges: options['clusterRanges'] as string[],
+    initiatorPrefixV4: options['initiatorPrefixV4'] as number,
+    initiatorPrefixV6: options['initiatorPrefixV6'] as number,
+    eventBufferBytes: options['eventBuffer'] as number,
+    reliableEvents: options['reliableEvents'] as boolean,
+    reliableEventsMaxFillPercent: options['reliableEventsMaxFill'] as number,
+    setSysctls: !(options['keepSysctls'] as boolean),
+    logLevel: options['logLevel'] as string,
+  };
+}
+
+/** Options as commander gives them → RunConfig. */
+export function runConfig(options: Record<string, unknown>): RunConfig {
+  return {
+    ...captureConfig(options),
+    aggregator: options['aggregator'] as string,
+    source: options['source'] as 'conntrack' | 'replay',
+    replayFile: options['replayFile'] as string | undefined,
+    queueBytes: options['queueSize'] as number,
+    drainTimeoutMs: options['drainTimeout'] as number,
+  };
+}

@@ -1,0 +1,44 @@
+// Replays a recording through the same accounting as a live capture: windows close where the recorded times say so.
+import { createAccountant } from './capture.ts';
+import type { CaptureConfig } from './config.ts';
+import type { AccountantCounts } from './flow/accountant.ts';
+import type { WindowFlows } from './flow/window-flows.ts';
+import type { Recording } from './source/conntrack/recording.ts';
+
+/** What a replay gave. */
+export interface ReplayResult {
+  readonly counts: AccountantCounts;
+  /** Whether the recording was whole; one that was cut is replayed up to the cut. */
+  readonly whole: boolean;
+}
+
+/** Hands over the recording's windows, oldest first. */
+export function replay(
+  recording: Recording,
+  config: CaptureConfig,
+  onWindow: (window: WindowFlows) => void,
+): ReplayResult {
+  const windowUs = config.windowMs * 1000;
+  let lastUs = 0;
+  let accountant = createAccountant(config, recording.origin.timestamps, 0);
+  let started = false;
+  const consumer: Parameters<Recording['replay']>[0] = {
+    dumpBegin: (timeUs) => accountant.dumpBegin(timeUs),
+    dumpDatagram: (words, length) => accountant.dumpDatagram(words, length),
+    dumpEnd: (timeUs, complete) => {
+      accountant.dumpEnd(timeUs, complete);
+      // As live: a window closes after the first dump at or after its end.
+      const endUs = Math.floor(timeUs / windowUs) * windowUs;
+      if (endUs > accountant.windowStartUs) onWindow(accountant.closeWindow(endUs));
+    },
+    eventDatagram: (words, offset, length) => accountant.eventDatagram(words, offset, length),
+    eventsDropped: (timeUs, events) => accountant.eventsDropped(timeUs, events),
+  };
+  const whole = recording.replay(consumer, (timeUs) => {
+    if (!started) accountant = createAccountant(config, recording.origin.timestamps, timeUs);
+    started = true;
+    lastUs = Math.max(lastUs, timeUs);
+  });
+  if (started) onWindow(accountant.closeWindow(Math.max(lastUs, accountant.windowStartUs) + 1));
+  return { counts: accountant.counts, whole };
+}
