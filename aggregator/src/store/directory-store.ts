@@ -5,7 +5,8 @@ import type { Dirent } from 'node:fs';
 import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { FlowtollError } from '../model/errors.ts';
-import { checkKey, compareUtf8 } from './keys.ts';
+import { compareUtf8 } from '../model/utf8-order.ts';
+import { checkKey } from './keys.ts';
 import type { ObjectContent, ObjectStore, PutIfAbsentResult } from './store.ts';
 
 /** Folder in the root for files that are not objects yet. Names that begin with a dot are never objects. */

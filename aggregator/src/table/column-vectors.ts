@@ -1,0 +1,179 @@
+// Growing arrays for the values of one column: no object per value, nulls in the data. Filled by the row buffer, drained by
+// the Parquet writer and the statistics; knows neither.
+import { FlowtollError } from '../model/errors.ts';
+import type { FlowRow } from '../model/flow-row.ts';
+import type { DecimalColumn, IntegerColumn, LongColumn, MapColumn, TextColumn, TimestampColumn } from './columns.ts';
+
+/** Code of null in a text vector; the codes of the dictionary begin at 1. */
+export const NULL_CODE = 0;
+
+/** Null in a decimal vector: outside DECIMAL(18,12), whose digits end at 10^18 - 1. */
+const NULL_DECIMAL = -(2n ** 63n);
+const DECIMAL_LIMIT = 10n ** 18n;
+const INTEGER_MAX = 2 ** 31 - 1;
+
+/** Estimate of what one dictionary value costs beside its characters: string header, map entry, array slot. */
+const DICTIONARY_ENTRY_BYTES = 72;
+
+/** Text as codes into a dictionary. */
+export class TextVector {
+  readonly column: TextColumn | MapColumn;
+  codes: Uint32Array;
+  /** The value of each code; element 0 stands for null. */
+  readonly values: string[] = [''];
+  /** Bytes of the dictionary, estimated. */
+  dictionaryBytes = 0;
+  readonly #codeOf = new Map<string, number>();
+  // Rows come batch by batch, so most values equal the one before: comparing two references is cheaper than a lookup.
+  #lastValue: string | null = null;
+  #lastCode = NULL_CODE;
+
+  constructor(column: TextColumn | MapColumn, capacity: number) {
+    this.column = column;
+    this.codes = new Uint32Array(capacity);
+  }
+
+  set(index: number, row: FlowRow): void {
+    const value = this.column.of(row);
+    if (value !== this.#lastValue) {
+      this.#lastCode = value === null ? this.#nullCode() : (this.#codeOf.get(value) ?? this.#addValue(value));
+      this.#lastValue = value;
+    } else if (value === null) {
+      this.#nullCode();
+    }
+    this.codes[index] = this.#lastCode;
+  }
+
+  grow(capacity: number): void {
+    const codes = new Uint32Array(capacity);
+    codes.set(this.codes);
+    this.codes = codes;
+  }
+
+  clear(): void {
+    this.values.length = 1;
+    this.#codeOf.clear();
+    this.dictionaryBytes = 0;
+    this.#lastValue = null;
+    this.#lastCode = NULL_CODE;
+  }
+
+  #nullCode(): number {
+    if (!this.column.nullable) {
+      throw new FlowtollError('BATCH_INVALID', `a row has no ${this.column.name}: every row of flows must have one`);
+    }
+    return NULL_CODE;
+  }
+
+  #addValue(raw: string): number {
+    const value = this.column.type === 'map' ? canonicalMap(raw, this.column.name) : storable(raw);
+    let code = this.#codeOf.get(value);
+    if (code === undefined) {
+      code = this.values.push(value) - 1;
+      this.#codeOf.set(value, code);
+      this.dictionaryBytes += value.length * 2 + DICTIONARY_ENTRY_BYTES;
+    }
+    if (value !== raw) {
+      this.#codeOf.set(raw, code);
+    }
+    return code;
+  }
+}
+
+/** Not every string is text that a file can hold: lone surrogates have no UTF-8, and C strings end at NUL. */
+function storable(text: string): string {
+  return text.toWellFormed().replaceAll('\0', '\ufffd');
+}
+
+/** The JSON object of texts, with keys and values that a file can hold; throws BATCH_INVALID if it is none. */
+function canonicalMap(json: string, column: string): string {
+  let map: unknown;
+  try {
+    map = JSON.parse(json);
+  } catch {
+    map = undefined;
+  }
+  const entries = typeof map === 'object' && map !== null && !Array.isArray(map) ? Object.entries(map) : undefined;
+  if (entries === undefined || !entries.every(([, value]) => typeof value === 'string')) {
+    throw new FlowtollError('BATCH_INVALID', `${column} of a row is ${json}: it must be a JSON object of texts`);
+  }
+  return JSON.stringify(Object.fromEntries(entries.map(([key, value]) => [storable(key), storable(String(value))])));
+}
+
+/** Timestamps (µs) and integers as doubles, exact to 2^53; null is NaN. */
+export class NumberVector {
+  readonly column: TimestampColumn | LongColumn | IntegerColumn;
+  values: Float64Array;
+  readonly #max: number;
+
+  constructor(column: TimestampColumn | LongColumn | IntegerColumn, capacity: number) {
+    this.column = column;
+    this.values = new Float64Array(capacity);
+    this.#max = column.type === 'integer' ? INTEGER_MAX : Number.MAX_SAFE_INTEGER;
+  }
+
+  set(index: number, row: FlowRow): void {
+    const value = this.column.of(row);
+    if (value === null && this.column.nullable) {
+      this.values[index] = Number.NaN;
+    } else if (value !== null && Number.isInteger(value) && value >= 0 && value <= this.#max) {
+      this.values[index] = value;
+    } else {
+      throw new FlowtollError(
+        'BATCH_INVALID',
+        `${this.column.name} of a row is ${value}: it must be an integer from 0 to ${this.#max}`,
+      );
+    }
+  }
+
+  grow(capacity: number): void {
+    const values = new Float64Array(capacity);
+    values.set(this.values);
+    this.values = values;
+  }
+}
+
+/** Decimals as 64-bit integers, scaled. */
+export class DecimalVector {
+  readonly column: DecimalColumn;
+  values: BigInt64Array;
+
+  constructor(column: DecimalColumn, capacity: number) {
+    this.column = column;
+    this.values = new BigInt64Array(capacity);
+  }
+
+  set(index: number, row: FlowRow): void {
+    const value = this.column.of(row);
+    if (value === null) {
+      this.values[index] = NULL_DECIMAL;
+    } else if (value < DECIMAL_LIMIT && value > -DECIMAL_LIMIT) {
+      this.values[index] = value;
+    } else {
+      throw new FlowtollError(
+        'PRICE_OVERFLOW',
+        `${this.column.name} of a row is ${value} × 1e-12 USD: DECIMAL(18,12) ends below one million dollars`,
+      );
+    }
+  }
+
+  /** The two 32-bit words of each value, low word first: copying them needs no bigint. */
+  words(): Int32Array {
+    return new Int32Array(this.values.buffer);
+  }
+
+  isNull(index: number): boolean {
+    return this.values[index] === NULL_DECIMAL;
+  }
+
+  grow(capacity: number): void {
+    const values = new BigInt64Array(capacity);
+    values.set(this.values);
+    this.values = values;
+  }
+}
+
+/** High word of null in `DecimalVector.words()`; no decimal has it. */
+export const NULL_DECIMAL_HIGH_WORD = -(2 ** 31);
+
+export type ColumnVector = TextVector | NumberVector | DecimalVector;

@@ -1,0 +1,51 @@
+import { describe, expect, test } from 'vitest';
+import type { FlowRow } from '../model/flow-row.ts';
+import { flowRow, WINDOW_US } from './flow-row.testing.ts';
+import { RowBuffer } from './row-buffer.ts';
+
+describe('what does not fit is refused, and the row is not in', () => {
+  const cases: { name: string; row: FlowRow; code: string }[] = [
+    { name: 'fraction', row: flowRow({ txBytes: 0.5 }), code: 'BATCH_INVALID' },
+    { name: 'negative counter', row: flowRow({ rxPackets: -1 }), code: 'BATCH_INVALID' },
+    { name: 'counter of 2^53', row: flowRow({ rxBytes: 2 ** 53 }), code: 'BATCH_INVALID' },
+    { name: 'not a number', row: flowRow({ connections: Number.NaN }), code: 'BATCH_INVALID' },
+    { name: 'window without start', row: flowRow({ windowStartUs: Number.NaN }), code: 'BATCH_INVALID' },
+    { name: 'port above 31 bits', row: flowRow({ port: 2 ** 31 }), code: 'BATCH_INVALID' },
+    { name: 'a million dollars', row: flowRow({ txCost: 10n ** 18n }), code: 'PRICE_OVERFLOW' },
+    { name: 'minus a million dollars', row: flowRow({ rxCost: -(10n ** 18n) }), code: 'PRICE_OVERFLOW' },
+    { name: 'labels that are no JSON', row: flowRow({ labels: '{' }), code: 'BATCH_INVALID' },
+    { name: 'labels that are a list', row: flowRow({ labels: '["a"]' }), code: 'BATCH_INVALID' },
+    { name: 'a label that is no text', row: flowRow({ labels: '{"a":1}' }), code: 'BATCH_INVALID' },
+    { name: 'no node', row: { ...flowRow(), node: null } as unknown as FlowRow, code: 'BATCH_INVALID' },
+  ];
+  for (const { name, row, code } of cases) {
+    test(name, () => {
+      const buffer = new RowBuffer();
+      buffer.append(flowRow());
+      expect(() => buffer.append(row)).toThrow(expect.objectContaining({ code }));
+      expect(buffer.rowCount).toBe(1);
+    });
+  }
+});
+
+test('days are apart; clear forgets rows and sizes, and keeps the size of a row', () => {
+  const buffer = new RowBuffer();
+  expect(buffer.sizeBytes).toBe(0);
+  const dayUs = 86_400_000_000;
+  for (const days of [1, 0, 1]) {
+    buffer.append(flowRow({ windowStartUs: WINDOW_US + days * dayUs, namespace: `day-${days}` }));
+  }
+  expect(buffer.partitions().map(({ date, rowCount }) => [date, rowCount])).toEqual([
+    ['2026-01-31', 1],
+    ['2026-02-01', 2],
+  ]);
+  expect(buffer.rowCount).toBe(3);
+  const full = buffer.sizeBytes;
+  expect(full).toBeGreaterThan(3 * 46 * 4);
+  buffer.clear();
+  expect([buffer.rowCount, buffer.sizeBytes, buffer.partitions()]).toEqual([0, 0, []]);
+  for (const days of [1, 0, 1]) {
+    buffer.append(flowRow({ windowStartUs: WINDOW_US + days * dayUs, namespace: `day-${days}` }));
+  }
+  expect(buffer.sizeBytes).toBe(full);
+});

@@ -1,0 +1,144 @@
+// Rows of `flows` waiting for a commit, as columns, one set of them per UTC day. Appending is the hot path: one call per
+// row, no object kept. Memory is kept over `clear`, so a steady load allocates nothing.
+import type { FlowRow } from '../model/flow-row.ts';
+import { type ColumnVector, DecimalVector, NumberVector, TextVector } from './column-vectors.ts';
+import { FLOW_COLUMNS } from './columns.ts';
+
+const DAY_US = 86_400_000_000;
+const FIRST_CAPACITY = 4096;
+
+/** The rows of one UTC day. */
+export class RowPartition {
+  /** Days since the Unix epoch. */
+  readonly day: number;
+  /** Vectors in the order of FLOW_COLUMNS. */
+  readonly vectors: readonly ColumnVector[];
+  rowCount = 0;
+  #capacity = FIRST_CAPACITY;
+  // The same vectors by kind, so that each loop below meets one class only.
+  readonly #texts: readonly TextVector[];
+  readonly #numbers: readonly NumberVector[];
+  readonly #decimals: readonly DecimalVector[];
+
+  constructor(day: number) {
+    this.day = day;
+    this.vectors = FLOW_COLUMNS.map((column) => {
+      switch (column.type) {
+        case 'text':
+        case 'map':
+          return new TextVector(column, FIRST_CAPACITY);
+        case 'decimal':
+          return new DecimalVector(column, FIRST_CAPACITY);
+        default:
+          return new NumberVector(column, FIRST_CAPACITY);
+      }
+    });
+    this.#texts = this.vectors.filter((vector) => vector instanceof TextVector);
+    this.#numbers = this.vectors.filter((vector) => vector instanceof NumberVector);
+    this.#decimals = this.vectors.filter((vector) => vector instanceof DecimalVector);
+  }
+
+  /** The day as it stands in the table, `YYYY-MM-DD`. */
+  get date(): string {
+    return new Date(this.day * 86_400_000).toISOString().slice(0, 10);
+  }
+
+  /** Copies the row. Throws BATCH_INVALID or PRICE_OVERFLOW if a value does not fit; the row is then not in. */
+  append(row: FlowRow): void {
+    const index = this.rowCount;
+    if (index === this.#capacity) {
+      this.#grow();
+    }
+    for (const vector of this.#texts) {
+      vector.set(index, row);
+    }
+    for (const vector of this.#numbers) {
+      vector.set(index, row);
+    }
+    for (const vector of this.#decimals) {
+      vector.set(index, row);
+    }
+    this.rowCount = index + 1;
+  }
+
+  clear(): void {
+    this.rowCount = 0;
+    for (const vector of this.#texts) {
+      vector.clear();
+    }
+  }
+
+  /** Bytes that the rows take in memory, estimated. */
+  get sizeBytes(): number {
+    let dictionaryBytes = 0;
+    for (const vector of this.#texts) {
+      dictionaryBytes += vector.dictionaryBytes;
+    }
+    const rowBytes = this.#texts.length * 4 + (this.#numbers.length + this.#decimals.length) * 8;
+    return this.rowCount * rowBytes + dictionaryBytes;
+  }
+
+  #grow(): void {
+    this.#capacity *= 2;
+    for (const vector of this.vectors) {
+      vector.grow(this.#capacity);
+    }
+  }
+}
+
+/** Rows of any days. */
+export class RowBuffer {
+  readonly #partitions = new Map<number, RowPartition>();
+  #last: RowPartition | undefined;
+
+  /** Copies the row; the caller may use the object again. Throws if a value does not fit; the row is then not in. */
+  append(row: FlowRow): void {
+    const day = Math.floor(row.windowStartUs / DAY_US);
+    if (this.#last?.day !== day) {
+      this.#last = this.#partition(day);
+    }
+    this.#last.append(row);
+  }
+
+  /** The days that have rows, earliest first. */
+  partitions(): RowPartition[] {
+    return [...this.#partitions.values()].filter((partition) => partition.rowCount > 0).sort((a, b) => a.day - b.day);
+  }
+
+  get rowCount(): number {
+    return this.#sum((partition) => partition.rowCount);
+  }
+
+  /** Bytes that the rows take in memory, estimated. */
+  get sizeBytes(): number {
+    return this.#sum((partition) => partition.sizeBytes);
+  }
+
+  /** Forgets the rows. Keeps the memory of the days that had any, gives back that of the others. */
+  clear(): void {
+    for (const [day, partition] of this.#partitions) {
+      if (partition.rowCount === 0) {
+        this.#partitions.delete(day);
+      }
+      partition.clear();
+    }
+    this.#last = undefined;
+  }
+
+  #partition(day: number): RowPartition {
+    let partition = this.#partitions.get(day);
+    if (partition === undefined) {
+      partition = new RowPartition(day);
+      this.#partitions.set(day, partition);
+    }
+    return partition;
+  }
+
+  #sum(of: (partition: RowPartition) => number): number {
+    let sum = 0;
+    for (const partition of this.#partitions.values()) {
+      sum += of(partition);
+    }
+    return sum;
+  }
+}
