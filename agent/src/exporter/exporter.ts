@@ -1,0 +1,377 @@
+// Hands the flows of each window to an aggregator: numbers and encodes them, keeps them in a bounded queue until they are
+// acknowledged, reconnects and sends again what was not. The rules are those of proto/flowtoll/v1/ingest_service.proto.
+import { randomUUID } from 'node:crypto';
+import { create } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { type Acknowledgement, HelloSchema, type Welcome, WireError } from '@flowtoll/proto';
+import type { ChannelCredentials } from '@grpc/grpc-js';
+import type { WindowFlows } from '../flow/window-flows.ts';
+import { createBackoff } from './backoff.ts';
+import {
+  encodeBatch,
+  encodeLostWindow,
+  lostFlows,
+  renameBatch,
+  windowLosses,
+  withoutFlows,
+  withWindow,
+} from './batch-codec.ts';
+import { type BatchQueue, createMemoryQueue, type QueuedBatch } from './batch-queue.ts';
+import { CarriedLosses } from './carried-losses.ts';
+import { createOpenLink, type IngestLink, type LinkEnd, type OpenLink } from './ingest-link.ts';
+
+export interface ExporterConfig {
+  /** Address of the aggregator, "host:port". */
+  readonly aggregator: string;
+  /** Name of this node, as in the topology. */
+  readonly node: string;
+  /** Version of the agent, for the aggregator's log. */
+  readonly agentVersion: string;
+  /** UUID of what keeps the batches: with a queue in memory, of this process. */
+  readonly spoolId: string;
+  /** UUID of this life of the kernel: /proc/sys/kernel/random/boot_id. */
+  readonly bootId: string;
+  /** Most bytes of batches, as sent, that wait in memory. */
+  readonly queueBytes: number;
+}
+
+/** The part of pino that is used here. */
+export interface Logger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** Runs `callback` after `delayMs`; returns how to cancel it. */
+export type Schedule = (callback: () => void, delayMs: number) => () => void;
+
+export interface ExporterDependencies {
+  readonly log: Logger;
+  /** Milliseconds since the Unix epoch. Default: Date.now. */
+  readonly now?: () => number;
+  /** Uniform in [0, 1). Default: Math.random. */
+  readonly random?: () => number;
+  /** Default: setTimeout. */
+  readonly schedule?: Schedule;
+  /** Default: plain text. */
+  readonly credentials?: ChannelCredentials;
+  /** How to reach an aggregator. Default: gRPC to `config.aggregator`. */
+  readonly openLink?: OpenLink;
+  /** Makes the spool id of a new epoch. Default: a random UUID. */
+  readonly newSpoolId?: () => string;
+}
+
+/** Counts since the start of the process. */
+export interface ExporterCounters {
+  /** Windows handed in. */
+  windows: number;
+  /** Flows handed in. */
+  flows: number;
+  /** Batches written to a stream, each time. */
+  batchesSent: number;
+  batchesAcknowledged: number;
+  /** Batches whose flows became a loss, by reason. */
+  readonly batchesLost: Record<'queue-full' | 'rejected' | 'unencodable' | 'stopped', number>;
+  /** Bytes of traffic in those flows, where they are known. */
+  lostBytes: number;
+  connectionAttempts: number;
+  /** Times that the epoch had to begin anew, because the table did not hold what had been acknowledged. */
+  epochRestarts: number;
+}
+
+export interface Exporter {
+  readonly counters: ExporterCounters;
+  /** Epoch of the batches that are made now. */
+  readonly epoch: string;
+  /** Batches that wait for their acknowledgement, and their bytes. */
+  readonly waiting: { readonly batches: number; readonly bytes: number };
+  /** Begins to connect. */
+  start(): void;
+  /** Takes the flows of one window; their buffers may be used again afterwards. Never waits, never throws for bad flows. */
+  send(window: WindowFlows): void;
+  /** Waits until all is acknowledged, at most `deadlineMs`; closes. Whether everything was acknowledged. */
+  stop(deadlineMs: number): Promise<boolean>;
+}
+
+const PROTOCOL_VERSION = 1;
+const RECONNECT_MIN_MS = 500;
+const RECONNECT_MAX_MS = 30_000;
+/** A batch whose own window is rejected gets the last minute. */
+const LAST_RESORT_WINDOW_US = 60_000_000;
+/** gRPC's INVALID_ARGUMENT: sending the same again is no use. */
+const INVALID_ARGUMENT = 3;
+
+const timers: Schedule = (callback, delayMs) => {
+  const timer = setTimeout(callback, delayMs);
+  return () => clearTimeout(timer);
+};
+
+/** Makes the exporter; nothing happens before start(). */
+export function createExporter(config: ExporterConfig, dependencies: ExporterDependencies): Exporter {
+  return new StreamingExporter(config, dependencies);
+}
+
+class StreamingExporter implements Exporter {
+  readonly counters: ExporterCounters = {
+    windows: 0,
+    flows: 0,
+    batchesSent: 0,
+    batchesAcknowledged: 0,
+    batchesLost: { 'queue-full': 0, rejected: 0, unencodable: 0, stopped: 0 },
+    lostBytes: 0,
+    connectionAttempts: 0,
+    epochRestarts: 0,
+  };
+  epoch: string;
+
+  readonly #config: ExporterConfig;
+  readonly #log: Logger;
+  readonly #now: () => number;
+  readonly #schedule: Schedule;
+  readonly #openLink: OpenLink;
+  readonly #newSpoolId: () => string;
+  readonly #backoff;
+  readonly #queue: BatchQueue;
+  readonly #carried = new CarriedLosses();
+
+  #link: IngestLink | undefined;
+  /** Welcome has come: batches may be sent. */
+  #welcomed = false;
+  #windowBytes = 0;
+  /** Highest sequence number written to this link, or known to be committed. */
+  #sentSequence = 0;
+  /** What is under way on this link without acknowledgement, oldest first. */
+  #underWay: { readonly sequence: number; readonly bytes: number }[] = [];
+  #underWayBytes = 0;
+  #linkFull = false;
+  #cancelPause: (() => void) | undefined;
+  #cancelReconnect: (() => void) | undefined;
+  #onEmpty: (() => void) | undefined;
+  #stopped = false;
+
+  constructor(config: ExporterConfig, dependencies: ExporterDependencies) {
+    this.#config = config;
+    this.#log = dependencies.log;
+    this.#now = dependencies.now ?? Date.now;
+    this.#schedule = dependencies.schedule ?? timers;
+    this.#openLink = dependencies.openLink ?? createOpenLink(config.aggregator, dependencies.credentials);
+    this.#newSpoolId = dependencies.newSpoolId ?? randomUUID;
+    this.#backoff = createBackoff({
+      minMs: RECONNECT_MIN_MS,
+      maxMs: RECONNECT_MAX_MS,
+      random: dependencies.random ?? Math.random,
+    });
+    this.#queue = createMemoryQueue({
+      bytesMax: config.queueBytes,
+      withoutFlows: (batch, reason) => this.#giveUpFlows(batch, reason),
+    });
+    this.epoch = `${config.spoolId}.${config.bootId}`;
+  }
+
+  get waiting() {
+    return { batches: this.#queue.count, bytes: this.#queue.sizeBytes };
+  }
+
+  start(): void {
+    this.#connect();
+  }
+
+  send(window: WindowFlows): void {
+    this.counters.windows++;
+    this.counters.flows += window.count;
+    const name = { epoch: this.epoch, sequence: this.#queue.lastSequence + 1 };
+    const carried = this.#carried.list();
+    let bytes: Uint8Array;
+    try {
+      bytes = encodeBatch(name, window, carried);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.#log.error({ err: error, flows: window.count }, 'flows cannot be encoded; they are reported as a loss');
+      this.#countLost('unencodable', lostFlows(window, 'unencodable').bytes);
+      bytes = encodeLostWindow(name, window, carried, 'unencodable');
+    }
+    if (this.#queue.append(bytes)) this.#carried.clear();
+    else this.#carry(window);
+    this.#pump();
+  }
+
+  async stop(deadlineMs: number): Promise<boolean> {
+    if (this.#queue.count > 0 && deadlineMs > 0) await this.#emptyOr(deadlineMs);
+    this.#stopped = true;
+    this.#cancelReconnect?.();
+    this.#cancelPause?.();
+    this.#link?.close();
+    this.#link = undefined;
+    const left = this.#queue.count;
+    this.counters.batchesLost.stopped += left;
+    if (left > 0)
+      this.#log.error({ batches: left, epoch: this.epoch }, 'stopped with batches that are not acknowledged');
+    return left === 0;
+  }
+
+  #emptyOr(deadlineMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#schedule(resolve, deadlineMs);
+      this.#onEmpty = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  #connect(): void {
+    if (this.#stopped) return;
+    this.counters.connectionAttempts++;
+    const link = this.#openLink({
+      onWelcome: (welcome) => this.#onWelcome(welcome),
+      onAcknowledgement: (acknowledgement) => this.#onAcknowledgement(acknowledgement),
+      onThrottle: ({ pauseMs }) => this.#pause(pauseMs),
+      onDrain: () => {
+        this.#linkFull = false;
+        this.#pump();
+      },
+      onEnd: (end) => this.#onEnd(end),
+    });
+    this.#link = link;
+    link.sendHello(
+      create(HelloSchema, {
+        protocolVersion: PROTOCOL_VERSION,
+        agentVersion: this.#config.agentVersion,
+        node: this.#config.node,
+        epoch: this.epoch,
+        firstSequence: BigInt(this.#queue.firstSequence),
+        lastSequence: BigInt(this.#queue.lastSequence),
+        sentAt: timestampFromMs(this.#now()),
+      }),
+    );
+  }
+
+  #onWelcome(welcome: Welcome): void {
+    const committed = Number(welcome.lastCommittedSequence);
+    const { count, firstSequence, lastSequence } = this.#queue;
+    const oldestPossible = count === 0 ? lastSequence : firstSequence - 1;
+    if (committed < oldestPossible || committed > lastSequence) {
+      this.#restartEpoch(committed);
+      return;
+    }
+    this.#log.info({ aggregator: this.#config.aggregator, committed, waiting: count }, 'connected');
+    this.#welcomed = true;
+    this.#windowBytes = Number(welcome.windowBytes);
+    this.#sentSequence = committed;
+    this.#settle(committed);
+    this.#pump();
+  }
+
+  #onAcknowledgement({ epoch, sequence }: Acknowledgement): void {
+    if (epoch !== this.epoch || Number(sequence) > this.#sentSequence) {
+      this.#log.error({ epoch, sequence: Number(sequence) }, 'acknowledgement of something never sent; ignored');
+      return;
+    }
+    this.#backoff.reset();
+    this.#settle(Number(sequence));
+    this.#pump();
+  }
+
+  /** Everything up to `sequence` is in the table. */
+  #settle(sequence: number): void {
+    this.counters.batchesAcknowledged += this.#queue.dropThrough(sequence);
+    while (this.#underWay.length > 0 && this.#underWay[0]!.sequence <= sequence) {
+      this.#underWayBytes -= this.#underWay.shift()!.bytes;
+    }
+    if (this.#queue.count === 0) this.#onEmpty?.();
+  }
+
+  /** Sends what may be sent. */
+  #pump(): void {
+    const link = this.#link;
+    if (link === undefined || !this.#welcomed || this.#cancelPause !== undefined) return;
+    while (!this.#linkFull) {
+      const batch = this.#queue.peekAfter(this.#sentSequence);
+      if (batch === undefined) return;
+      const { sequence, bytes } = batch;
+      // One batch may always be under way, however large.
+      if (this.#underWay.length > 0 && this.#underWayBytes + bytes.length > this.#windowBytes) return;
+      this.#sentSequence = sequence;
+      this.#underWay.push({ sequence, bytes: bytes.length });
+      this.#underWayBytes += bytes.length;
+      this.counters.batchesSent++;
+      this.#linkFull = !link.sendBatch(bytes);
+    }
+  }
+
+  #pause(pauseMs: number): void {
+    this.#cancelPause?.();
+    this.#cancelPause = this.#schedule(() => {
+      this.#cancelPause = undefined;
+      this.#pump();
+    }, pauseMs);
+  }
+
+  #onEnd({ code, details, rejectedSequence }: LinkEnd): void {
+    this.#resetLink();
+    if (this.#stopped) return;
+    if (code === INVALID_ARGUMENT && rejectedSequence !== undefined) this.#queue.giveUp(rejectedSequence, 'rejected');
+    const retryMs = this.#backoff.nextMs();
+    const fields = { aggregator: this.#config.aggregator, code, waiting: this.#queue.count, retryMs };
+    this.#log.warn(fields, `no aggregator: ${details}`);
+    this.#reconnectAfter(retryMs);
+  }
+
+  #reconnectAfter(delayMs: number): void {
+    this.#cancelReconnect = this.#schedule(() => this.#connect(), delayMs);
+  }
+
+  #resetLink(): void {
+    this.#link = undefined;
+    this.#welcomed = false;
+    this.#linkFull = false;
+    this.#underWay = [];
+    this.#underWayBytes = 0;
+    this.#cancelPause?.();
+    this.#cancelPause = undefined;
+  }
+
+  /**
+   * The table lacks batches that it had acknowledged (somebody removed or restored it), or has some that were never made.
+   * No batch of this epoch can ever follow, so what waits gets a new one.
+   */
+  #restartEpoch(committed: number): void {
+    const { firstSequence, lastSequence } = this.#queue;
+    const lost = this.epoch;
+    this.epoch = `${this.#newSpoolId()}.${this.#config.bootId}`;
+    this.counters.epochRestarts++;
+    this.#log.error(
+      { committed, firstSequence, lastSequence, epoch: lost, newEpoch: this.epoch },
+      'the table does not hold what it acknowledged: was it removed or restored? Going on in a new epoch',
+    );
+    this.#queue.renumber((bytes, sequence) => renameBatch(bytes, { epoch: this.epoch, sequence }));
+    this.#link?.close();
+    this.#resetLink();
+    this.#reconnectAfter(this.#backoff.nextMs());
+  }
+
+  /** No room even for a loss of its own: the window goes into the next batch that fits, as losses. */
+  #carry(window: WindowFlows): void {
+    const flows = window.count > 0 ? [lostFlows(window, 'queue-full')] : [];
+    this.#carried.add([...windowLosses(window, []), ...flows]);
+  }
+
+  #giveUpFlows({ sequence, bytes }: QueuedBatch, reason: 'queue-full' | 'rejected'): Uint8Array | undefined {
+    const lost = withoutFlows(bytes, reason);
+    if (lost === undefined) {
+      if (reason === 'queue-full') return undefined;
+      // Rejected although it has no flows: its times are impossible, as before a clock is set. What it says still counts.
+      const nowUs = this.#now() * 1000;
+      return withWindow(bytes, nowUs - LAST_RESORT_WINDOW_US, nowUs);
+    }
+    this.#countLost(reason, lost.lostBytes);
+    const fields = { reason, epoch: this.epoch, sequence, lostBytes: lost.lostBytes };
+    this.#log.error(fields, 'flows of a batch are given up; they are reported as a loss');
+    return lost.bytes;
+  }
+
+  #countLost(reason: 'queue-full' | 'rejected' | 'unencodable', bytes: number | undefined): void {
+    this.counters.batchesLost[reason]++;
+    this.counters.lostBytes += bytes ?? 0;
+  }
+}

@@ -1,0 +1,117 @@
+// One stream to an aggregator, from connecting to its end (proto/flowtoll/v1/ingest_service.proto). Only what goes over
+// the wire: which batch when, and what to do after the end, is the exporter's.
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import {
+  type Acknowledgement,
+  asBuffer,
+  type Hello,
+  IngestRequestSchema,
+  IngestResponseSchema,
+  IngestService,
+  type Throttle,
+  type Welcome,
+} from '@flowtoll/proto';
+import { type ChannelCredentials, type ChannelOptions, Client, credentials, type StatusObject } from '@grpc/grpc-js';
+
+/** What the exporter hears. After `onEnd` there is nothing more. */
+export interface LinkHandlers {
+  readonly onWelcome: (welcome: Welcome) => void;
+  readonly onAcknowledgement: (acknowledgement: Acknowledgement) => void;
+  readonly onThrottle: (throttle: Throttle) => void;
+  /** The stream takes more, after `sendBatch` returned false. */
+  readonly onDrain: () => void;
+  readonly onEnd: (end: LinkEnd) => void;
+}
+
+/** Why a stream ended. */
+export interface LinkEnd {
+  /** gRPC status code. */
+  readonly code: number;
+  readonly details: string;
+  /** The batch that the aggregator will never take, if it named one. */
+  readonly rejectedSequence: number | undefined;
+}
+
+export interface IngestLink {
+  sendHello(hello: Hello): void;
+  /** Sends a serialised Batch; false when the stream would rather have no more before `onDrain`. */
+  sendBatch(batchBytes: Uint8Array): boolean;
+  /** Ends the stream without another word; `onEnd` is not called. */
+  close(): void;
+}
+
+/** Opens one stream; what fails is heard through `onEnd`. */
+export type OpenLink = (handlers: LinkHandlers) => IngestLink;
+
+const PATH = `/${IngestService.typeName}/${IngestService.method.ingest.name}`;
+const REJECTED_SEQUENCE_TRAILER = 'flowtoll-rejected-sequence';
+
+const CHANNEL_OPTIONS: ChannelOptions = {
+  // The exporter has its own backoff, and wants each attempt to be one: no memory of earlier failures, names looked up anew.
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.enable_retries': 0,
+};
+
+/** Links over grpc-js to `address`, "host:port". Default: plain text. */
+export function createOpenLink(address: string, channelCredentials?: ChannelCredentials): OpenLink {
+  return (handlers) => {
+    const client = new Client(address, channelCredentials ?? credentials.createInsecure(), CHANNEL_OPTIONS);
+    const stream = client.makeBidiStreamRequest(
+      PATH,
+      (request: Buffer) => request,
+      (bytes) => fromBinary(IngestResponseSchema, bytes),
+    );
+    let ended = false;
+    const close = () => {
+      ended = true;
+      stream.cancel();
+      client.close();
+    };
+    stream.on('data', ({ message }: ReturnType<typeof fromBinary<typeof IngestResponseSchema>>) => {
+      if (ended) return;
+      if (message.case === 'welcome') handlers.onWelcome(message.value);
+      else if (message.case === 'acknowledgement') handlers.onAcknowledgement(message.value);
+      else if (message.case === 'throttle') handlers.onThrottle(message.value);
+    });
+    stream.on('drain', () => !ended && handlers.onDrain());
+    // The status comes after it and says the same.
+    stream.on('error', () => undefined);
+    stream.on('status', (status: StatusObject) => {
+      if (ended) return;
+      close();
+      handlers.onEnd({
+        code: status.code,
+        details: status.details,
+        rejectedSequence: rejectedSequence(status.metadata.get(REJECTED_SEQUENCE_TRAILER)[0]),
+      });
+    });
+    return {
+      sendHello: (hello) => {
+        const request = create(IngestRequestSchema, { message: { case: 'hello', value: hello } });
+        stream.write(asBuffer(toBinary(IngestRequestSchema, request)));
+      },
+      sendBatch: (batchBytes) => stream.write(batchRequest(batchBytes)),
+      close,
+    };
+  };
+}
+
+function rejectedSequence(text: string | Buffer | undefined): number | undefined {
+  const value = typeof text === 'string' && /^\d{1,16}$/.test(text) ? Number(text) : 0;
+  return Number.isSafeInteger(value) && value > 0 ? value : undefined;
+}
+
+/** Tag of IngestRequest.batch: field 2, length-delimited. */
+const BATCH_TAG = 0x12;
+
+/** An IngestRequest around bytes that are a Batch already: tag, length, bytes. */
+export function batchRequest(batchBytes: Uint8Array): Buffer {
+  const header = [BATCH_TAG];
+  let rest = batchBytes.length;
+  for (; rest >= 0x80; rest >>>= 7) header.push((rest & 0x7f) | 0x80);
+  header.push(rest);
+  return Buffer.concat([Uint8Array.from(header), batchBytes]);
+}
