@@ -1,0 +1,145 @@
+import { describe, expect, test } from 'vitest';
+import { CaptureLoop } from './capture-loop.ts';
+import { Accountant } from './flow/accountant.ts';
+import { AddressRanges } from './flow/address-ranges.ts';
+import type { ConntrackConsumer } from './source/conntrack/consumer.ts';
+
+const START_MS = 1_700_000_012_345;
+
+/** A clock that moves only when told, and a source that notes when it was asked. */
+function rig(options: { dumpTakesMs?: number } = {}) {
+  // Timers run on a clock of their own: a jump of the wall clock does not move them.
+  let monotonicMs = START_MS;
+  let jumpedMs = 0;
+  const now = () => monotonicMs + jumpedMs;
+  let timer: { at: number; callback: () => void } | undefined;
+  const dumps: number[] = [];
+  const polls: number[] = [];
+  const windows: [number, number][] = [];
+  const accountant = new Accountant(
+    {
+      seed: 1,
+      timestamps: true,
+      inside: new AddressRanges([]),
+      initiatorPrefixV4: 32,
+      initiatorPrefixV6: 128,
+      maxFlows: 2000,
+    },
+    START_MS * 1000,
+  );
+  const loop = new CaptureLoop(
+    { dumpIntervalMs: 5000, windowMs: 60_000, pollIntervalMs: 1000 },
+    {
+      source: {
+        pollEvents: () => {
+          polls.push(now());
+          return 0;
+        },
+        dump: (consumer: ConntrackConsumer) => {
+          dumps.push(now());
+          consumer.dumpBegin(now() * 1000);
+          monotonicMs += options.dumpTakesMs ?? 0;
+          consumer.dumpEnd(now() * 1000, true);
+          return true;
+        },
+      },
+      accountant,
+      clock: {
+        nowMs: now,
+        after: (delayMs, callback) => {
+          const mine = { at: monotonicMs + delayMs, callback };
+          timer = mine;
+          return () => {
+            if (timer === mine) timer = undefined;
+          };
+        },
+      },
+      onWindow: ({ windowStartUs, windowEndUs }) => windows.push([windowStartUs / 1000, windowEndUs / 1000]),
+    },
+  );
+  return {
+    loop,
+    accountant,
+    dumps,
+    polls,
+    windows,
+    jump: (ms: number) => {
+      jumpedMs += ms;
+    },
+    /** Lets time pass until an instant, running what is due. */
+    until: (endMs: number) => {
+      const end = endMs - jumpedMs;
+      while (timer && timer.at <= end) {
+        const due = timer;
+        timer = undefined;
+        monotonicMs = Math.max(monotonicMs, due.at);
+        due.callback();
+      }
+      monotonicMs = Math.max(monotonicMs, end);
+    },
+    now,
+    idle: () => timer === undefined,
+  };
+}
+
+describe('the loop', () => {
+  test('dumps at once, then on the grid of the wall clock, and closes whole minutes', () => {
+    const it = rig();
+    it.loop.start();
+    it.until(1_700_000_130_000);
+    expect(it.dumps.slice(0, 4)).toEqual([START_MS, 1_700_000_015_000, 1_700_000_020_000, 1_700_000_025_000]);
+    expect(it.windows).toEqual([
+      [START_MS, 1_700_000_040_000],
+      [1_700_000_040_000, 1_700_000_100_000],
+    ]);
+    expect(it.dumps).toContain(1_700_000_040_000);
+  });
+
+  test('looks at events between dumps', () => {
+    const it = rig();
+    it.loop.start();
+    it.until(START_MS + 4_000);
+    expect(it.polls.length).toBeGreaterThanOrEqual(2);
+  });
+
+  test('dropped events bring the next dump forward, but not without pause', () => {
+    const it = rig({ dumpTakesMs: 100 });
+    it.loop.start();
+    it.accountant.eventsDropped(0, 3);
+    it.until(START_MS + 2_400);
+    expect(it.dumps.length).toBe(2);
+    expect(it.dumps[1]! - it.dumps[0]!).toBeGreaterThanOrEqual(500);
+  });
+
+  test('a clock that jumps back an hour stops neither dumps nor, in the end, windows', () => {
+    const it = rig();
+    it.loop.start();
+    it.until(1_700_000_050_000);
+    it.jump(-3_600_000);
+    const before = it.dumps.length;
+    it.until(it.now() + 60_000);
+    expect(it.dumps.length - before).toBeGreaterThanOrEqual(11);
+    expect(it.windows.length).toBe(1);
+    it.until(1_700_000_100_000);
+    expect(it.windows.at(-1)).toEqual([1_700_000_040_000, 1_700_000_100_000]);
+  });
+
+  test('a clock that jumps forward makes one long window', () => {
+    const it = rig();
+    it.loop.start();
+    it.until(1_700_000_050_000);
+    it.jump(3_600_000);
+    it.until(it.now() + 6_000);
+    expect(it.windows.at(-1)).toEqual([1_700_000_040_000, 1_700_003_640_000]);
+  });
+
+  test('stop reads once more, closes the window at this instant, and ends', () => {
+    const it = rig();
+    it.loop.start();
+    it.until(START_MS + 3_000);
+    it.loop.stop();
+    expect(it.windows).toEqual([[START_MS, START_MS + 3_000]]);
+    expect(it.dumps.at(-1)).toBe(START_MS + 3_000);
+    expect(it.idle()).toBe(true);
+  });
+});
