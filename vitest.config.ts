@@ -2,8 +2,12 @@ import { defineConfig } from 'vitest/config';
 
 // Two tiers. `unit`: any laptop, seconds. `kernel`: Linux as root, network namespaces, real traffic, real processes; one
 // file at a time, so that traffic and timing of one test do not disturb another.
+// FLOWTOLL_TEST_RESULTS names a file that gets the results as JSON besides, for CI to count.
+const resultsFile = process.env['FLOWTOLL_TEST_RESULTS'];
+
 export default defineConfig({
   test: {
+    reporters: resultsFile ? ['default', ['json', { outputFile: resultsFile }]] : ['default'],
     projects: [
       {
         test: {

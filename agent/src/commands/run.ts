@@ -56,7 +56,11 @@ async function runReplay(config: RunConfig, log: Logger): Promise<void> {
 
 async function runLive(config: RunConfig, log: Logger): Promise<void> {
   const exporter = exporterFor(config, config.node, log);
-  const worker = new Worker(new URL('../capture-worker.ts', import.meta.url), { workerData: config });
+  const worker = new Worker(new URL('../capture-worker.ts', import.meta.url), {
+    workerData: config,
+    // The thread closes its sockets itself; Node did not open them and would warn.
+    trackUnmanagedFds: false,
+  });
   const stop = () => worker.postMessage({ kind: 'stop' } satisfies CaptureCommand);
   const onSignal = (signal: NodeJS.Signals) => {
     log.info({ signal }, 'stopping: last reading, then waiting for acknowledgements');
