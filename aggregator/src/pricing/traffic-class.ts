@@ -22,8 +22,8 @@ export const DEFAULT_TUNNELS: Tunnels = {
 export interface ClassifierOptions {
   /** Default: DEFAULT_TUNNELS. */
   readonly tunnels?: Tunnels;
-  /** Prefixes that the cluster uses as private ones although they look public. Default: none. */
-  readonly privateRanges?: readonly string[];
+  /** Whether the cluster uses an address as a private one although it looks public. Default: no. */
+  readonly inClusterRanges?: (address: string) => boolean;
   /** Price books: where one has a rate for `same-region`, an unknown zone makes no difference to the price. */
   readonly books?: readonly PriceBook[];
 }
@@ -33,7 +33,7 @@ export type Classify = (row: FlowRow) => void;
 
 export function createClassifier(options: ClassifierOptions = {}): Classify {
   const isTunnel = createIsTunnel(options.tunnels ?? DEFAULT_TUNNELS);
-  const isPublicIpv4 = createIsPublicIpv4(options.privateRanges ?? []);
+  const isPublicIpv4 = createIsPublicIpv4(options.inClusterRanges ?? (() => false));
   const zoneIndifferent = new Set(
     (options.books ?? [])
       .filter((book) => book.rates.some((rate) => rate.class === 'same-region'))
@@ -97,14 +97,13 @@ const PRIVATE_IPV4 = [
   '192.168.0.0/16',
   '198.18.0.0/15',
   '224.0.0.0/3', // multicast, and the reserved block that clouds let clusters use for pods
-];
+].map((range) => ipaddr.IPv4.parseCIDR(range));
 
 /** Answers kept at most. */
 const CACHE_ENTRIES_MAX = 100_000;
 
 /** Inside one region the clouds bill public IPv4 addresses differently; IPv6 addresses are billed like private ones. */
-function createIsPublicIpv4(privateRanges: readonly string[]): (ip: string | null) => boolean {
-  const ranges = [...PRIVATE_IPV4, ...privateRanges].map((range) => ipaddr.parseCIDR(range));
+function createIsPublicIpv4(inClusterRanges: (address: string) => boolean): (ip: string | null) => boolean {
   const answers = new Map<string, boolean>();
 
   function isPublic(text: string): boolean {
@@ -113,7 +112,7 @@ function createIsPublicIpv4(privateRanges: readonly string[]): (ip: string | nul
       return false;
     }
     const ip = ipaddr.IPv4.parse(address);
-    return !ranges.some(([network, bits]) => network.kind() === 'ipv4' && ip.match(network as ipaddr.IPv4, bits));
+    return !PRIVATE_IPV4.some((range) => ip.match(range)) && !inClusterRanges(text);
   }
 
   return (ip) => {

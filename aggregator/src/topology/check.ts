@@ -25,16 +25,16 @@ export function checkTopology(document: TopologyDocument, problems: Problems): C
   const owners = new AddressOwners(problems);
   checkUnique(document.nodes, (node) => node.name, 'node', problems);
   checkZones(document.nodes, problems);
-  const nodes = document.nodes.map((located) => checkNode(located, owners, problems));
+  const nodes = document.nodes.map((node) => checkNode(node, owners));
   checkUnique(document.pods, (pod) => `${pod.namespace}/${pod.name}`, 'pod', problems);
   const nodeAddresses = addressesByNode(nodes);
-  const pods = document.pods.map((located) => checkPod(located, document, nodeAddresses, owners, problems));
+  const pods = document.pods.map((pod) => checkPod(pod, document, nodeAddresses, owners, problems));
   checkUnique(document.services, (service) => `${service.namespace}/${service.name}`, 'service', problems);
-  const services = document.services.map((located) => checkService(located, owners, problems));
+  const services = document.services.map((service) => checkService(service, owners));
   checkNodePorts(document.services, problems);
   checkUnique(document.external, (external) => external.name, 'external', problems);
   const external = checkExternal(document.external, problems);
-  return { nodes, pods, services, external, clusterRanges: checkRanges(document, problems) };
+  return { nodes, pods, services, external, clusterRanges: rangesOf(document) };
 }
 
 /** Remembers who has an address, and reports the second one. */
@@ -99,20 +99,16 @@ function checkZones(nodes: readonly Located<NodeEntry>[], problems: Problems): v
   }
 }
 
-function parseAddresses(texts: readonly string[], path: Path, problems: Problems): { ip: Ip; path: Path }[] {
+/** The schema let no text through that does not parse. */
+function located(texts: readonly string[], path: Path): { ip: Ip; path: Path }[] {
   return texts.flatMap((text, index) => {
-    const addressPath = [...path, 'addresses', index];
     const parsed = parseAddress(text);
-    if ('problem' in parsed) {
-      problems.add(addressPath, parsed.problem);
-      return [];
-    }
-    return [{ ip: parsed.value, path: addressPath }];
+    return 'problem' in parsed ? [] : [{ ip: parsed.value, path: [...path, 'addresses', index] }];
   });
 }
 
-function checkNode({ path, entry }: Located<NodeEntry>, owners: AddressOwners, problems: Problems): Checked<NodeEntry> {
-  const addresses = parseAddresses(entry.addresses, path, problems);
+function checkNode({ path, entry }: Located<NodeEntry>, owners: AddressOwners): Checked<NodeEntry> {
+  const addresses = located(entry.addresses, path);
   for (const { ip, path: addressPath } of addresses) {
     owners.claim(ip, `node ${entry.name}`, addressPath, 'give each node its own addresses');
   }
@@ -133,7 +129,7 @@ function checkPod(
   if (!document.nodeNames.has(entry.node)) {
     problems.add([...path, 'node'], `node ${entry.node} is not in nodes; add it there, or correct the name`);
   }
-  const addresses = parseAddresses(entry.addresses, path, problems);
+  const addresses = located(entry.addresses, path);
   const own = nodeAddresses.get(entry.node);
   for (const { ip, path: addressPath } of addresses) {
     if (entry.hostNetwork !== true) {
@@ -149,12 +145,8 @@ function checkPod(
   return { entry, addresses: addresses.map(({ ip }) => ip) };
 }
 
-function checkService(
-  { path, entry }: Located<ServiceEntry>,
-  owners: AddressOwners,
-  problems: Problems,
-): Checked<ServiceEntry> {
-  const addresses = parseAddresses(entry.addresses ?? [], path, problems);
+function checkService({ path, entry }: Located<ServiceEntry>, owners: AddressOwners): Checked<ServiceEntry> {
+  const addresses = located(entry.addresses ?? [], path);
   for (const { ip, path: addressPath } of addresses) {
     const advice = 'a service needs addresses of its own; for ports on node addresses list nodePorts';
     owners.claim(ip, `service ${entry.namespace}/${entry.name}`, addressPath, advice);
@@ -190,7 +182,7 @@ function checkExternal(
     if (entry.zone !== undefined && entry.region === undefined) {
       problems.add([...path, 'region'], `is missing, but zone ${entry.zone} is given; give the region of the zone`);
     }
-    const prefixes = parsePrefixes(entry.addresses, [...path, 'addresses'], true, problems);
+    const prefixes = locatedPrefixes(entry.addresses, [...path, 'addresses']);
     for (const { prefix, path: prefixPath } of prefixes) {
       const text = `${canonicalText(prefix.network)}/${prefix.bits}`;
       const first = seen.get(text);
@@ -204,25 +196,15 @@ function checkExternal(
   });
 }
 
-function checkRanges(document: TopologyDocument, problems: Problems): Prefix[] {
-  return (['pods', 'services', 'nodes'] as const).flatMap((key) =>
-    parsePrefixes(document.ranges[key] ?? [], ['ranges', key], false, problems).map(({ prefix }) => prefix),
-  );
+function rangesOf(document: TopologyDocument): Prefix[] {
+  const { pods, services, nodes } = document.ranges;
+  return [pods, services, nodes].flatMap((texts) => locatedPrefixes(texts ?? [], []).map(({ prefix }) => prefix));
 }
 
-function parsePrefixes(
-  texts: readonly string[],
-  path: Path,
-  allowAddress: boolean,
-  problems: Problems,
-): { prefix: Prefix; path: Path }[] {
+/** As `located`. */
+function locatedPrefixes(texts: readonly string[], path: Path): { prefix: Prefix; path: Path }[] {
   return texts.flatMap((text, index) => {
-    const prefixPath = [...path, index];
-    const parsed = parsePrefix(text, allowAddress);
-    if ('problem' in parsed) {
-      problems.add(prefixPath, parsed.problem);
-      return [];
-    }
-    return [{ prefix: parsed.value, path: prefixPath }];
+    const parsed = parsePrefix(text, true);
+    return 'problem' in parsed ? [] : [{ prefix: parsed.value, path: [...path, index] }];
   });
 }

@@ -45,11 +45,17 @@ export class Problems {
 }
 
 function issueText(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'custom') {
+    return issue.message;
+  }
   if (issue.code === 'unrecognized_keys') {
     return `unknown ${issue.keys.length === 1 ? 'key' : 'keys'} ${issue.keys.join(', ')}; remove, or correct the spelling`;
   }
   if (issue.code === 'invalid_type' && issue.input === undefined && issue.message.includes('undefined')) {
     return `is missing; give a ${issue.expected}`;
+  }
+  if (issue.code === 'invalid_type' && issue.expected === 'string') {
+    return `${issue.message}; put it in quotes`;
   }
   return `${issue.message}; see docs/topology.md`;
 }

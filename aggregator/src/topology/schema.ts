@@ -1,11 +1,14 @@
 // The topology file's format, once: validation, types and the published JSON Schema all come from here. What a schema
 // cannot say (an address given twice, a node that does not exist) is in check.ts.
 import { z } from 'zod';
+import { type Parsed, parseAddress, parsePrefix } from './address.ts';
 
 const name = z.string().min(1);
 const port = z.int().min(1).max(65535);
-const addresses = z.array(z.string()).describe('Single IPv4 or IPv6 addresses.');
-const prefixes = z.array(z.string()).describe('Prefixes in CIDR form, such as 10.244.0.0/16.');
+const addresses = z.array(textThat(parseAddress)).describe('Single IPv4 or IPv6 addresses.');
+const prefixes = z
+  .array(textThat((text) => parsePrefix(text, false)))
+  .describe('Prefixes in CIDR form, such as 10.244.0.0/16.');
 
 const place = {
   provider: name.optional().describe('The cloud that bills: aws, gcp, azure. Other words are kept, and not priced.'),
@@ -63,7 +66,10 @@ export const serviceSchema = z
 export const externalSchema = z
   .strictObject({
     name,
-    addresses: z.array(z.string()).min(1).describe('Addresses or prefixes; the longest prefix wins.'),
+    addresses: z
+      .array(textThat((text) => parsePrefix(text, true)))
+      .min(1)
+      .describe('Addresses or prefixes; the longest prefix wins.'),
     ...place,
   })
   .describe('A name, and perhaps a place, for addresses outside the cluster.');
@@ -86,6 +92,16 @@ export type NodeEntry = z.infer<typeof nodeSchema>;
 export type PodEntry = z.infer<typeof podSchema>;
 export type ServiceEntry = z.infer<typeof serviceSchema>;
 export type ExternalEntry = z.infer<typeof externalSchema>;
+
+/** Text with a syntax that a JSON Schema cannot say; its own message says what to do. */
+function textThat(parse: (text: string) => Parsed<unknown>) {
+  return z.string().superRefine((text, context) => {
+    const parsed = parse(text);
+    if ('problem' in parsed) {
+      context.addIssue({ code: 'custom', message: parsed.problem });
+    }
+  });
+}
 
 /** JSON Schema of the topology file, as committed in docs/topology.schema.json. */
 export function topologyJsonSchema(): Record<string, unknown> {

@@ -1,0 +1,316 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FlowtollError } from '../model/errors.ts';
+import { loadTopologyFile, parseTopology } from './file-topology.ts';
+import { topologyJsonSchema } from './schema.ts';
+
+const EXAMPLE = `
+version: 1
+cluster: demo
+ranges: { pods: [10.244.0.0/16], services: [10.96.0.0/16], nodes: [172.20.0.0/16] }
+nodes:
+  - { name: n1, provider: aws, region: us-east-1, zone: us-east-1a, addresses: [172.20.1.1, "FD00:1:0:0::1"] }
+  - { name: n2, provider: aws, region: us-east-1, zone: us-east-1b, addresses: [172.20.2.1] }
+pods:
+  - name: web-1
+    namespace: shop
+    node: n1
+    workload: { kind: Deployment, name: web }
+    addresses: [10.244.1.2, "fd00:244:1::2"]
+    labels: { app: web }
+  - { name: bare, namespace: shop, node: n1, addresses: [10.244.1.3] }
+  - { name: db-0, namespace: shop, node: n2, addresses: [10.244.2.2] }
+  - { name: proxy, namespace: kube-system, node: n1, addresses: [172.20.1.1], hostNetwork: true }
+services:
+  - { namespace: shop, name: web, addresses: [10.96.0.10], nodePorts: [30080] }
+external:
+  - { name: partners, addresses: [198.51.100.0/24] }
+  - { name: partner-api, addresses: [198.51.100.64/26, "2001:db8:7::1"], provider: gcp, region: us-east1 }
+`;
+
+function topologyOf(text: string) {
+  return parseTopology(text, 'test.yaml').source.snapshot();
+}
+
+function lookup(text: string, address: string) {
+  return topologyOf(text).lookupAddress(address, 0, 60_000_000);
+}
+
+describe('a good file', () => {
+  it('names pods by address, with their node, workload and labels', () => {
+    const owner = lookup(EXAMPLE, 'fd00:244:1::2');
+    expect(owner).toEqual({
+      certainty: 'exact',
+      identity: {
+        kind: 'pod',
+        namespace: 'shop',
+        name: 'web-1',
+        workloadKind: 'Deployment',
+        workload: 'web',
+        labels: { app: 'web' },
+        node: {
+          kind: 'node',
+          name: 'n1',
+          provider: 'aws',
+          region: 'us-east-1',
+          zone: 'us-east-1a',
+          addresses: ['172.20.1.1', 'fd00:1::1'],
+        },
+      },
+    });
+    expect(lookup(EXAMPLE, '10.244.1.2')?.identity).toEqual(owner?.identity);
+  });
+
+  it('takes a pod without an owner for its own workload', () => {
+    expect(lookup(EXAMPLE, '10.244.1.3')?.identity).toMatchObject({ workloadKind: 'Pod', workload: 'bare' });
+  });
+
+  const kinds: [address: string, kind: string | undefined, name: string | undefined][] = [
+    ['172.20.1.1', 'node', 'n1'], // the host-network pod is its node
+    ['fd00:1::1', 'node', 'n1'],
+    ['10.96.0.10', 'service', 'web'],
+    ['198.51.100.7', 'external', 'partners'],
+    ['198.51.100.65', 'external', 'partner-api'], // the longer prefix
+    ['198.51.100.0/25', 'external', 'partners'], // a prefix inside a named one
+    ['198.51.0.0/16', undefined, undefined], // a prefix around it
+    ['2001:db8:7::1', 'external', 'partner-api'],
+    ['2001:db8:7::2', undefined, undefined],
+    ['10.244.9.9', undefined, undefined],
+  ];
+  it.each(kinds)('%s is %s %s', (address, kind, name) => {
+    const identity = lookup(EXAMPLE, address)?.identity;
+    expect([identity?.kind, identity?.name]).toEqual([kind, name]);
+  });
+
+  it('knows node ports and ranges', () => {
+    const topology = topologyOf(EXAMPLE);
+    expect(topology.lookupNodePort(30080)).toMatchObject({ namespace: 'shop', name: 'web' });
+    expect(topology.lookupNodePort(30081)).toBeUndefined();
+    const inside = ['10.244.9.9', '10.244.1.0/24', '10.0.0.0/8', '8.8.8.8', 'fd00:1::1', 'nonsense'];
+    expect(inside.map((address) => topology.inClusterRanges(address))).toEqual([
+      true,
+      true,
+      false,
+      false,
+      false,
+      false,
+    ]);
+  });
+
+  it('summarises the pods and nodes in a prefix', () => {
+    const topology = topologyOf(EXAMPLE);
+    expect(topology.lookupPrefix('10.244.1.0/24', 0, 1)).toEqual({
+      nodes: new Set(['n1']),
+      kind: 'pod',
+      provider: 'aws',
+      region: 'us-east-1',
+      zone: 'us-east-1a',
+    });
+    expect(topology.lookupPrefix('10.0.0.0/8', 0, 1)).toMatchObject({
+      nodes: new Set(['n1', 'n2']),
+      kind: 'pod',
+      zone: null,
+    });
+    expect(topology.lookupPrefix('0.0.0.0/0', 0, 1)).toMatchObject({ kind: null, region: 'us-east-1' });
+    expect(topology.lookupPrefix('10.244.7.0/24', 0, 1)).toBeUndefined();
+  });
+
+  it('may be JSON', () => {
+    const text = JSON.stringify(
+      { version: 1, cluster: 'c', nodes: [{ name: 'n', addresses: ['10.0.0.1'] }] },
+      null,
+      '\t',
+    );
+    expect(parseTopology(text, 'test.json').cluster).toBe('c');
+    expect(lookup(text, '10.0.0.1')?.identity).toMatchObject({ name: 'n', provider: null, region: null, zone: null });
+  });
+
+  it('gives the same snapshot as long as nothing changed', () => {
+    const { source } = parseTopology(EXAMPLE, 'test.yaml');
+    expect(source.snapshot()).toBe(source.snapshot());
+  });
+
+  it('notes a provider that nobody prices', () => {
+    const text = 'version: 1\nnodes: [{ name: n, provider: metal, addresses: [10.0.0.1] }]';
+    expect(parseTopology(text, 'f').notes).toEqual([expect.stringMatching(/"metal".*counted but not priced/)]);
+    expect(parseTopology(EXAMPLE, 'f').notes).toEqual([]);
+  });
+});
+
+/** Nodes n1 and n2, with more lines after them. */
+const NODES = `
+version: 1
+nodes:
+  - { name: n1, provider: aws, region: us-east-1, zone: us-east-1a, addresses: [172.20.1.1] }
+  - { name: n2, provider: aws, region: us-east-1, zone: us-east-1b, addresses: [172.20.2.1] }
+`;
+
+const wrong: { name: string; text: string; problems: RegExp[] }[] = [
+  { name: 'an empty file', text: '', problems: [/\(file\): holds no mapping/] },
+  { name: 'a list', text: '[1]', problems: [/\(file\): holds no mapping/] },
+  { name: 'broken YAML', text: 'version: 1\nnodes: [', problems: [/\(file\): not readable as YAML or JSON: .*line 2/] },
+  { name: 'a key given twice', text: 'version: 1\nversion: 1\nnodes: []', problems: [/Map keys must be unique/] },
+  { name: 'no version and no nodes', text: 'cluster: x', problems: [/version: /, /nodes: /] },
+  { name: 'another version', text: NODES.replace('version: 1', 'version: 2'), problems: [/version: /] },
+  { name: 'no node at all', text: 'version: 1\nnodes: []', problems: [/nodes: is empty/] },
+  { name: 'a misspelt key', text: `${NODES}pod: []`, problems: [/\(file\): unknown key pod;/] },
+  {
+    name: 'a misspelt key in an entry',
+    text: `${NODES}pods: [{ name: p, namespace: s, node: n1, adresses: [] }]`,
+    problems: [/pods\[0\]\.addresses: /, /pods\[0\]: unknown key adresses;/],
+  },
+  {
+    name: 'an unknown node',
+    text: `${NODES}pods: [{ name: p, namespace: s, node: n3, addresses: [10.0.0.1] }]`,
+    problems: [/pods\[0\]\.node: node n3 is not in nodes/],
+  },
+  {
+    name: 'two pods with one address, however it is written',
+    text: `${NODES}pods:
+  - { name: a, namespace: s, node: n1, addresses: ["fd00::1"] }
+  - { name: b, namespace: s, node: n2, addresses: [10.0.0.9, "FD00:0::0001"] }`,
+    problems: [/pods\[1\]\.addresses\[1\]: fd00::1 is also the address of pod s\/a \(pods\[0\]\.addresses\[0\]\)/],
+  },
+  {
+    name: 'a pod with the address of a node',
+    text: `${NODES}pods: [{ name: a, namespace: s, node: n1, addresses: [172.20.1.1] }]`,
+    problems: [/pods\[0\]\.addresses\[0\]: .* node n1 .* hostNetwork: true/],
+  },
+  {
+    name: 'a host-network pod with an address that is not of its node',
+    text: `${NODES}pods: [{ name: a, namespace: s, node: n1, addresses: [172.20.2.1], hostNetwork: true }]`,
+    problems: [/pods\[0\]\.addresses\[0\]: 172\.20\.2\.1 is not an address of node n1/],
+  },
+  {
+    name: 'two nodes, pods, services and externals of one name',
+    text: `version: 1
+nodes: [{ name: n, addresses: [10.0.0.1] }, { name: n, addresses: [10.0.0.2] }]
+pods: [{ name: p, namespace: s, node: n, addresses: [] }, { name: p, namespace: s, node: n, addresses: [] }]
+services: [{ name: v, namespace: s }, { name: v, namespace: s }]
+external: [{ name: e, addresses: [192.0.2.1] }, { name: e, addresses: [192.0.2.2] }]`,
+    problems: [/nodes\[1\]\.name: /, /pods\[1\]\.name: /, /services\[1\]\.name: /, /external\[1\]\.name: /],
+  },
+  {
+    name: 'a zone in two regions',
+    text: `version: 1
+nodes:
+  - { name: a, provider: aws, region: us-east-1, zone: z, addresses: [10.0.0.1] }
+  - { name: b, provider: aws, region: us-east-2, zone: z, addresses: [10.0.0.2] }
+  - { name: c, provider: gcp, region: us-east1, zone: z, addresses: [10.0.0.3] }`,
+    problems: [/nodes\[1\]\.zone: z is in region us-east-2 here and in us-east-1 at nodes\[0\]/],
+  },
+  {
+    name: 'a zone without a region',
+    text: 'version: 1\nnodes: [{ name: n, zone: z, addresses: [10.0.0.1] }]',
+    problems: [/nodes\[0\]\.region: is missing/],
+  },
+  {
+    name: 'bad addresses of every kind',
+    text: `version: 1
+nodes: [{ name: n, addresses: [10.0.0.256, 10.1, 0x7f.1, host, 10.0.0.0/24, 127.0.0.1, "::", "fe80::1%eth0", "1.2.3.4.5"] }]`,
+    problems: [0, 1, 2, 3, 4, 5, 6, 7, 8].map((index) => new RegExp(`nodes\\[0\\]\\.addresses\\[${index}\\]: `)),
+  },
+  {
+    name: 'bad prefixes',
+    text: `${NODES}ranges: { pods: [10.244.1.0/16, 10.0.0.0/33, 10.0.0.0] }
+external: [{ name: e, addresses: [198.51.100.7/24, x] }]`,
+    problems: [
+      /ranges\.pods\[0\]: .*did you mean 10\.244\.0\.0\/16\?/,
+      /ranges\.pods\[1\]: .*outside 0 to 32/,
+      /ranges\.pods\[2\]: .*no prefix length/,
+      /external\[0\]\.addresses\[0\]: .*did you mean 198\.51\.100\.0\/24\?/,
+      /external\[0\]\.addresses\[1\]: "x" is not a prefix/,
+    ],
+  },
+  {
+    name: 'services that share an address or a node port',
+    text: `${NODES}services:
+  - { namespace: s, name: a, addresses: [10.96.0.1], nodePorts: [30001, 70000] }
+  - { namespace: s, name: b, addresses: [10.96.0.2], nodePorts: [30002] }
+  - { namespace: s, name: c, addresses: [10.96.0.2, 172.20.1.1], nodePorts: [30002] }`,
+    problems: [
+      /services\[0\]\.nodePorts\[1\]: /,
+      /services\[2\]\.addresses\[0\]: .*service s\/b/,
+      /services\[2\]\.addresses\[1\]: .*node n1/,
+      /services\[2\]\.nodePorts\[0\]: 30002 is also a node port of service s\/b/,
+    ],
+  },
+  {
+    name: 'a broken node does not make its pods wrong, too',
+    text: `version: 1
+nodes: [{ name: n1, addresses: [] }]
+pods: [{ name: p, namespace: s, node: n1, addresses: [10.0.0.1] }]`,
+    problems: [/nodes\[0\]\.addresses: /],
+  },
+  { name: 'too many aliases', text: billionLaughs(), problems: [/\(file\): not readable as YAML: /] },
+];
+
+describe('a bad file', () => {
+  it.each(wrong)('$name', ({ text, problems }) => {
+    const lines = problemsOf(text);
+    expect(lines).toHaveLength(problems.length);
+    problems.forEach((problem, index) => {
+      expect(lines[index]).toMatch(problem);
+    });
+  });
+
+  it('says how many problems there are, and in which file', () => {
+    expect(() => parseTopology('version: 1\nnodes: []', 'my.yaml')).toThrow(/^topology file my\.yaml has 1 problem:\n/);
+    expect(() => parseTopology('cluster: x', 'my.yaml')).toThrow(/^topology file my\.yaml has 2 problems:\n/);
+  });
+});
+
+describe('loadTopologyFile', () => {
+  let directory: string;
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), 'flowtoll-topology-'));
+  });
+  afterAll(() => {
+    rmSync(directory, { recursive: true });
+  });
+
+  it('reads a file', () => {
+    const path = join(directory, 'topology.yaml');
+    writeFileSync(path, EXAMPLE);
+    expect(loadTopologyFile(path).cluster).toBe('demo');
+  });
+
+  it('says which file it cannot read', () => {
+    const path = join(directory, 'absent.yaml');
+    expect(() => loadTopologyFile(path)).toThrow(
+      expect.objectContaining({ code: 'TOPOLOGY_INVALID', message: expect.stringContaining(`${path} cannot be read`) }),
+    );
+  });
+});
+
+describe('docs', () => {
+  it('docs/topology.schema.json is current; if not, run `npm run generate`', () => {
+    const committed = readFileSync(new URL('../../../docs/topology.schema.json', import.meta.url), 'utf8');
+    expect(JSON.parse(committed)).toEqual(topologyJsonSchema());
+  });
+
+  it('the example of docs/topology.md is a good file', () => {
+    const page = readFileSync(new URL('../../../docs/topology.md', import.meta.url), 'utf8');
+    const example = /```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
+    expect(parseTopology(example, 'docs/topology.md')).toMatchObject({ cluster: 'demo', notes: [] });
+  });
+});
+
+function problemsOf(text: string): string[] {
+  try {
+    parseTopology(text, 'test.yaml');
+  } catch (error) {
+    if (error instanceof FlowtollError && error.code === 'TOPOLOGY_INVALID') {
+      return error.message.split('\n  ').slice(1);
+    }
+    throw error;
+  }
+  return [];
+}
+
+function billionLaughs(): string {
+  const levels = Array.from({ length: 12 }, (_, i) => `l${i + 1}: &l${i + 1} [${Array(10).fill(`*l${i}`).join(', ')}]`);
+  return ['l0: &l0 [x]', ...levels].join('\n');
+}
