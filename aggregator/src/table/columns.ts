@@ -211,7 +211,7 @@ export const FLOW_COLUMNS: readonly Column[] = [
     'tx_bytes',
     'agent',
     (row) => row.txBytes,
-    'Sent by the local side in the window. Null only in loss rows.',
+    'Sent by the local side in the window. In loss rows what was lost, both directions together; null if unknown.',
     BYTES,
   ),
   long(
@@ -225,7 +225,7 @@ export const FLOW_COLUMNS: readonly Column[] = [
     'rx_bytes',
     'agent',
     (row) => row.rxBytes,
-    'Received by the local side in the window. Null only in loss rows.',
+    'Received by the local side in the window. Null in loss rows, and only there.',
     BYTES,
   ),
   long(
