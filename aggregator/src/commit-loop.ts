@@ -73,7 +73,9 @@ export function createCommitLoop(config: CommitLoopConfig, dependencies: CommitL
   let committingBytes = 0;
   let running: Promise<void> | undefined;
   let cancelTimer: (() => void) | undefined;
+  /** Failed commits since the last one that succeeded, and the pause that follows from them. */
   let failures = 0;
+  let retryMs = 0;
   let stopped = false;
   const queue: (() => void)[] = [];
 
@@ -90,7 +92,7 @@ export function createCommitLoop(config: CommitLoopConfig, dependencies: CommitL
       cancelTimer?.();
       cancelTimer = undefined;
       void attempt();
-    } else cancelTimer ??= schedule(onTimer, failures === 0 ? config.commitIntervalMs : retryMs());
+    } else cancelTimer ??= schedule(onTimer, failures === 0 ? config.commitIntervalMs : retryMs);
   }
 
   function onTimer(): void {
@@ -98,22 +100,14 @@ export function createCommitLoop(config: CommitLoopConfig, dependencies: CommitL
     void attempt();
   }
 
-  function retryMs(): number {
-    const ceiling = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** (failures - 1));
-    return Math.round(ceiling * (0.5 + dependencies.random() / 2));
-  }
-
-  /** One paced attempt; failure is logged and paced again. */
+  /** One paced attempt. After a failure the batches wait again, and `pace` has set the timer. */
   async function attempt(): Promise<void> {
     try {
       await commitHeld();
     } catch (error) {
-      failures++;
-      const delayMs = retryMs();
-      const fields = { err: error, batches: waiting.length, retryMs: delayMs };
+      const fields = { err: error, batches: waiting.length, retryMs };
       dependencies.log.error(fields, 'commit failed; batches are kept and it is tried again');
-      dependencies.onRetry(delayMs);
-      if (!stopped) cancelTimer ??= schedule(onTimer, delayMs);
+      dependencies.onRetry(retryMs);
     }
   }
 
@@ -137,6 +131,9 @@ export function createCommitLoop(config: CommitLoopConfig, dependencies: CommitL
     } catch (error) {
       waiting = [...committing, ...waiting];
       waitingBytes += committingBytes;
+      const ceiling = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** failures);
+      failures++;
+      retryMs = Math.round(ceiling * (0.5 + dependencies.random() / 2));
       throw error;
     } finally {
       [committing, committingBytes] = [[], 0];

@@ -8,7 +8,7 @@ import {
   fromBinary,
   toBinary,
 } from '@bufbuild/protobuf';
-import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
+import { logVerbosity, type MethodDefinition, type ServiceDefinition, setLogVerbosity } from '@grpc/grpc-js';
 
 /** A message of any type; which one, the method's descriptor says. */
 type AnyMessage = ReturnType<typeof create>;
@@ -39,4 +39,12 @@ function serialiser(schema: DescMessage): (message: AnyMessage) => Buffer {
 /** The same bytes as a Buffer, not copied. */
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/**
+ * Keeps grpc-js from writing lines of its own to stderr, where our JSON lines are: what it would say comes back as an
+ * error anyway. Its environment variable GRPC_VERBOSITY still works.
+ */
+export function silenceGrpcLog(): void {
+  if (process.env['GRPC_VERBOSITY'] === undefined) setLogVerbosity(logVerbosity.NONE);
 }

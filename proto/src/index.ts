@@ -11,7 +11,7 @@ export {
   FLOWS_MAX,
 } from './flow-columns.ts';
 export { compressionOrder } from './flow-order.ts';
-export { asBuffer, grpcMethod, grpcService } from './grpc.ts';
+export { asBuffer, grpcMethod, grpcService, silenceGrpcLog } from './grpc.ts';
 export { WireError, type WireErrorCode } from './wire-error.ts';
 export { WIRE_BYTES, WireReader } from './wire-reader.ts';
 export { compressFrame, decompressFrame, frameContentSize } from './zstd.ts';

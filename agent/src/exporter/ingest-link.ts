@@ -8,6 +8,7 @@ import {
   IngestRequestSchema,
   IngestResponseSchema,
   IngestService,
+  silenceGrpcLog,
   type Throttle,
   type Welcome,
 } from '@flowtoll/proto';
@@ -57,6 +58,7 @@ const CHANNEL_OPTIONS: ChannelOptions = {
 
 /** Links over grpc-js to `address`, "host:port". Default: plain text. */
 export function createOpenLink(address: string, channelCredentials?: ChannelCredentials): OpenLink {
+  silenceGrpcLog();
   return (handlers) => {
     const client = new Client(address, channelCredentials ?? credentials.createInsecure(), CHANNEL_OPTIONS);
     const stream = client.makeBidiStreamRequest(

@@ -14,11 +14,22 @@ export interface IngestCounters {
   readonly rejected: Map<RejectReason, number>;
   /** Streams that ended because another one of their epoch took over. */
   superseded: number;
+  /** Streams that broke off: the agent or the connection is gone, or a message was over the limit of grpc-js itself. */
+  brokenOff: number;
 }
 
 /** All zero. */
 export function createIngestCounters(): IngestCounters {
-  return { streamsOpened: 0, batches: 0, flows: 0, wireBytes: 0, duplicates: 0, rejected: new Map(), superseded: 0 };
+  return {
+    streamsOpened: 0,
+    batches: 0,
+    flows: 0,
+    wireBytes: 0,
+    duplicates: 0,
+    rejected: new Map(),
+    superseded: 0,
+    brokenOff: 0,
+  };
 }
 
 /** Adds one to a reason. */

@@ -1,5 +1,5 @@
 // The gRPC server that agents connect to. Wires streams to what they share; a component: inert until start().
-import { grpcService, IngestService } from '@flowtoll/proto';
+import { grpcService, IngestService, silenceGrpcLog } from '@flowtoll/proto';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { FlowtollError } from '../model/errors.ts';
 import { EpochRegistry } from './epoch-registry.ts';
@@ -52,6 +52,7 @@ const SHUTDOWN_MS = 2000;
 
 /** Makes the server; nothing happens before start(). */
 export function createIngestServer(config: IngestServerConfig, dependencies: IngestServerDependencies): IngestServer {
+  silenceGrpcLog();
   const messageBytesMax = config.messageBytesMax ?? MESSAGE_BYTES_MAX;
   const epochs = new EpochRegistry();
   const counters = createIngestCounters();

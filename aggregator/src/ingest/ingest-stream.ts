@@ -73,7 +73,7 @@ export class IngestStream implements EpochStream {
     this.#call.on('data', (bytes: Buffer) => this.#receive(bytes));
     this.#call.on('end', () => this.#onHalfClose());
     this.#call.on('error', () => this.#close());
-    this.#call.on('cancelled', () => this.#close());
+    this.#call.on('cancelled', () => this.#onCancelled());
     this.#call.on('close', () => this.#close());
   }
 
@@ -197,6 +197,11 @@ export class IngestStream implements EpochStream {
     if (error instanceof FlowtollError) log.warn({ ...fields, code: error.code }, `stream ended: ${error.message}`);
     else log.error({ ...fields, err: error }, 'stream ended by an internal error');
     this.#finish(end);
+  }
+
+  #onCancelled(): void {
+    if (!this.#ended) this.#context.counters.brokenOff++;
+    this.#close();
   }
 
   #onHalfClose(): void {
