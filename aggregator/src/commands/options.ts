@@ -1,0 +1,47 @@
+// Options that the commands which read share: names, environment variables and meanings are the same everywhere.
+import { Option } from 'commander';
+
+/** Where a command writes. */
+export interface CommandOutput {
+  /** A part of the result; resolves when it may go on, so that a slow reader does not fill our memory. */
+  write(text: string): Promise<void>;
+  /** A remark that is no part of the result. */
+  remark(text: string): void;
+}
+
+/** Standard output and standard error. A reader that closes early (`| head`) ends the process, quietly. */
+export function processOutput(): CommandOutput {
+  process.stdout.once('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') {
+      throw error;
+    }
+    process.exit();
+  });
+  return {
+    write: (text) =>
+      new Promise((resolve) => {
+        process.stdout.write(text, () => resolve());
+      }),
+    remark: (text) => process.stderr.write(text),
+  };
+}
+
+/** Formats of a result. */
+export type OutputFormat = 'table' | 'json' | 'csv';
+
+export function storeOption(): Option {
+  return new Option('--store <dir>', 'directory that holds the tables').env('FLOWTOLL_STORE').makeOptionMandatory();
+}
+
+export function clusterOption(): Option {
+  return new Option('--cluster <name,…>', 'only these clusters; all in the store by default')
+    .env('FLOWTOLL_CLUSTER')
+    .default([], 'all')
+    .argParser((text: string) => text.split(',').map((name) => name.trim()));
+}
+
+export function formatOption(): Option {
+  return new Option('--format <format>', 'how to print: for people, or exact for programs')
+    .choices(['table', 'json', 'csv'])
+    .default('table');
+}

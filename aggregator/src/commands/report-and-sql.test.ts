@@ -1,0 +1,355 @@
+// The two reading commands from the command line to the printed text, on tables written by the real writer.
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { FlowRow } from '../model/flow-row.ts';
+import { openDirectoryStore } from '../store/directory-store.ts';
+import { flowRow, WINDOW_US } from '../table/flow-row.testing.ts';
+import { openFlowTable } from '../table/flow-table.ts';
+import { reportCommand } from './report.ts';
+import { sqlCommand } from './sql.ts';
+
+const GB = 1_000_000_000;
+const DOLLAR = 10n ** 12n;
+const NOW_MS = Date.UTC(2026, 1, 1, 12);
+
+let root: string;
+
+const web: Partial<FlowRow> = {
+  ...{ provider: 'aws', region: 'eu-central-1', zone: 'a', localKind: 'pod', namespace: 'shop', workload: 'web' },
+  ...{ labels: '{"team":"storefront"}', ip: '10.0.0.1', protocol: 'tcp', port: 5432, initiator: 'local' },
+  ...{ peerKind: 'pod', peerNamespace: 'shop', peerWorkload: 'db', trafficClass: 'cross-zone' },
+  ...{ priceBasis: 'exact', processingCost: 0n, connections: 3 },
+};
+const toInternet: Partial<FlowRow> = {
+  ...web,
+  ...{ peerKind: 'internet', peerNamespace: null, peerWorkload: null, peerIp: '2001:db8::1', trafficClass: 'internet' },
+};
+
+/** Four rows in the sums, by hand: tx 5 GB + 3 + 100 + 7, rx 1 GB + 4 + 0 + 8; cost $1.5 + $0.000002 + nothing + nothing. */
+const DEMO_ROWS: readonly FlowRow[] = [
+  flowRow({ ...web, txBytes: 5 * GB, rxBytes: GB, txCost: DOLLAR, rxCost: DOLLAR / 2n }),
+  flowRow({
+    ...toInternet,
+    ...{
+      txBytes: 3,
+      rxBytes: 4,
+      txCost: 2_000_000n,
+      rxCost: 0n,
+      priceBasis: 'estimated',
+      windowStartUs: WINDOW_US + 60e6,
+    },
+  }),
+  flowRow({
+    ...toInternet,
+    peerName: 's3.example',
+    txBytes: 100,
+    rxBytes: 0,
+    path: 'nat-gateway',
+    processingCost: null,
+  }),
+  flowRow({
+    ...web,
+    peerKind: 'unknown',
+    peerWorkload: null,
+    peerNamespace: null,
+    peerIp: '10.9.9.9',
+    trafficClass: 'unknown',
+    txBytes: 7,
+    rxBytes: 8,
+    priceBasis: 'none',
+    processingCost: null,
+  }),
+  flowRow({ trafficClass: 'encapsulation', txBytes: 2048, rxBytes: 1024, txCost: 0n, rxCost: 0n, processingCost: 0n }),
+  flowRow({ trafficClass: 'lost', lossReason: 'events-dropped' }),
+  flowRow({ trafficClass: 'lost', lossReason: 'vanished', connections: 2, txBytes: 4096 }),
+  flowRow({ trafficClass: 'lost', lossReason: 'vanished', connections: 1, lostBytesMax: 1024 }),
+];
+
+async function writeTable(cluster: string, rows: readonly FlowRow[]): Promise<void> {
+  const store = await openDirectoryStore(join(root, 'store'));
+  const table = await openFlowTable(store, { cluster, clock: () => NOW_MS });
+  for (const [i, row] of rows.entries()) {
+    await table.commit([{ epoch: 'e', sequence: i + 1 }], (_, buffer) => buffer.append({ ...row, cluster }));
+  }
+  await table.close();
+}
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'flowtoll-report-'));
+  await writeTable('demo', DEMO_ROWS);
+  await writeTable('other', [flowRow({ ...web, node: 'node-b', txBytes: 11, rxBytes: 22, txCost: 5n, rxCost: 0n })]);
+  await writeTable('empty', []);
+  await mkdir(join(root, 'store', 'not a cluster'));
+  await mkdir(join(root, 'store', 'not-a-table'));
+  await mkdir(join(root, 'nothing'));
+  await writeFile(join(root, 'file'), '');
+});
+
+afterAll(() => rm(root, { recursive: true }));
+
+async function run(create: (output: { text: string; remarks: string }) => Command, args: readonly string[]) {
+  const output = { text: '', remarks: '' };
+  const command = create(output)
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined });
+  await command.parseAsync(['--store', join(root, 'store'), ...args], { from: 'user' });
+  return output;
+}
+
+const sinkOf = (output: { text: string; remarks: string }) => () => ({
+  write: async (text: string) => {
+    output.text += text;
+  },
+  remark: (text: string) => {
+    output.remarks += text;
+  },
+});
+const report = (...args: string[]) => run((output) => reportCommand(sinkOf(output), () => NOW_MS), args);
+const sql = (...args: string[]) => run((output) => sqlCommand(sinkOf(output)), args);
+const demo = ['--cluster', 'demo'];
+
+describe('report for people', () => {
+  test('groups, total, and last what the total does not have', async () => {
+    const { text } = await report(...demo);
+    const ruler = (widths: number[]) => widths.map((width) => '─'.repeat(width)).join('  ');
+    const rule = ruler([9, 8, 11, 10, 8, 8, 11, 8, 10]);
+    expect(text.split('\n')).toEqual(
+      [
+        'Cluster demo, 2026-01-31 23:59 to 2026-02-01 00:00 UTC',
+        '',
+        'NAMESPACE  WORKLOAD  PEER         CLASS           SENT  RECEIVED  CONNECTIONS  UNPRICED  COST (USD)',
+        rule,
+        'shop       web       shop/db      cross-zone  4.66 GiB   954 MiB            3            $1.50      ',
+        'shop       web       2001:db8::1  internet         3 B       4 B            3            $0.0000020',
+        'shop       web       s3.example   internet       100 B       0 B            3     100 B   ?',
+        'shop       web       10.9.9.9     unknown          7 B       8 B            3      15 B   ?',
+        rule,
+        'Total                                         4.66 GiB   954 MiB           12     115 B  $1.50',
+        '',
+        'Bytes in the total whose cost is not:',
+        '  unknown class  7 B sent, 8 B received',
+        '  no rate        100 B sent, 0 B received',
+        '  processing     100 B sent, 0 B received through a gateway or balancer whose rate is not known',
+        'Not in the total at all:',
+        '  lost: events-dropped  an unknown amount in 1 loss row',
+        '  lost: vanished        4.00 KiB and an unknown amount (at most 1.00 KiB) in 1 loss row; 3 connections',
+        '  encapsulation         2.00 KiB sent, 1.00 KiB received in tunnels between nodes; what they carry is counted above',
+        'In the total cost, but not certain:',
+        '  estimated  $0.0000020',
+        '',
+      ].map((line) => line.trimEnd()),
+    );
+  });
+
+  test('--top folds the rest into a row, and the columns still add up', async () => {
+    const { text } = await report(...demo, '--by', 'class', '--top', '1');
+    expect(text).toMatch(/^cross-zone +4\.66 GiB +954 MiB +3 +\$1\.50$/m);
+    expect(text).toMatch(/^… 2 more +110 B +12 B +9 +115 B +\$0\.0000020$/m);
+    expect(text).toMatch(/^Total +4\.66 GiB +954 MiB +12 +115 B +\$1\.50$/m);
+  });
+
+  test('says so when nothing is missing, and when there is nothing', async () => {
+    expect((await report('--cluster', 'other')).text).toMatch(/\n\nNothing is missing: [^\n]*\n$/);
+    expect((await report('--cluster', 'empty')).text).toBe('There are no flows in the store yet.\n');
+    expect((await report('--since', '1h')).text).toBe('There are no flows in this period.\n');
+  });
+
+  test('all clusters of the store by default', async () => {
+    expect((await report('--by', 'cluster,node')).text).toMatch(/^Cluster demo, other, /);
+  });
+});
+
+describe('report for programs', () => {
+  test('JSON is exact and complete', async () => {
+    const json = JSON.parse((await report(...demo, '--by', 'class,label:team', '--format', 'json')).text);
+    expect(json).toEqual({
+      clusters: ['demo'],
+      since: null,
+      until: null,
+      first_window_start: '2026-01-31T23:59:00.000Z',
+      last_window_end: '2026-02-01T00:00:00.000Z',
+      group_count: 3,
+      groups: [
+        {
+          ...{ class: 'cross-zone', 'label:team': 'storefront', tx_bytes: 5 * GB, rx_bytes: GB, connections: 3 },
+          ...{ unpriced_bytes: 0, cost_usd: '1.500000000000' },
+        },
+        {
+          ...{ class: 'internet', 'label:team': 'storefront', tx_bytes: 103, rx_bytes: 4, connections: 6 },
+          ...{ unpriced_bytes: 100, cost_usd: '0.000002000000' },
+        },
+        {
+          ...{ class: 'unknown', 'label:team': 'storefront', tx_bytes: 7, rx_bytes: 8, connections: 3 },
+          ...{ unpriced_bytes: 15, cost_usd: null },
+        },
+      ],
+      total: {
+        tx_bytes: 5 * GB + 110,
+        rx_bytes: GB + 12,
+        connections: 12,
+        unpriced_bytes: 115,
+        cost_usd: '1.500002000000',
+      },
+      not_in_total: {
+        unknown_class: { rows: 1, tx_bytes: 7, rx_bytes: 8 },
+        unpriced: { rows: 1, tx_bytes: 100, rx_bytes: 0 },
+        unpriced_processing: { rows: 1, tx_bytes: 100, rx_bytes: 0 },
+        encapsulation: { rows: 1, tx_bytes: 2048, rx_bytes: 1024 },
+        lost: [
+          {
+            reason: 'events-dropped',
+            rows: 1,
+            connections: 0,
+            known_bytes: 0,
+            unknown_rows: 1,
+            unknown_bytes_max: null,
+          },
+          { reason: 'vanished', rows: 2, connections: 3, known_bytes: 4096, unknown_rows: 1, unknown_bytes_max: 1024 },
+        ],
+      },
+      not_certain: { estimated_cost_usd: '0.000002000000', disputed_cost_usd: '0.000000000000' },
+    });
+  });
+
+  test('CSV has the groups; what is missing goes to standard error', async () => {
+    const { text, remarks } = await report(...demo, '--by', 'peer,peer-kind', '--format', 'csv');
+    expect(text.split('\n')).toEqual([
+      'peer,peer_kind,tx_bytes,rx_bytes,connections,unpriced_bytes,cost_usd',
+      'shop/db,pod,5000000000,1000000000,3,0,1.500000000000',
+      '2001:db8::1,internet,3,4,3,0,0.000002000000',
+      's3.example,internet,100,0,3,100,',
+      '10.9.9.9,unknown,7,8,3,15,',
+      '',
+    ]);
+    expect(remarks).toContain('lost: vanished');
+  });
+
+  test('directions add up to the whole', async () => {
+    const json = JSON.parse((await report(...demo, '--by', 'direction', '--format', 'json')).text);
+    expect(json.groups).toMatchObject([
+      { direction: 'tx', tx_bytes: 5 * GB + 110, rx_bytes: 0, connections: 12, cost_usd: '1.000002000000' },
+      { direction: 'rx', tx_bytes: 0, rx_bytes: GB + 12, connections: 0, cost_usd: '0.500000000000' },
+    ]);
+  });
+
+  test('--since is inclusive, --until exclusive', async () => {
+    const total = async (...args: string[]) =>
+      JSON.parse((await report(...demo, '--format', 'json', ...args)).text).total.tx_bytes;
+    expect(await total('--since', '2026-02-01')).toBe(3);
+    expect(await total('--since', '12h')).toBe(3);
+    expect(await total('--until', '2026-02-01')).toBe(5 * GB + 107);
+    expect(await total('--since', '2026-01-31T23:59', '--until', '2026-01-31T23:59:00.001')).toBe(5 * GB + 107);
+  });
+
+  test('every key of --by runs', async () => {
+    const help = reportCommand().helpInformation().replaceAll(/\s+/g, ' ');
+    const names = /group by: (.*?), label:NAME/.exec(help)?.[1]?.split(', ') ?? [];
+    expect(names.length).toBeGreaterThan(30);
+    for (const name of names) {
+      const json = JSON.parse((await report(...demo, '--by', name, '--format', 'json')).text);
+      const sum = json.groups.reduce((bytes: number, group: { tx_bytes: number }) => bytes + group.tx_bytes, 0);
+      expect([name, sum]).toEqual([name, 5 * GB + 110]);
+    }
+  });
+});
+
+describe('sql', () => {
+  test('JSON: integers with all digits, decimals as text, UTC instants, maps as objects', async () => {
+    const { text } = await sql(
+      `SELECT max(tx_bytes) AS bytes, max(tx_bytes)::HUGEINT * 10000000000 AS huge, sum(tx_cost) AS cost,
+              min(window_start) AS start, any_value(labels) AS labels, any_value(loss_reason) AS none, max(date) AS day
+       FROM flows WHERE namespace = 'shop'`,
+      ...[...demo, '--format', 'json'],
+    );
+    expect(text).toBe(
+      '[\n{"bytes":5000000000,"huge":50000000000000000000,"cost":"1.000002000000",' +
+        '"start":"2026-01-31T23:59:00.000000Z","labels":{"team":"storefront"},"none":null,"day":"2026-02-01"}\n]\n',
+    );
+    expect((await sql('SELECT 1 WHERE false', '--format', 'json')).text).toBe('[]\n');
+    expect((await sql('SELECT 1 AS a, 2 AS a', '--format', 'json')).text).toBe('[\n{"a":1,"a_2":2}\n]\n');
+  });
+
+  test('CSV and table', async () => {
+    const statement = "SELECT 'a,b' AS name, NULL AS none, 1.50 AS amount UNION ALL SELECT 'c', 'x', 10.25 ORDER BY 1";
+    expect((await sql(statement, '--format', 'csv')).text).toBe('name,none,amount\n"a,b",,1.50\nc,x,10.25\n');
+    expect((await sql(statement)).text).toBe(
+      'name  none  amount\n────  ────  ──────\na,b   NULL    1.50\nc     x      10.25\n',
+    );
+  });
+
+  test('more rows than one chunk come whole and in order', async () => {
+    const lines = (await sql('SELECT range AS n FROM range(5000)', '--format', 'csv')).text.trimEnd().split('\n');
+    expect(lines.slice(1)).toEqual(Array.from({ length: 5000 }, (_, i) => String(i)));
+    const json = JSON.parse((await sql('SELECT range AS n FROM range(5000)', '--format', 'json')).text);
+    expect(json).toEqual(Array.from({ length: 5000 }, (_, n) => ({ n })));
+  });
+
+  test('an empty table has all columns', async () => {
+    const { text } = await sql('SELECT * FROM flows', '--cluster', 'empty', '--format', 'csv');
+    expect(text.trimEnd().split(',')).toHaveLength(46);
+    expect((await sql('SELECT count(*) AS n FROM flows', '--format', 'csv')).text).toBe('n\n9\n');
+  });
+
+  test('hours are UTC', async () => {
+    const { text } = await sql(
+      "SELECT DISTINCT date_trunc('day', window_start)::VARCHAR AS d FROM flows ORDER BY 1",
+      '--format',
+      'csv',
+    );
+    expect(text).toBe('d\n2026-01-31 00:00:00+00\n2026-02-01 00:00:00+00\n');
+  });
+
+  for (const { name, statement, message } of [
+    { name: 'nonsense', statement: 'SELEC 1', message: /syntax error at or near "SELEC"/ },
+    { name: 'an unknown column', statement: 'SELECT colour FROM flows', message: /"colour" not found/ },
+    { name: 'an error while running', statement: "SELECT error('boom') FROM flows", message: /boom/ },
+    { name: 'nothing', statement: '  ', message: /empty/ },
+    { name: 'two statements', statement: 'SELECT 1; SELECT 2', message: /there are 2/ },
+    { name: 'parameters', statement: 'SELECT $1', message: /parameters/ },
+    { name: 'CREATE', statement: 'CREATE TABLE x AS SELECT 1', message: /CREATE is not allowed/ },
+    { name: 'COPY', statement: "COPY flows TO '$STORE/x.csv'", message: /COPY is not allowed/ },
+    { name: 'EXPLAIN ANALYZE', statement: "EXPLAIN ANALYZE COPY flows TO '$STORE/x.csv'", message: /EXPLAIN is not/ },
+    { name: 'ATTACH', statement: "ATTACH '$STORE/x.db'", message: /ATTACH is not allowed/ },
+    { name: 'SET', statement: 'SET threads = 1', message: /SET is not allowed/ },
+    {
+      name: 'a file outside',
+      statement: "SELECT * FROM read_text('/etc/hostname')",
+      message: /disabled by configuration/,
+    },
+  ]) {
+    test(`${name} is refused with DuckDB's or our reason, and writes nothing`, async () => {
+      const before = await readdir(join(root, 'store'), { recursive: true });
+      const error = await sql(statement.replace('$STORE', join(root, 'store'))).catch((e: unknown) => e);
+      expect(error).toMatchObject({ code: 'QUERY_INVALID', message: expect.stringMatching(message) });
+      expect(await readdir(join(root, 'store'), { recursive: true })).toEqual(before);
+    });
+  }
+});
+
+describe('a wrong store or cluster', () => {
+  for (const { name, args, code, message } of [
+    {
+      name: 'no directory',
+      args: ['--store', '$ROOT/absent'],
+      code: 'STORE_UNAVAILABLE',
+      message: /no such directory/,
+    },
+    { name: 'a file', args: ['--store', '$ROOT/file'], code: 'STORE_UNAVAILABLE', message: /not a directory/ },
+    { name: 'no tables', args: ['--store', '$ROOT/nothing'], code: 'QUERY_INVALID', message: /no table in/ },
+    {
+      name: 'no such cluster',
+      args: ['--cluster', 'prod'],
+      code: 'QUERY_INVALID',
+      message: /"prod"; it has demo, empty,/,
+    },
+    { name: 'no cluster name', args: ['--cluster', '../x'], code: 'CONFIG_INVALID', message: /cannot be a folder/ },
+  ]) {
+    test(name, async () => {
+      const error = await report(...args.map((arg) => arg.replace('$ROOT', root))).catch((e: unknown) => e);
+      expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
+    });
+  }
+});

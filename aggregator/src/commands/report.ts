@@ -1,0 +1,85 @@
+// `flowtoll report`: what the traffic costs, grouped as asked. Options in, text out; the figures come from query/.
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { GROUPING_NAMES, parseGroupings } from '../query/grouping.ts';
+import { createReport } from '../query/report.ts';
+import { missingLines, reportCsv, reportJson, reportText } from '../query/report-output.ts';
+import { parseTimeBound } from '../query/time-bound.ts';
+import { openFlowsSession } from './flows-source.ts';
+import {
+  type CommandOutput,
+  clusterOption,
+  formatOption,
+  type OutputFormat,
+  processOutput,
+  storeOption,
+} from './options.ts';
+
+const DEFAULT_BY = 'namespace,workload,peer,class';
+
+/** Groups that a table shows unless asked for more; a screen. JSON and CSV have all. */
+const DEFAULT_TABLE_TOP = 25;
+
+interface ReportFlags {
+  readonly store: string;
+  readonly cluster: readonly string[];
+  readonly by: string;
+  readonly since?: string;
+  readonly until?: string;
+  readonly top?: number;
+  readonly format: OutputFormat;
+}
+
+export function reportCommand(
+  createOutput: () => CommandOutput = processOutput,
+  clock: () => number = Date.now,
+): Command {
+  return new Command('report')
+    .description('Show what the traffic costs, and what is missing from the total.')
+    .addOption(storeOption())
+    .addOption(clusterOption())
+    .addOption(new Option('--by <key,…>', `group by: ${GROUPING_NAMES.join(', ')}`).default(DEFAULT_BY))
+    .addOption(new Option('--since <time>', 'from this instant on: 2026-01-31, 2026-01-31T12:00Z, or 24h, 7d ago'))
+    .addOption(new Option('--until <time>', 'before this instant; written as for --since'))
+    .addOption(
+      new Option('--top <count>', `show the costliest groups only (table: ${DEFAULT_TABLE_TOP} by default)`).argParser(
+        parseTop,
+      ),
+    )
+    .addOption(formatOption())
+    .action(async (flags: ReportFlags) => {
+      const output = createOutput();
+      const nowMs = clock();
+      const options = {
+        by: parseGroupings(flags.by),
+        sinceMs: flags.since === undefined ? undefined : parseTimeBound(flags.since, '--since', nowMs),
+        untilMs: flags.until === undefined ? undefined : parseTimeBound(flags.until, '--until', nowMs),
+        top: flags.top ?? (flags.format === 'table' ? DEFAULT_TABLE_TOP : undefined),
+      };
+      const session = await openFlowsSession(flags.store, flags.cluster);
+      try {
+        const report = await createReport(session, options);
+        switch (flags.format) {
+          case 'table':
+            await output.write(reportText(report));
+            break;
+          case 'json':
+            await output.write(reportJson(report));
+            break;
+          case 'csv':
+            await output.write(reportCsv(report));
+            output.remark(`${missingLines(report).join('\n')}\n`);
+            break;
+        }
+      } finally {
+        session.close();
+      }
+    });
+}
+
+function parseTop(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1 || count > 1_000_000) {
+    throw new InvalidArgumentError('give a whole number from 1 to 1000000.');
+  }
+  return count;
+}

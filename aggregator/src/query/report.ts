@@ -1,0 +1,248 @@
+// The cost report: groups, their total, and what is missing from it. Figures only, exact; how they look is decided elsewhere.
+import { DuckDBDecimalValue, type DuckDBValue } from '@duckdb/node-api';
+import type { Grouping } from './grouping.ts';
+import { literal, type QuerySession } from './session.ts';
+
+export interface ReportOptions {
+  readonly by: readonly Grouping[];
+  /** First instant of the period, inclusive, ms since the Unix epoch; undefined: from the beginning. */
+  readonly sinceMs: number | undefined;
+  /** Last instant of the period, exclusive. */
+  readonly untilMs: number | undefined;
+  /** Most expensive groups to return; undefined: all. */
+  readonly top: number | undefined;
+}
+
+/** Sums over rows. */
+export interface Measures {
+  /** Sent by the local sides. */
+  readonly txBytes: bigint;
+  /** Received by the local sides. Of traffic between two metered nodes, one side's tx is the other's rx: never add them. */
+  readonly rxBytes: bigint;
+  readonly connections: bigint;
+  /** 1e-12 USD; null when nothing in it has a price. */
+  readonly cost: bigint | null;
+  /** Bytes sent or received that have no price. */
+  readonly unpricedBytes: bigint;
+}
+
+export interface ReportGroup extends Measures {
+  /** Value of each grouping; null where rows have none. */
+  readonly keys: readonly (string | null)[];
+}
+
+/** Bytes of rows, by direction. */
+export interface ByteCounts {
+  readonly rows: bigint;
+  readonly txBytes: bigint;
+  readonly rxBytes: bigint;
+}
+
+/** Loss rows of one reason. */
+export interface LossSummary {
+  readonly reason: string;
+  readonly rows: bigint;
+  /** Entries concerned, as far as known. */
+  readonly entries: bigint;
+  /** Bytes lost, of the rows that know. */
+  readonly knownBytes: bigint;
+  /** Rows of which nobody knows the bytes. */
+  readonly unknownRows: bigint;
+  /** Upper bound of the bytes of those rows; null if at least one has none. */
+  readonly unknownBytesMax: bigint | null;
+}
+
+export interface Report {
+  readonly options: ReportOptions;
+  readonly clusters: readonly string[];
+  /** µs since the Unix epoch; null if there are no rows. */
+  readonly firstWindowStartUs: bigint | null;
+  readonly lastWindowEndUs: bigint | null;
+  /** The most expensive first. */
+  readonly groups: readonly ReportGroup[];
+  readonly groupCount: bigint;
+  /** Of all groups, shown or not. */
+  readonly total: Measures;
+  /** Bytes are in the total; their cost is not, because the class is unknown. */
+  readonly unknownClass: ByteCounts;
+  /** Bytes are in the total; their cost is not, because there is no rate. Without those of unknown class. */
+  readonly unpriced: ByteCounts;
+  /** Bytes that went through something billed per byte, without a rate for that. */
+  readonly unpricedProcessing: ByteCounts;
+  /** In no figure of the total: what these carry is counted in rows of its own. */
+  readonly encapsulation: ByteCounts;
+  /** In no figure of the total. */
+  readonly losses: readonly LossSummary[];
+  /** Parts of the total cost that are not certain; 1e-12 USD. */
+  readonly estimatedCost: bigint;
+  readonly disputedCost: bigint;
+}
+
+/** Rows that stand for traffic of their own: neither lost, nor a tunnel whose content is counted in its own rows. */
+const COUNTED = `traffic_class NOT IN ('lost', 'encapsulation')`;
+
+/** The sums of `Measures`, in its order, over the rows that meet `condition`. */
+function measuresOf(condition: string): string {
+  const sum = (column: string, also = 'true') => `sum(${column}) FILTER ((${condition}) AND (${also}))`;
+  const processing = `coalesce(${sum('processing_cost')}, 0)`;
+  return `coalesce(${sum('tx_bytes')}, 0), coalesce(${sum('rx_bytes')}, 0), coalesce(${sum('connections')}, 0),
+    CASE WHEN ${sum('tx_cost')} IS NULL AND ${sum('rx_cost')} IS NULL AND ${processing} = 0 THEN NULL
+      ELSE coalesce(${sum('tx_cost')}, 0) + coalesce(${sum('rx_cost')}, 0) + ${processing} END,
+    coalesce(${sum('tx_bytes', 'tx_cost IS NULL')}, 0) + coalesce(${sum('rx_bytes', 'rx_cost IS NULL')}, 0)`;
+}
+
+/** Each row as what it sent, what it received, and what lies on its path costs, so that the parts add up to the row. */
+const BY_DIRECTION = `SELECT * REPLACE (
+    CASE direction WHEN 'tx' THEN tx_bytes END AS tx_bytes,
+    CASE direction WHEN 'rx' THEN rx_bytes END AS rx_bytes,
+    CASE direction WHEN 'tx' THEN tx_cost END AS tx_cost,
+    CASE direction WHEN 'rx' THEN rx_cost END AS rx_cost,
+    CASE direction WHEN 'processing' THEN processing_cost END AS processing_cost,
+    CASE WHEN direction = CASE initiator WHEN 'local' THEN 'tx' ELSE 'rx' END THEN connections END AS connections)
+  FROM flows CROSS JOIN (VALUES ('tx'), ('rx'), ('processing')) AS directions (direction)
+  WHERE direction <> 'processing' OR processing_cost <> 0`;
+
+export async function createReport(session: QuerySession, options: ReportOptions): Promise<Report> {
+  const period = periodCondition(options);
+  const groupRows = await session.queryAll(groupStatement(options, period));
+  const [totals] = await session.queryAll(totalStatement(period));
+  const losses = await session.queryAll(lossStatement(period));
+  const next = cursor(totals!);
+  return {
+    options,
+    groups: groupRows.map((row) => ({
+      keys: row.slice(0, options.by.length).map((key) => (key === null ? null : String(key))),
+      ...measures(cursor(row.slice(options.by.length + 1))),
+    })),
+    groupCount: groupRows.length === 0 ? 0n : integer(groupRows[0]![options.by.length]!),
+    clusters: listItems(next()),
+    firstWindowStartUs: integerOrNull(next()),
+    lastWindowEndUs: integerOrNull(next()),
+    total: measures(next),
+    unknownClass: byteCounts(next),
+    unpriced: byteCounts(next),
+    unpricedProcessing: byteCounts(next),
+    encapsulation: byteCounts(next),
+    estimatedCost: pico(next()) ?? 0n,
+    disputedCost: pico(next()) ?? 0n,
+    losses: losses.map((row) => ({
+      reason: String(row[0]),
+      rows: integer(row[1]!),
+      entries: integer(row[2]!),
+      knownBytes: integer(row[3]!),
+      unknownRows: integer(row[4]!),
+      unknownBytesMax: integerOrNull(row[5]!),
+    })),
+  };
+}
+
+function groupStatement(options: ReportOptions, period: string): string {
+  const keys = options.by.map(({ sql }, i) => `${sql} AS key_${i}`);
+  const keyNames = options.by.map((_, i) => `key_${i}`).join(', ');
+  const from = options.by.some(({ name }) => name === 'direction') ? `(${BY_DIRECTION})` : 'flows';
+  // The costliest first; among equals the largest; the keys make the order total.
+  return `SELECT ${keyNames}, count(*) OVER (), tx, rx, connections, cost, unpriced
+    FROM (SELECT ${keys.join(', ')}, ${measuresOf('true')} FROM ${from} WHERE ${period} AND ${COUNTED} GROUP BY ${keyNames})
+      AS groups (${keyNames}, tx, rx, connections, cost, unpriced)
+    ORDER BY cost DESC NULLS LAST, tx + rx DESC, ${keyNames}
+    ${options.top === undefined ? '' : `LIMIT ${options.top}`}`;
+}
+
+function totalStatement(period: string): string {
+  const bytes = (condition: string, tx = 'true', rx = 'true') =>
+    `count(*) FILTER ((${condition}) AND ((${tx}) OR (${rx}))),
+     coalesce(sum(tx_bytes) FILTER ((${condition}) AND (${tx})), 0),
+     coalesce(sum(rx_bytes) FILTER ((${condition}) AND (${rx})), 0)`;
+  const cost = (basis: string) =>
+    `coalesce(sum(tx_cost) FILTER (price_basis = ${basis} AND ${COUNTED}), 0)
+     + coalesce(sum(rx_cost) FILTER (price_basis = ${basis} AND ${COUNTED}), 0)
+     + coalesce(sum(processing_cost) FILTER (price_basis = ${basis} AND ${COUNTED}), 0)`;
+  return `SELECT list(DISTINCT cluster ORDER BY cluster), epoch_us(min(window_start)), epoch_us(max(window_end)),
+      ${measuresOf(COUNTED)},
+      ${bytes(`traffic_class = 'unknown'`)},
+      ${bytes(`traffic_class <> 'unknown' AND ${COUNTED}`, 'tx_cost IS NULL AND tx_bytes > 0', 'rx_cost IS NULL AND rx_bytes > 0')},
+      ${bytes(`${COUNTED} AND path IS NOT NULL AND processing_cost IS NULL`)},
+      ${bytes(`traffic_class = 'encapsulation'`)},
+      ${cost(`'estimated'`)}, ${cost(`'disputed'`)}
+    FROM flows WHERE ${period}`;
+}
+
+function lossStatement(period: string): string {
+  const unknown = 'tx_bytes IS NULL AND rx_bytes IS NULL';
+  return `SELECT coalesce(loss_reason, 'unknown'), count(*), coalesce(sum(connections), 0),
+      coalesce(sum(coalesce(tx_bytes, 0) + coalesce(rx_bytes, 0)), 0),
+      count(*) FILTER (${unknown}),
+      CASE WHEN count(*) FILTER (${unknown} AND lost_bytes_max IS NULL) = 0
+        THEN coalesce(sum(lost_bytes_max) FILTER (${unknown}), 0) END
+    FROM flows WHERE ${period} AND traffic_class = 'lost' GROUP BY 1 ORDER BY 1`;
+}
+
+/** The condition on `date` says nothing new: it lets DuckDB leave out whole files. */
+function periodCondition({ sinceMs, untilMs }: ReportOptions): string {
+  const conditions = ['true'];
+  for (const [bound, operator, day] of [
+    [sinceMs, '>=', '>='],
+    [untilMs, '<', '<='],
+  ] as const) {
+    if (bound !== undefined) {
+      const iso = new Date(bound).toISOString();
+      conditions.push(`window_start ${operator} TIMESTAMPTZ ${literal(iso)}`);
+      conditions.push(`date ${day} DATE ${literal(iso.slice(0, 10))}`);
+    }
+  }
+  return conditions.join(' AND ');
+}
+
+/** Yields the values of a row one after another. */
+function cursor(row: readonly DuckDBValue[]): () => DuckDBValue {
+  let index = 0;
+  return () => {
+    const value = row[index++];
+    if (value === undefined) {
+      throw new RangeError(`the row has ${row.length} values, ${index} were read`);
+    }
+    return value;
+  };
+}
+
+function measures(next: () => DuckDBValue): Measures {
+  return {
+    txBytes: integer(next()),
+    rxBytes: integer(next()),
+    connections: integer(next()),
+    cost: pico(next()),
+    unpricedBytes: integer(next()),
+  };
+}
+
+function byteCounts(next: () => DuckDBValue): ByteCounts {
+  return { rows: integer(next()), txBytes: integer(next()), rxBytes: integer(next()) };
+}
+
+function integer(value: DuckDBValue): bigint {
+  if (typeof value === 'bigint' || typeof value === 'number') {
+    return BigInt(value);
+  }
+  throw new TypeError(`an integer was expected, not ${value}`);
+}
+
+function integerOrNull(value: DuckDBValue): bigint | null {
+  return value === null ? null : integer(value);
+}
+
+function pico(value: DuckDBValue): bigint | null {
+  if (value === null) {
+    return null;
+  }
+  if (value instanceof DuckDBDecimalValue && value.scale === 12) {
+    return value.value;
+  }
+  throw new TypeError(`a decimal with 12 places was expected, not ${value}`);
+}
+
+function listItems(value: DuckDBValue): string[] {
+  if (value === null || typeof value !== 'object' || !('items' in value)) {
+    return [];
+  }
+  return (value.items as readonly DuckDBValue[]).map(String);
+}
