@@ -16,7 +16,7 @@ describe(`independent counters and conntrack, seed ${SEED}`, () => {
   let flows: readonly ExpectedFlow[];
 
   beforeAll(async () => {
-    lab = await createLab({ accounting: true, timeouts: 'long' });
+    lab = await createLab({ accounting: ['n1', 'n2', 'n3'], timeouts: 'long' });
     plan = planTraffic(lab.cluster, createRandom(SEED), { count: 600, spreadMs: 2000 });
     const failed = (await lab.run(plan)).filter((result) => result.error !== undefined);
     expect(failed).toEqual([]);

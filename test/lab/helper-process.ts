@@ -10,6 +10,8 @@ export interface Exchange {
   readonly receive: number;
   /** Idle time before it, ms. */
   readonly pauseMs: number;
+  /** It waits for this gate to be opened, and for the idle time after that. */
+  readonly gate?: string;
 }
 
 /** What a helper does for one connection. */
@@ -50,6 +52,8 @@ export const HEADER_BYTES = 21;
 export interface Helper {
   listen(addresses: readonly string[], ports: readonly number[]): Promise<void>;
   run(connections: readonly ConnectionSpec[]): Promise<readonly ConnectionResult[]>;
+  /** Lets exchanges go on that wait for the gate. */
+  open(gate: string): Promise<void>;
 }
 
 /** Wraps a started traffic_helper.py. */
@@ -83,5 +87,6 @@ export function createHelper(host: string, child: ChildProcess): Helper {
   return {
     listen: async (addresses, ports) => void (await request({ op: 'listen', addresses, ports })),
     run: async (connections) => (await request({ op: 'run', connections })).results ?? [],
+    open: async (gate) => void (await request({ op: 'open', gate })),
   };
 }

@@ -24,8 +24,8 @@ export interface LabOptions {
   readonly offloads?: 'exact' | 'default';
   /** `short`: entries die while the test runs. `long`: none does. Otherwise as the kernel comes. */
   readonly timeouts?: 'short' | 'long';
-  /** Switch conntrack's accounting on from the start: what a restarted agent finds. Otherwise it is the agent's task. */
-  readonly accounting?: boolean;
+  /** Nodes with conntrack's accounting on from the start: what a restarted agent finds. On others it is the agent's task. */
+  readonly accounting?: readonly string[];
   /** Bound the TCP windows, so that no queue of the machine overflows. Default: true with `exact`. */
   readonly smallWindows?: boolean;
 }
@@ -42,6 +42,8 @@ export interface Lab {
   topology(clusterName: string): Record<string, unknown>;
   /** Carries out the connections; results in the order of the plan. */
   run(plan: readonly PlannedConnection[]): Promise<readonly ConnectionResult[]>;
+  /** Lets exchanges go on that wait for the gate. */
+  open(gate: string): Promise<void>;
   /** Reads the independent counters of all pods, the outside host and the router. */
   tallies(): Promise<Tally[]>;
   /** The same, once two readings in a row were equal: nothing moves any more. */
@@ -114,6 +116,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
       exec,
       topology: (clusterName) => topologyOf(cluster, clusterName),
       run: (plan) => runPlan(helpers, plan),
+      open: async (gate) => void (await Promise.all([...helpers.values()].map((helper) => helper.open(gate)))),
       tallies,
       settledTallies: () => settle(tallies),
       conntrack: async (node) => listEntries(await exec(node, ['conntrack', '-L', '-o', 'extended,id'])),
@@ -154,7 +157,7 @@ function sysctls(cluster: LabCluster, host: string, options: LabOptions, smallWi
       set[`net/netfilter/nf_conntrack_${name}`] = options.timeouts === 'short' ? seconds : LONG_TIMEOUT_S;
     }
   }
-  if (isNode && options.accounting === true) {
+  if (isNode && options.accounting?.includes(host) === true) {
     for (const name of ['acct', 'timestamp', 'events']) set[`net/netfilter/nf_conntrack_${name}`] = 1;
   }
   if (smallWindows) {

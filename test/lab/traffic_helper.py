@@ -1,8 +1,8 @@
 """One process per network namespace that sends and answers traffic of known size.
 
 Reads one JSON command a line from standard input, answers one JSON line each on standard output, ends with its input.
-Commands: {"id", "op": "listen", "addresses", "ports"} and {"id", "op": "run", "connections"}. All sizes are bytes of
-application payload. Raw SCTP is spoken here because few kernels of test machines have it: enough of RFC 9260 for a
+Commands: {"id", "op": "listen", "addresses", "ports"} and {"id", "op": "run", "connections"}; {"id", "op": "open",
+"gate"}, for which exchanges may wait. All sizes are bytes of application payload. Raw SCTP is spoken here because few kernels of test machines have it: enough of RFC 9260 for a
 tracker to accept it, not a transport (nothing is sent again).
 """
 
@@ -86,6 +86,16 @@ async def accept_tcp(loop, listener, tasks):
         task.add_done_callback(tasks.discard)
 
 
+GATES = {}
+
+
+async def pause(exchange):
+    """Waits as an exchange asks: for a gate to be opened (command "open"), then for a time."""
+    if "gate" in exchange:
+        await GATES.setdefault(exchange["gate"], asyncio.Event()).wait()
+    await asyncio.sleep(exchange["pauseMs"] / 1000)
+
+
 async def run_tcp(loop, spec, result):
     sock = open_socket(spec["source"], socket.SOCK_STREAM, options=[(socket.IPPROTO_IP, 24, 1)])
     try:
@@ -94,7 +104,7 @@ async def run_tcp(loop, spec, result):
         result["sourcePort"] = sock.getsockname()[1]
         last = len(spec["exchanges"]) - 1
         for i, exchange in enumerate(spec["exchanges"]):
-            await asyncio.sleep(exchange["pauseMs"] / 1000)
+            await pause(exchange)
             flags = SERVER_CLOSES if i == last and spec["close"] == "server" else 0
             header = HEADER.pack(MAGIC, exchange["send"], exchange["receive"], flags)
             if exchange["send"] <= len(CHUNK):
@@ -139,7 +149,7 @@ async def run_udp(loop, spec, result):
         sock.connect((spec["destination"], spec["port"]))
         result["sourcePort"] = sock.getsockname()[1]
         for exchange in spec["exchanges"]:
-            await asyncio.sleep(exchange["pauseMs"] / 1000)
+            await pause(exchange)
             header = HEADER.pack(MAGIC, exchange["send"], exchange["receive"], 0)
             await loop.sock_sendall(sock, header + CHUNK[: exchange["send"] - HEADER.size])
             result["sent"] += exchange["send"]
@@ -204,7 +214,7 @@ class Raw:
         sock = self.socket(spec["source"], protocol, self.on_echo)
         ident = next(self.numbers) & 0xFFFF
         for seq, exchange in enumerate(spec["exchanges"]):
-            await asyncio.sleep(exchange["pauseMs"] / 1000)
+            await pause(exchange)
             body = CHUNK[: exchange["send"]]
             packet = struct.pack("!BBHHH", request, 0, 0, ident, seq) + body
             if family == socket.AF_INET:
@@ -321,7 +331,7 @@ class Sctp:
             send(sctp_packet(sport, dport, tag, COOKIE_ECHO, answer[20:]))
             await expect(COOKIE_ACK)
             for exchange in spec["exchanges"]:
-                await asyncio.sleep(exchange["pauseMs"] / 1000)
+                await pause(exchange)
                 head = HEADER.pack(MAGIC, exchange["send"], exchange["receive"], 0)
                 for packet in data_packets(sport, dport, tag, exchange["send"], head):
                     send(packet)
@@ -386,6 +396,8 @@ class Helper:
         try:
             if command["op"] == "listen":
                 reply.update(self.listen(command))
+            elif command["op"] == "open":
+                GATES.setdefault(command["gate"], asyncio.Event()).set()
             else:
                 reply["results"] = await asyncio.gather(*map(self.connection, command["connections"]))
         except Exception as error:  # whatever went wrong, the caller must hear of it

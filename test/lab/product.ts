@@ -1,0 +1,127 @@
+// Runs the product inside a laboratory: one aggregator in the management namespace, one agent per node, as a user would
+// start them; and asks the table. Knows the command lines and the log, nothing of the product's insides.
+import type { ChildProcess } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { run } from './exec.ts';
+import type { Lab } from './lab.ts';
+import { MANAGEMENT_ADDRESS } from './wiring.ts';
+
+const AGENT = fileURLToPath(new URL('../../agent/src/main.ts', import.meta.url));
+const AGGREGATOR = fileURLToPath(new URL('../../aggregator/src/main.ts', import.meta.url));
+const PORT = 4460;
+
+/** How long a part may take to say that it is ready, or to end. */
+const PATIENCE_MS = 60_000;
+
+/** A running part of the product. */
+export interface Part {
+  /** Resolves with the first log line, past or future, that has this message. */
+  logged(message: string): Promise<Record<string, unknown>>;
+  /** Asks it to end (SIGTERM) and waits; rejects when it did not end well. */
+  stop(): Promise<void>;
+  /** Log lines of level warn and above. */
+  readonly complaints: readonly string[];
+}
+
+/** Where the aggregator keeps its tables, and what it is told. */
+export interface AggregatorOptions {
+  /** An existing directory for the store and the topology file. */
+  readonly directory: string;
+  readonly clusterName: string;
+  readonly commitInterval: string;
+}
+
+/** Starts the aggregator; resolves once it listens. */
+export async function startAggregator(lab: Lab, options: AggregatorOptions): Promise<Part> {
+  const topology = join(options.directory, 'topology.json');
+  await writeFile(topology, JSON.stringify(lab.topology(options.clusterName), undefined, 2));
+  const part = watch(
+    'aggregator',
+    lab.spawn('management', [
+      ...[process.execPath, AGGREGATOR, 'serve', '--store', storeOf(options.directory), '--topology', topology],
+      ...['--listen', `0.0.0.0:${PORT}`, '--commit-interval', options.commitInterval],
+    ]),
+  );
+  await part.logged('listening');
+  return part;
+}
+
+/** Starts the agent of a node; resolves once its baseline is taken: from then on it accounts. */
+export async function startAgent(lab: Lab, node: string, options: readonly string[]): Promise<Part> {
+  const command = [process.execPath, AGENT, 'run', '--node', node, '--aggregator', `${MANAGEMENT_ADDRESS}:${PORT}`];
+  const part = watch(`agent of ${node}`, lab.spawn(node, [...command, ...options]));
+  await part.logged('baseline taken');
+  return part;
+}
+
+/** The store under a directory that was given to startAggregator. */
+export const storeOf = (directory: string): string => join(directory, 'store');
+
+/** Runs `flowtoll sql` and gives its rows. */
+export async function sql<Row>(directory: string, statement: string): Promise<Row[]> {
+  const command = [process.execPath, AGGREGATOR, 'sql', statement, '--store', storeOf(directory), '--format', 'json'];
+  return JSON.parse(await run(command)) as Row[];
+}
+
+/** Runs `flowtoll report` and gives its text. */
+export function report(directory: string, options: readonly string[]): Promise<string> {
+  return run([process.execPath, AGGREGATOR, 'report', '--store', storeOf(directory), ...options]);
+}
+
+function watch(name: string, child: ChildProcess): Part {
+  const lines: Record<string, unknown>[] = [];
+  const complaints: string[] = [];
+  const tail: string[] = [];
+  const waiting = new Set<() => void>();
+  let ended: string | undefined;
+  const wake = (): void => {
+    for (const check of waiting) check();
+  };
+  const onLine = (line: string): void => {
+    tail.push(line);
+    if (tail.length > 40) tail.shift();
+    try {
+      const entry = JSON.parse(line) as Record<string, unknown>;
+      lines.push(entry);
+      const { level } = entry;
+      if (typeof level === 'number' ? level >= 40 : level === 'warn' || level === 'error') complaints.push(line);
+    } catch {
+      // Not a log line: a message of the runtime. It is in the tail.
+    }
+    wake();
+  };
+  for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream! }).on('line', onLine);
+  child.on('close', (code, signal) => {
+    ended = String(signal ?? code);
+    wake();
+  });
+  const until = <T>(what: string, look: () => T | undefined): Promise<T> =>
+    new Promise((resolve, reject) => {
+      const problem = (text: string): Error => new Error(`${name} ${text}; its last lines:\n${tail.join('\n')}`);
+      const timer = setTimeout(() => settle(() => reject(problem(`did not ${what} in time`))), PATIENCE_MS);
+      const settle = (finish: () => void): void => {
+        clearTimeout(timer);
+        waiting.delete(check);
+        finish();
+      };
+      const check = (): void => {
+        const found = look();
+        if (found !== undefined) settle(() => resolve(found));
+        else if (ended !== undefined) settle(() => reject(problem(`ended with ${ended}, and did not ${what}`)));
+      };
+      waiting.add(check);
+      check();
+    });
+  return {
+    complaints,
+    logged: (message) => until(`log "${message}"`, () => lines.find((entry) => entry['msg'] === message)),
+    stop: async () => {
+      child.kill('SIGTERM');
+      const code = await until('end', () => ended);
+      if (code !== '0') throw new Error(`${name} ended with ${code}; its last lines:\n${tail.join('\n')}`);
+    },
+  };
+}
