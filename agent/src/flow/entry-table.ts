@@ -51,8 +51,8 @@ export class EntryTable {
   /** Flow that the entry's bytes went to, valid while `flowGeneration` is the flow table's. */
   flow = new Int32Array(MINIMUM_CAPACITY);
   flowGeneration = new Uint32Array(MINIMUM_CAPACITY);
-  /** Shared connection, or -1: see ConnectionTable. */
-  connection = new Int32Array(MINIMUM_CAPACITY);
+  /** Position in the ConnectionTable + 1, or 0. Made when first needed: hosts without conntrack zones never do. */
+  #connection: Int32Array | undefined;
 
   #capacity = MINIMUM_CAPACITY;
   /** Slots handed out so far, free ones included. */
@@ -82,6 +82,20 @@ export class EntryTable {
   /** One more than the highest slot in use: the bound of a walk over all slots. */
   get slots(): number {
     return this.#used;
+  }
+
+  /** Shared connection of an entry, or -1: see ConnectionTable. */
+  connectionOf(slot: number): number {
+    return this.#connection === undefined ? NONE : this.#connection[slot]! - 1;
+  }
+
+  /** Sets the shared connection of an entry; -1 for none. */
+  setConnection(slot: number, connection: number): void {
+    if (this.#connection === undefined) {
+      if (connection === NONE) return;
+      this.#connection = new Int32Array(this.#capacity);
+    }
+    this.#connection[slot] = connection + 1;
   }
 
   /** Forgets the prediction of the next row; called when a dump begins. */
@@ -135,7 +149,7 @@ export class EntryTable {
     this.lastDump[slot] = 0;
     this.clearCounters(slot);
     this.flowGeneration[slot] = 0;
-    this.connection[slot] = NONE;
+    this.setConnection(slot, NONE);
     this.#index.insert(this.#hash1, slot);
     if (inDumpOrder) this.#follow(slot);
     return slot;
@@ -225,7 +239,7 @@ export class EntryTable {
     this.replyBytes = grown(this.replyBytes, capacity);
     this.flow = grown(this.flow, capacity);
     this.flowGeneration = grown(this.flowGeneration, capacity);
-    this.connection = grown(this.connection, capacity);
+    if (this.#connection !== undefined) this.#connection = grown(this.#connection, capacity);
     this.#capacity = capacity;
   }
 }

@@ -240,7 +240,7 @@ export class Tracker implements EntrySink {
       record.replyBytes < entries.replyBytes[slot]!
     ) {
       this.#reset(slot, record);
-    } else if (entries.connection[slot] !== NONE) this.#billShared(slot, record);
+    } else if (entries.connectionOf(slot) !== NONE) this.#billShared(slot, record);
     else {
       this.#bill(
         slot,
@@ -325,7 +325,7 @@ export class Tracker implements EntrySink {
   /** Bills what no entry of the connection has shown yet. */
   #billShared(slot: number, record: EntryRecord): void {
     const shared = this.#connections;
-    const connection = this.#entries.connection[slot]!;
+    const connection = this.#entries.connectionOf(slot);
     const originalPackets = Math.min(record.originalPackets, shared.originalPackets[connection]!);
     const originalBytes = Math.min(record.originalBytes, shared.originalBytes[connection]!);
     const replyPackets = Math.min(record.replyPackets, shared.replyPackets[connection]!);
@@ -357,7 +357,7 @@ export class Tracker implements EntrySink {
     const inMyZone = (other: number) => entries.conntrackZone[other] === record.conntrackZone;
     entries.siblings(slot, (other) => {
       if (twin !== NONE || inMyZone(other)) return;
-      const connection = entries.connection[other]!;
+      const connection = entries.connectionOf(other);
       if (connection !== NONE && this.#connections.some(connection, inMyZone)) return;
       const apart = Math.abs(entries.startSeconds[other]! - entries.startSeconds[slot]!);
       if (entries.state[other] === TOMBSTONE && hasStart(record) && apart > TWIN_START_SECONDS) return;
@@ -370,26 +370,26 @@ export class Tracker implements EntrySink {
   #join(slot: number, twin: number, record: EntryRecord, baselined: boolean): void {
     const entries = this.#entries;
     const shared = this.#connections;
-    let connection = entries.connection[twin]!;
+    let connection = entries.connectionOf(twin);
     if (connection === NONE) {
       connection = shared.create(twin);
-      entries.connection[twin] = connection;
+      entries.setConnection(twin, connection);
       shared.originalPackets[connection] = entries.originalPackets[twin]!;
       shared.originalBytes[connection] = entries.originalBytes[twin]!;
       shared.replyPackets[connection] = entries.replyPackets[twin]!;
       shared.replyBytes[connection] = entries.replyBytes[twin]!;
     }
-    if (shared.join(connection, slot)) entries.connection[slot] = connection;
+    if (shared.join(connection, slot)) entries.setConnection(slot, connection);
     if (baselined) {
       this.#raise(connection, record.originalPackets, record.originalBytes, record.replyPackets, record.replyBytes);
     }
   }
 
   #leaveConnection(slot: number): void {
-    const connection = this.#entries.connection[slot]!;
+    const connection = this.#entries.connectionOf(slot);
     if (connection === NONE) return;
     this.#connections.leave(connection, slot);
-    this.#entries.connection[slot] = NONE;
+    this.#entries.setConnection(slot, NONE);
   }
 
   #setCounters(slot: number, record: EntryRecord): void {
