@@ -12,16 +12,17 @@ import { addNamespaces, removeNamespaces, sweepLeftovers, uniquePrefix } from '.
 import type { PlannedConnection } from './plan.ts';
 import { counterRules, nodeRules } from './rules.ts';
 import { topologyOf } from './topology.ts';
-import { TUNNEL_DEVICE, type Wiring, wire } from './wiring.ts';
+import { TUNNEL_DEVICE, UNDERLAY_DEVICE, type Wiring, wire } from './wiring.ts';
 
 const HELPER = fileURLToPath(new URL('./traffic_helper.py', import.meta.url));
 
 export interface LabOptions {
   /**
    * `exact`: every packet on every device is one segment, so all counters see the same headers. `default`: as the kernel
-   * comes, with segmentation and receive offloads.
+   * comes, with segmentation and receive offloads. `cut-at-node`: the same, but packets are cut into segments where they
+   * leave a node, as a network card does, so that the router sees what a wire carries.
    */
-  readonly offloads?: 'exact' | 'default';
+  readonly offloads?: 'exact' | 'default' | 'cut-at-node';
   /** `short`: entries die while the test runs. `long`: none does. Otherwise as the kernel comes. */
   readonly timeouts?: 'short' | 'long';
   /** Nodes with conntrack's accounting on from the start: what a restarted agent finds. On others it is the agent's task. */
@@ -59,7 +60,8 @@ export interface Lab {
 export async function createLab(options: LabOptions = {}): Promise<Lab> {
   sweepLeftovers();
   const cluster = CLUSTER;
-  const exact = (options.offloads ?? 'exact') === 'exact';
+  const offloads = options.offloads ?? 'exact';
+  const exact = offloads === 'exact';
   const prefix = uniquePrefix();
   const namespaceOf = (host: string): string => prefix + host;
   const wiring = wire(cluster, namespaceOf, exact ? 1 : undefined);
@@ -104,7 +106,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     const small = options.smallWindows ?? exact;
     await Promise.all(wiring.hosts.map((host) => exec(host, ['sh', '-e'], sysctls(cluster, host, options, small))));
     await run(['ip', '-batch', '-'], `${wiring.links.join('\n')}\n`);
-    await Promise.all(wiring.hosts.map((host) => configure(host, cluster, wiring, exact, exec)));
+    await Promise.all(wiring.hosts.map((host) => configure(host, cluster, wiring, offloads, exec)));
     const helpers = await startHelpers(cluster, spawnInside);
     const counting = [...cluster.pods.map((pod) => pod.name), 'underlay', 'outside'];
     const tallies = async (): Promise<Tally[]> =>
@@ -190,7 +192,7 @@ async function configure(
   host: string,
   cluster: LabCluster,
   wiring: Wiring,
-  exact: boolean,
+  offloads: NonNullable<LabOptions['offloads']>,
   exec: Lab['exec'],
 ): Promise<void> {
   await exec(host, ['ip', '-batch', '-'], `${wiring.config.get(host)!.join('\n')}\n`);
@@ -201,9 +203,12 @@ async function configure(
   else if (host !== 'management') {
     await exec(host, ['nft', '-f', '-'], counterRules(host === 'underlay' ? 'router' : 'host'));
   }
+  const devices = wiring.devices.get(host)!;
+  const switchOff = (device: string, ...features: string[]) =>
+    exec(host, ['ethtool', '-K', device, ...features.flatMap((feature) => [feature, 'off'])]);
   // A tunnel device merges what it unpacks, unlike a veth, unless told otherwise.
-  const merging = exact ? wiring.devices.get(host)!.filter((name) => name === TUNNEL_DEVICE) : [];
-  for (const device of merging) await exec(host, ['ethtool', '-K', device, 'gro', 'off']);
+  if (offloads === 'exact' && devices.includes(TUNNEL_DEVICE)) await switchOff(TUNNEL_DEVICE, 'gro');
+  if (offloads === 'cut-at-node' && node !== undefined) await switchOff(UNDERLAY_DEVICE, 'tso', 'gso');
 }
 
 async function startHelpers(cluster: LabCluster, spawnInside: Lab['spawn']): Promise<Map<string, Helper>> {
