@@ -10,7 +10,7 @@
 #include "packets.h"
 #include <fcntl.h>
 
-enum { BATCH_DEFAULT = 16384, PAYLOAD_BYTES = 100, TABLE_MAX = 200000, WAIT_NS = 200000, DRAIN_WAIT_MAX_MS = 20000 };
+enum { BATCH_DEFAULT = 50000, PAYLOAD_BYTES = 100, TABLE_MAX = 150000, WAIT_NS = 200000, DRAIN_WAITS_MAX = 100000 };
 
 static struct sender sender;
 static int netlink_fd, count_fd;
@@ -92,7 +92,7 @@ int main(void) {
     wall = wall_ns() - wall;
     cpu = cpu_ns() - cpu;
     uint64_t remaining;
-    for (int ms = 0; (remaining = table_count()) && ms < DRAIN_WAIT_MAX_MS * 5; ms++) wait_a_little();
+    for (int waits = 0; (remaining = table_count()) && waits < DRAIN_WAITS_MAX; waits++) wait_a_little();
     failures = table_failures() - failures;
     uint64_t created = next_index - first - failures;
     printf("{\"created\":%lu,\"destroyed\":%lu,\"bytes\":%lu,\"remaining\":%lu,\"failed\":%lu,\"wallNs\":%lu,\"cpuNs\":%lu,"

@@ -1,10 +1,12 @@
 // A network namespace in which conntrack counts what a raw socket sends: a veth pair whose packets are dropped behind
 // conntrack's last hook, so that an entry costs no more than its packets. It lives as long as one process that waits
 // for the end of its input: whatever kills the benchmark removes it.
+import { DaemonProcess } from './daemon-process.ts';
 import { LineProcess } from './line-process.ts';
 
 // The timeouts: no entry may die while it is measured. The gateways: routes through one are cached by the kernel.
 const setup = `set -e
+ip link set lo up
 ip link add b0 type veth peer name b1
 ip link set b0 arp off
 ip link set b0 up
@@ -16,8 +18,8 @@ ip -6 route add default via fd00:ffff::2 dev b0
 nft add table netdev bench
 nft add chain netdev bench egress '{ type filter hook egress device b0 priority 0; policy drop; }'
 nft add table inet bench
-nft add chain inet bench output '{ type filter hook output priority 0; }'
-nft add rule inet bench output ct state established accept
+nft add chain inet bench unused '{ type filter hook forward priority 0; }'
+nft add rule inet bench unused ct state established accept
 cd /proc/sys/net/netfilter
 for on in acct timestamp events; do echo 1 > nf_conntrack_$on; done
 for timeout in nf_conntrack_*timeout*; do echo 86400 > $timeout; done
@@ -41,7 +43,16 @@ export class ConntrackNamespace implements AsyncDisposable {
   /** Starts `command` inside, on one CPU core if it is given. */
   start(command: readonly string[], core?: number): LineProcess {
     const pin = core === undefined ? [] : ['taskset', '--cpu-list', String(core)];
-    return new LineProcess(['nsenter', `--net=/proc/${this.#anchor.pid}/ns/net`, '--', ...pin, ...command]);
+    return new LineProcess(this.#inside([...pin, ...command]));
+  }
+
+  /** Starts a part of the product inside. It does not wait for input, so it is told to end with its parent. */
+  startDaemon(command: readonly string[]): DaemonProcess {
+    return new DaemonProcess(this.#inside(['setpriv', '--pdeathsig', 'TERM', ...command]));
+  }
+
+  #inside(command: readonly string[]): string[] {
+    return ['nsenter', `--net=/proc/${this.#anchor.pid}/ns/net`, '--', ...command];
   }
 
   [Symbol.asyncDispose](): Promise<void> {
