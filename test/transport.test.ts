@@ -86,7 +86,7 @@ const enricher: Enricher = {
   },
 };
 
-const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 /** The real delays, shortened: the order of events stays. */
 const soon = (callback: () => void, delayMs: number) => {
   const timer = setTimeout(callback, Math.min(delayMs, 10));

@@ -18,7 +18,7 @@ import {
   WINDOW_START_MS,
 } from './messages.testing.ts';
 
-const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** Takes everything, unless told not to. */
 class Sink {

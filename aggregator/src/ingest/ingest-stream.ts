@@ -30,6 +30,7 @@ export interface BatchSink {
 
 /** The part of pino that is used here. */
 export interface Logger {
+  debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
@@ -186,6 +187,7 @@ export class IngestStream implements EpochStream {
         counters.flows += batch.count;
         counters.wireBytes += wireBytes;
         this.#batches++;
+        this.#context.log.debug({ node: batch.node, sequence, flows: batch.count, wireBytes }, 'batch taken');
     }
   }
 

@@ -1,0 +1,194 @@
+// `flowtoll serve` as a process: what it says when it cannot start, and that SIGTERM commits and acknowledges before it
+// ends. The agent's exporter runs in the test; what the table holds, `flowtoll sql` says.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { createExporter } from '@flowtoll/agent/exporter/exporter.ts';
+import { windowBytes, windowFlows } from '@flowtoll/agent/exporter/windows.testing.ts';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+const FLOWTOLL = join(import.meta.dirname, '..', 'aggregator', 'bin', 'flowtoll.js');
+const TOPOLOGY = `
+version: 1
+nodes:
+  - { name: node-a, provider: aws, region: us-east-1, zone: us-east-1a, addresses: [10.0.0.0, 10.1.0.0] }
+`;
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+let work: string;
+let topology: string;
+let running: ChildProcess[];
+
+beforeEach(() => {
+  work = mkdtempSync(join(tmpdir(), 'flowtoll-serve-'));
+  topology = join(work, 'topology.yaml');
+  writeFileSync(topology, TOPOLOGY);
+  running = [];
+});
+
+afterEach(async () => {
+  for (const child of running) {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+  }
+  rmSync(work, { recursive: true, force: true });
+});
+
+/** Environment without the settings of whoever runs the tests. */
+function environment(extra: Record<string, string> = {}): NodeJS.ProcessEnv {
+  const own = Object.entries(process.env).filter(([name]) => !name.startsWith('FLOWTOLL_'));
+  return { ...Object.fromEntries(own), ...extra };
+}
+
+function run(args: readonly string[], env: Record<string, string> = {}) {
+  return spawnSync(process.execPath, [FLOWTOLL, ...args], { env: environment(env), encoding: 'utf8', timeout: 15_000 });
+}
+
+interface LogLine {
+  readonly msg: string;
+  readonly port?: number;
+}
+
+interface Serving {
+  readonly child: ChildProcess;
+  readonly exited: Promise<number | null>;
+  /** The next line of the log with this message; rejects when the process ends first. */
+  logged(message: string): Promise<LogLine>;
+}
+
+/** Starts `flowtoll serve` on a port of the system's choice. */
+function serve(...args: string[]): Serving {
+  const child = spawn(
+    process.execPath,
+    [FLOWTOLL, 'serve', '--listen', '127.0.0.1:0', '--topology', topology, ...args],
+    {
+      env: environment(),
+      stdio: ['ignore', 'inherit', 'pipe'],
+    },
+  );
+  running.push(child);
+  const exited = once(child, 'exit').then(([code]) => code as number | null);
+  const lines: LogLine[] = [];
+  const wakers = new Set<() => void>();
+  createInterface({ input: child.stderr! }).on('line', (line) => {
+    lines.push(JSON.parse(line));
+    for (const wake of wakers) wake();
+  });
+  const logged = (message: string) =>
+    new Promise<LogLine>((resolve, reject) => {
+      const look = () => {
+        const index = lines.findIndex(({ msg }) => msg === message);
+        if (index < 0) return;
+        wakers.delete(look);
+        resolve(lines.splice(index, 1)[0]!);
+      };
+      wakers.add(look);
+      look();
+      exited.then((code) => reject(new Error(`flowtoll serve ended with ${code} before "${message}"`)));
+    });
+  return { child, exited, logged };
+}
+
+describe('flowtoll serve', () => {
+  test('on SIGTERM commits what waits, acknowledges it, and ends with 0', async () => {
+    const store = join(work, 'store');
+    const { child, exited, logged } = serve('--store', store, '--commit-interval', '10m', '--log-level', 'debug');
+    const { port } = await logged('listening');
+    const exporter = createExporter(
+      {
+        aggregator: `127.0.0.1:${port}`,
+        node: 'node-a',
+        agentVersion: '0.1.0',
+        spoolId: '11111111-2222-3333-4444-555555555555',
+        bootId: '66666666-7777-8888-9999-aaaaaaaaaaaa',
+        queueBytes: 1 << 20,
+      },
+      { log: silent },
+    );
+    exporter.start();
+    exporter.send(windowFlows(0, 5));
+    exporter.send(windowFlows(1, 5));
+    await logged('batch taken');
+    await logged('batch taken');
+    expect(exporter.counters.batchesAcknowledged).toBe(0);
+    child.kill('SIGTERM');
+    expect(await exporter.stop(10_000)).toBe(true);
+    expect(await exited).toBe(0);
+    const sum = 'SELECT CAST(sum(tx_bytes + rx_bytes) AS BIGINT) AS bytes FROM flows';
+    const { stdout, stderr } = run(['sql', '--store', store, '--format', 'json', sum]);
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(new RegExp(`"bytes":\\s*"?${windowBytes(0, 5) + windowBytes(1, 5)}"?`));
+  });
+
+  test('says who has the port', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const address = other.address();
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    const listen = `127.0.0.1:${address.port}`;
+    const { status, stderr } = run([
+      'serve',
+      '--store',
+      join(work, 'store'),
+      '--topology',
+      topology,
+      '--listen',
+      listen,
+    ]);
+    other.close();
+    expect(stderr).toBe(
+      `flowtoll: LISTEN_FAILED: cannot listen on ${listen}: another process listens there; stop it, or choose another port with --listen\n`,
+    );
+    expect(status).toBe(1);
+  });
+
+  test('says that the store cannot be written', () => {
+    writeFileSync(join(work, 'file'), '');
+    const { status, stderr } = run(['serve', '--store', join(work, 'file', 'store'), '--topology', topology]);
+    expect(stderr).toMatch(/^flowtoll: STORE_UNAVAILABLE: [^\n]*file\/store[^\n]*\n$/);
+    expect(status).toBe(1);
+  });
+
+  test('says what is wrong with the topology', () => {
+    writeFileSync(topology, 'version: 7');
+    const { status, stderr } = run(['serve', '--store', join(work, 'store'), '--topology', topology]);
+    expect(stderr).toMatch(/^flowtoll: TOPOLOGY_INVALID: /);
+    expect(status).toBe(1);
+  });
+
+  const bad: { name: string; args?: string[]; env?: Record<string, string>; text: string }[] = [
+    { name: 'no store', text: "required option '--store <dir>' not specified" },
+    {
+      name: 'a port beyond 65535',
+      args: ['--listen', '127.0.0.1:65536'],
+      text: 'It takes host:port, like 127.0.0.1:4317',
+    },
+    {
+      name: 'no port',
+      args: ['--listen', 'localhost'],
+      text: "option '--listen <host:port>' argument 'localhost' is invalid",
+    },
+    {
+      name: 'a time without unit, from the environment',
+      env: { FLOWTOLL_COMMIT_INTERVAL: '30' },
+      text: "value '30' from env 'FLOWTOLL_COMMIT_INTERVAL' is invalid. It takes a time like 500ms, 30s or 2m, from 100ms to 10m",
+    },
+    { name: 'a time too long', args: ['--commit-interval', '1h'], text: 'from 100ms to 10m' },
+    { name: 'an unknown level', env: { FLOWTOLL_LOG_LEVEL: 'loud' }, text: 'Allowed choices are trace' },
+    { name: 'an unknown flag', args: ['--frobnicate'], text: "unknown option '--frobnicate'" },
+  ];
+  for (const { name, args = [], env = {}, text } of bad) {
+    test(`refuses ${name} with exit code 2`, () => {
+      const required = name === 'no store' ? [] : ['--store', join(work, 'store')];
+      const { status, stderr } = run(['serve', '--topology', topology, ...required, ...args], env);
+      expect(stderr).toContain(text);
+      expect(status).toBe(2);
+    });
+  }
+});
