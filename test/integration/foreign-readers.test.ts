@@ -187,7 +187,11 @@ describe.skipIf('missing' in environment)(`a table of ${COMMITS} commits, seed $
         randomRow(random, commit, `row-${String(commit).padStart(3, '0')}-${i}`),
       );
       const batch = { epoch: 'epoch', sequence: commit + 1 };
-      await table.commit([batch], (_, buffer) => written.forEach((row) => buffer.append(row)));
+      await table.commit([batch], (_, buffer) => {
+        for (const row of written) {
+          buffer.append(row);
+        }
+      });
       for (const row of written) {
         const { labels: map, ...cells } = expectedCells(row);
         labels.set(row.pod ?? '', map);
@@ -287,8 +291,11 @@ async function readOurs(root: string, filters: readonly Filter[]): Promise<Map<n
 }
 
 async function flowtollSql(root: string, statement: string): Promise<unknown[]> {
+  // The whole command would hide DuckDB's answer at the end of a long message.
   const { stdout } = await run(process.execPath, [FLOWTOLL, 'sql', statement, '--store', root, '--format', 'json'], {
     maxBuffer: 256 * 1024 * 1024,
+  }).catch((error: { stderr: string }) => {
+    throw new Error(`flowtoll sql: ${error.stderr.slice(0, 500)}`);
   });
   return JSON.parse(stdout);
 }

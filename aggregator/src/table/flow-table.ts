@@ -19,8 +19,12 @@ export type { PendingBatch, RefusedBatch } from './commit-plan.ts';
 /** Races that one commit may lose. Each loss means that somebody else committed, so this many are a fault. */
 const MAX_ATTEMPTS = 100;
 
-/** Longer than any spool holds a batch; readers may forget older transactions. */
-const TXN_RETENTION = 'interval 30 days';
+const TABLE_CONFIGURATION = {
+  // Longer than any spool holds a batch; writers may forget older transactions.
+  'delta.setTransactionRetentionDuration': 'interval 30 days',
+  // Statistics of all columns count. By default readers look at those of the first 32 only.
+  'delta.dataSkippingNumIndexedCols': '-1',
+};
 
 export interface FlowTableOptions {
   /** Name of the cluster: the folder of its tables. */
@@ -90,7 +94,7 @@ export async function openFlowTable(store: ObjectStore, options: FlowTableOption
         format: { provider: 'parquet', options: {} },
         schemaString: deltaSchemaString(),
         partitionColumns: [PARTITION_COLUMN.name],
-        configuration: { 'delta.setTransactionRetentionDuration': TXN_RETENTION },
+        configuration: TABLE_CONFIGURATION,
         createdTime: options.clock(),
       },
       txns: [],
