@@ -1,6 +1,7 @@
 // The laboratory: a small cluster of network namespaces with a real kernel's connection tracking, traffic of known size and
 // independent counters. Needs Linux and root. Whatever it makes is gone after close(), also when the process is told to stop.
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { CLUSTER, type LabCluster, OUTSIDE_PORTS, POD_PORTS } from './cluster.ts';
@@ -146,6 +147,8 @@ function sysctls(cluster: LabCluster, host: string, options: LabOptions, smallWi
     'net/ipv6/conf/default/router_solicitations': 0,
     'net/ipv4/conf/all/rp_filter': 0,
     'net/ipv4/conf/default/rp_filter': 0,
+    // A busy machine answers late; nothing is lost here that a probe would have to send again.
+    'net/ipv4/tcp_early_retrans': 0,
   };
   const isNode = cluster.nodes.some((node) => node.name === host);
   if (isNode || host === 'underlay') {
@@ -188,6 +191,9 @@ const SHORT_TIMEOUTS_S = [
 
 const LONG_TIMEOUT_S = 600;
 
+/** A mask of this machine's processors (at most 32 of them), as sysfs takes it. */
+const ALL_CPUS = (2 ** Math.min(32, availableParallelism()) - 1).toString(16);
+
 async function configure(
   host: string,
   cluster: LabCluster,
@@ -204,6 +210,9 @@ async function configure(
     await exec(host, ['nft', '-f', '-'], counterRules(host === 'underlay' ? 'router' : 'host'));
   }
   const devices = wiring.devices.get(host)!;
+  // Steer packets to processors by flow: a sender that moves between processors would overtake itself, and TCP send again.
+  const steer = devices.map((device) => `echo ${ALL_CPUS} > /sys/class/net/${device}/queues/rx-0/rps_cpus || true\n`);
+  await exec(host, ['sh', '-e'], steer.join(''));
   const switchOff = (device: string, ...features: string[]) =>
     exec(host, ['ethtool', '-K', device, ...features.flatMap((feature) => [feature, 'off'])]);
   // A tunnel device merges what it unpacks, unlike a veth, unless told otherwise.

@@ -9,8 +9,9 @@ import { run } from './exec.ts';
 import type { Lab } from './lab.ts';
 import { MANAGEMENT_ADDRESS } from './wiring.ts';
 
-const AGENT = fileURLToPath(new URL('../../agent/src/main.ts', import.meta.url));
-const AGGREGATOR = fileURLToPath(new URL('../../aggregator/src/main.ts', import.meta.url));
+/** Command lines of the two programs: pass them to `process.execPath`. */
+export const AGENT = fileURLToPath(new URL('../../agent/src/main.ts', import.meta.url));
+export const AGGREGATOR = fileURLToPath(new URL('../../aggregator/src/main.ts', import.meta.url));
 const PORT = 4460;
 
 /** How long a part may take to say that it is ready, or to end. */
@@ -22,6 +23,8 @@ export interface Part {
   logged(message: string): Promise<Record<string, unknown>>;
   /** Asks it to end (SIGTERM) and waits; rejects when it did not end well. */
   stop(): Promise<void>;
+  /** Resolves when it ended by itself; rejects when it did not end well. */
+  ended(): Promise<void>;
   /** Log lines of level warn and above. */
   readonly complaints: readonly string[];
 }
@@ -38,7 +41,7 @@ export interface AggregatorOptions {
 export async function startAggregator(lab: Lab, options: AggregatorOptions): Promise<Part> {
   const topology = join(options.directory, 'topology.json');
   await writeFile(topology, JSON.stringify(lab.topology(options.clusterName), undefined, 2));
-  const part = watch(
+  const part = watchPart(
     'aggregator',
     lab.spawn('management', [
       ...[process.execPath, AGGREGATOR, 'serve', '--store', storeOf(options.directory), '--topology', topology],
@@ -52,7 +55,7 @@ export async function startAggregator(lab: Lab, options: AggregatorOptions): Pro
 /** Starts the agent of a node; resolves once its baseline is taken: from then on it accounts. */
 export async function startAgent(lab: Lab, node: string, options: readonly string[]): Promise<Part> {
   const command = [process.execPath, AGENT, 'run', '--node', node, '--aggregator', `${MANAGEMENT_ADDRESS}:${PORT}`];
-  const part = watch(`agent of ${node}`, lab.spawn(node, [...command, ...options]));
+  const part = watchPart(`agent of ${node}`, lab.spawn(node, [...command, ...options]));
   await part.logged('baseline taken');
   return part;
 }
@@ -71,7 +74,8 @@ export function report(directory: string, options: readonly string[]): Promise<s
   return run([process.execPath, AGGREGATOR, 'report', '--store', storeOf(directory), ...options]);
 }
 
-function watch(name: string, child: ChildProcess): Part {
+/** Follows a started part by its log lines. */
+export function watchPart(name: string, child: ChildProcess): Part {
   const lines: Record<string, unknown>[] = [];
   const complaints: string[] = [];
   const tail: string[] = [];
@@ -115,13 +119,17 @@ function watch(name: string, child: ChildProcess): Part {
       waiting.add(check);
       check();
     });
+  const awaitEnd = async (): Promise<void> => {
+    const code = await until('end', () => ended);
+    if (code !== '0') throw new Error(`${name} ended with ${code}; its last lines:\n${tail.join('\n')}`);
+  };
   return {
     complaints,
     logged: (message) => until(`log "${message}"`, () => lines.find((entry) => entry['msg'] === message)),
-    stop: async () => {
+    ended: awaitEnd,
+    stop: () => {
       child.kill('SIGTERM');
-      const code = await until('end', () => ended);
-      if (code !== '0') throw new Error(`${name} ended with ${code}; its last lines:\n${tail.join('\n')}`);
+      return awaitEnd();
     },
   };
 }

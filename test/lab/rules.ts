@@ -18,7 +18,10 @@ const FAMILIES = [
   ['ip6', 1],
 ] as const;
 
-/** Rules of a node. */
+/**
+ * Rules of a node. It keeps the kernel's own multicast reports and neighbour discovery to itself: a tunnel would carry them
+ * at any time, and no test asked for them.
+ */
 export function nodeRules(cluster: LabCluster, node: LabNode): string {
   const translate: string[] = [];
   const masquerade: string[] = [];
@@ -50,6 +53,7 @@ table inet lab {
   chain raw_out {
     type filter hook output priority raw;
     oifname "${MANAGEMENT_DEVICE}" notrack
+    meta l4proto ipv6-icmp icmpv6 type { 130, 131, 132, 133, 135, 136, 143 } drop
   }
   chain track_in {
     type filter hook prerouting priority filter;
