@@ -1,5 +1,6 @@
 // `npm run demo`: from real traffic, counted by a real kernel, to a cost report. Where the machine does not allow network
 // namespaces, recorded conntrack datagrams of the same cluster take the place of the kernel.
+import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +14,14 @@ import { runReplay } from './replay.ts';
 const CLUSTER_NAME = 'demo';
 
 const directory = await mkdtemp(join(tmpdir(), 'flowtoll-demo-'));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    // Last of the exit handlers: the laboratory's own one ends first what still writes there.
+    process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+    say('interrupted: removing everything');
+    process.exit(signal === 'SIGINT' ? 130 : 143);
+  });
+}
 const reason = process.env['FLOWTOLL_DEMO'] === 'replay' ? 'FLOWTOLL_DEMO=replay asks for it' : obstacle();
 if (reason === undefined) {
   const payloads = await runLive(directory, CLUSTER_NAME);

@@ -17,8 +17,11 @@ const WINDOW = '10s';
 export async function runReplay(directory: string, clusterName: string): Promise<void> {
   const topology = join(directory, 'topology.json');
   await writeFile(topology, JSON.stringify(topologyOf(CLUSTER, clusterName)));
-  const start = (name: string, argv: readonly string[]) =>
-    watchPart(name, spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'] }));
+  const start = (name: string, argv: readonly string[]) => {
+    const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
+    process.once('exit', () => child.kill('SIGKILL'));
+    return watchPart(name, child);
+  };
   const serve = [AGGREGATOR, 'serve', '--store', storeOf(directory), '--topology', topology];
   const aggregator = start('aggregator', [...serve, '--listen', '127.0.0.1:0', '--commit-interval', '1s']);
   const { port } = await aggregator.logged('listening');
