@@ -21,6 +21,8 @@ export class TextVector {
   codes: Uint32Array;
   /** The value of each code; element 0 stands for null. */
   readonly values: string[] = [''];
+  /** Whether any row is null. */
+  hasNulls = false;
   /** Bytes of the dictionary, estimated. */
   dictionaryBytes = 0;
   readonly #codeOf = new Map<string, number>();
@@ -54,6 +56,7 @@ export class TextVector {
     this.values.length = 1;
     this.#codeOf.clear();
     this.dictionaryBytes = 0;
+    this.hasNulls = false;
     this.#lastValue = null;
     this.#lastCode = NULL_CODE;
   }
@@ -62,6 +65,7 @@ export class TextVector {
     if (!this.column.nullable) {
       throw new FlowtollError('BATCH_INVALID', `a row has no ${this.column.name}: every row of flows must have one`);
     }
+    this.hasNulls = true;
     return NULL_CODE;
   }
 

@@ -118,13 +118,7 @@ class Scan {
 
   #gather(vector: ColumnVector, rows: Uint32Array): { data: ArrayBufferView; hasNulls: boolean } {
     if (vector instanceof TextVector) {
-      if (vector.column.type === 'map') {
-        return { data: this.#uint32, hasNulls: this.#gatherCodes(vector.codes, rows, this.#uint32, 0) };
-      }
-      // DuckDB stores an ENUM in the narrowest unsigned integer that holds the number of its members.
-      const memberCount = Math.max(vector.values.length - 1, 1);
-      const data = memberCount <= 0xff ? this.#uint8 : memberCount <= 0xffff ? this.#uint16 : this.#uint32;
-      return { data, hasNulls: this.#gatherCodes(vector.codes, rows, data, 1) };
+      return this.#gatherText(vector, rows);
     }
     if (vector instanceof DecimalVector) {
       return { data: this.#words, hasNulls: this.#gatherWords(vector.words(), rows) };
@@ -135,24 +129,33 @@ class Scan {
     return { data: this.#words, hasNulls: this.#gatherLongs(vector, rows) };
   }
 
-  #gatherCodes(
-    codes: Uint32Array,
-    rows: Uint32Array,
-    to: Uint8Array | Uint16Array | Uint32Array,
-    firstCode: number,
-  ): boolean {
+  #gatherText(vector: TextVector, rows: Uint32Array): { data: ArrayBufferView; hasNulls: boolean } {
+    const codes = this.#uint32;
+    const memberCount = vector.values.length - 1;
+    if (memberCount === 0) {
+      this.#validity.fill(0);
+      return { data: vector.column.type === 'map' ? codes.fill(0) : this.#uint8.fill(0), hasNulls: true };
+    }
+    if (memberCount === 1 && !vector.hasNulls && vector.column.type === 'text') {
+      // One value throughout, as most columns of a commit have: no row needs to be looked at.
+      return { data: this.#uint8.fill(0), hasNulls: false };
+    }
     let hasNulls = false;
     for (let i = 0; i < rows.length; i++) {
-      const code = codes[rows[i]!]!;
+      const code = vector.codes[rows[i]!]!;
+      codes[i] = code;
       if (code === NULL_CODE) {
-        to[i] = 0;
         this.#setNull(i);
         hasNulls = true;
-      } else {
-        to[i] = code - firstCode;
       }
     }
-    return hasNulls;
+    if (vector.column.type === 'map') {
+      return { data: codes, hasNulls };
+    }
+    // An ENUM counts its members from 0, and DuckDB stores it in the narrowest unsigned integer that holds their number.
+    const data = memberCount <= 0xff ? this.#uint8 : memberCount <= 0xffff ? this.#uint16 : codes;
+    toMembers(codes, data, rows.length);
+    return { data, hasNulls };
   }
 
   #gatherIntegers(values: Float64Array, rows: Uint32Array): boolean {
@@ -203,5 +206,13 @@ class Scan {
 
   #setNull(i: number): void {
     this.#validity[i >> 3]! &= ~(1 << (i & 7));
+  }
+}
+
+/** Codes to positions among the members; what stands for null does not matter, but must be a member. */
+function toMembers(codes: Uint32Array, to: Uint8Array | Uint16Array | Uint32Array, count: number): void {
+  for (let i = 0; i < count; i++) {
+    const code = codes[i]!;
+    to[i] = code === NULL_CODE ? 0 : code - 1;
   }
 }
