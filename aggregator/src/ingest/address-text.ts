@@ -11,30 +11,41 @@ export function addressText(slots: Uint8Array, offset: number, isV6: boolean, pr
   return prefixLength === 32 ? text : `${text}/${prefixLength}`;
 }
 
+/** Hexadecimal text of each byte, without and with its leading zero. */
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16));
+const HEX_PADDED = HEX.map((text) => text.padStart(2, '0'));
+
 function ipv6Text(slots: Uint8Array, offset: number): string {
-  const group = (index: number): number => (slots[offset + 2 * index]! << 8) | slots[offset + 2 * index + 1]!;
-  let runStart = 8;
-  let runLength = 1; // a single zero group stays "0"
-  for (let start = 0; start < 8; start++) {
-    let end = start;
-    while (end < 8 && group(end) === 0) end++;
-    if (end - start > runLength) {
-      runStart = start;
-      runLength = end - start;
-    }
-    if (end > start) start = end;
-  }
+  const { start, end } = longestZeroRun(slots, offset);
   let text = '';
   for (let index = 0; index < 8; index++) {
-    if (index === runStart) {
+    if (index === start) {
       text += '::';
-      index += runLength - 1;
+      index = end - 1;
       continue;
     }
-    if (text !== '' && !text.endsWith(':')) text += ':';
-    text += group(index).toString(16);
+    if (index !== 0 && index !== end) text += ':';
+    const high = slots[offset + 2 * index]!;
+    const low = slots[offset + 2 * index + 1]!;
+    text += high === 0 ? HEX[low] : HEX[high]! + HEX_PADDED[low];
   }
   return text;
+}
+
+/** The groups that "::" stands for: at least two; -1 when there are none. */
+function longestZeroRun(slots: Uint8Array, offset: number): { readonly start: number; readonly end: number } {
+  let start = -1;
+  let end = -1;
+  let length = 1;
+  let run = 0;
+  for (let index = 0; index < 8; index++) {
+    run = slots[offset + 2 * index] === 0 && slots[offset + 2 * index + 1] === 0 ? run + 1 : 0;
+    if (run <= length) continue;
+    start = index - run + 1;
+    end = index + 1;
+    length = run;
+  }
+  return { start, end };
 }
 
 /** Whether all bits behind the prefix are 0. */
