@@ -22,7 +22,7 @@ function run(command: string, ...args: string[]): string {
 
 function sources(directory: string): string[] {
   return readdirSync(join(ROOT, directory), { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts') && !file.includes('node_modules'))
+    .filter((file) => file.endsWith('.ts') && !/node_modules|\.cache/.test(file))
     .map((file) => join(directory, file));
 }
 

@@ -167,7 +167,7 @@ describe('flowtoll serve', () => {
     {
       name: 'a port beyond 65535',
       args: ['--listen', '127.0.0.1:65536'],
-      text: 'It takes host:port, like 127.0.0.1:4317',
+      text: 'It takes host:port, like 127.0.0.1:4460',
     },
     {
       name: 'no port',

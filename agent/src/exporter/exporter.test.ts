@@ -56,7 +56,7 @@ function setup(queueBytes = 1 << 20) {
   const messages: string[] = [];
   const note = (_: object, message: string) => messages.push(message);
   const exporter = createExporter(
-    { aggregator: 'aggregator:4317', node: 'node-a', agentVersion: '0.1.0', spoolId: SPOOL, bootId: BOOT, queueBytes },
+    { aggregator: 'aggregator:4460', node: 'node-a', agentVersion: '0.1.0', spoolId: SPOOL, bootId: BOOT, queueBytes },
     {
       log: { info: note, warn: note, error: note },
       now: () => NOW_MS,

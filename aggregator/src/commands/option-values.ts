@@ -31,13 +31,13 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** "127.0.0.1:4317", "[::1]:4317", "localhost:0", ":4317" (all addresses). */
+/** "127.0.0.1:4460", "[::1]:4460", "localhost:0", ":4460" (all addresses). */
 export function parseListenAddress(text: string): ListenAddress {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text.trim());
   const port = match === null ? Number.NaN : Number(match[3]);
   if (match === null || !(port <= 65_535)) {
     throw new InvalidArgumentError(
-      'It takes host:port, like 127.0.0.1:4317, [::1]:4317 or :4317 (all addresses); port 0 lets the system choose.',
+      'It takes host:port, like 127.0.0.1:4460, [::1]:4460 or :4460 (all addresses); port 0 lets the system choose.',
     );
   }
   return { host: match[1] ?? (match[2] === '' ? '::' : match[2]!), port };

@@ -40,7 +40,7 @@ export function serveCommand(): Command {
     .addOption(
       new Option('--listen <host:port>', 'where agents connect; port 0 lets the system choose')
         .env('FLOWTOLL_LISTEN')
-        .default(parseListenAddress('127.0.0.1:4317'), '127.0.0.1:4317')
+        .default(parseListenAddress('127.0.0.1:4460'), '127.0.0.1:4460')
         .argParser(parseListenAddress),
     )
     .addOption(
@@ -89,7 +89,10 @@ async function serve(options: ServeOptions): Promise<void> {
     { listen: options.listen, commitIntervalMs: options.commitInterval },
     {
       enricher: createEnricher({ topology: topology.source, cluster, labelKeys: options.labels ?? [] }),
-      classify: createClassifier({ books }),
+      classify: createClassifier({
+        books,
+        inClusterRanges: (address) => topology.source.snapshot().inClusterRanges(address),
+      }),
       pricer: createPricer({ books }),
       table,
       log,

@@ -1,4 +1,4 @@
-// The table `flows` of one cluster, for writers: batches in, one atomic commit out, each batch once (DESIGN.md, "Commit").
+// The table `flows` of one cluster, for writers: batches in, one atomic commit out, each batch once (ARCHITECTURE.md, "The table").
 // Any number of writers may share a table; the conditional write of the log entry decides. Knows batches only by name.
 import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';

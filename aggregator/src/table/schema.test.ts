@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { checkSchema, columnsPage, deltaSchemaString, sqlType, TABLE_COLUMNS } from './schema.ts';
 
-/** The columns as DESIGN.md lists them: `name type`, "!" where null is not allowed. */
+/** The columns in their order: `name type`, "!" where null is not allowed. */
 const GOLDEN = `
 window_start timestamp! window_end timestamp!
 cluster text! provider text region text zone text node text! local_kind text namespace text workload_kind text
