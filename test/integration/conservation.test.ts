@@ -19,7 +19,9 @@ import { createRandom } from '../lab/random.ts';
 
 const CONNECTIONS = 1000;
 const SPREAD_MS = 8000;
-const AGENT_OPTIONS = ['--dump-interval', '500ms', '--window', '2s'];
+/** Between readings, by node: on n3 most entries are gone before a dump could show them. */
+const DUMP_INTERVAL: Readonly<Record<string, string>> = { n1: '500ms', n2: '700ms', n3: '4s' };
+const WINDOW = '4s';
 /** The node whose accounting is off until its agent switches it on. */
 const UNPREPARED_NODE = 'n2';
 
@@ -48,16 +50,19 @@ describe('bytes counted are bytes in the table', () => {
     // Connections that are open, and idle, when the agents begin.
     const early = earlyPlan(lab.cluster, random);
     const earlyResults = lab.run(early);
-    // Awaited below; should the test end before, nobody would hear of its failure.
-    earlyResults.catch(() => {});
+    // Began before its node counted at all, and lasts until the agents have stopped.
+    const uncountedResult = lab.run([uncounted(lab.cluster)]);
+    // Awaited below; should the test end before, nobody would hear of their failure.
+    for (const running of [earlyResults, uncountedResult]) running.catch(() => {});
     const before = await lab.settledTallies();
 
     const aggregator = await startAggregator(lab, { directory, clusterName: 'lab', commitInterval: '1s' });
     const nodes = lab.cluster.nodes.map((node) => node.name);
-    const agents = await Promise.all(nodes.map((node) => startAgent(lab!, node, AGENT_OPTIONS)));
+    const agents = await Promise.all(nodes.map((node) => startAgent(lab!, node, agentOptions(node))));
     expect(since(await lab.tallies(), before), 'traffic while the agents took their baselines').toEqual([]);
 
     // Connections that begin afterwards, most of them over between two dumps; and the early ones go on.
+    for (const node of nodes) lab.reapEnded(node);
     await lab.open('agents-run');
     const plan = planTraffic(lab.cluster, random, { count: CONNECTIONS, spreadMs: SPREAD_MS });
     expect(new Set(plan.map((connection) => connection.path))).toEqual(new Set(PATH_NAMES));
@@ -69,10 +74,12 @@ describe('bytes counted are bytes in the table', () => {
     expect(await liveEntries(lab, nodes), 'entries that outlived the run').toBeLessThan(CONNECTIONS);
 
     await stopAll([...agents, aggregator]);
+    await lab.open('agents-stopped');
+    expect((await uncountedResult)[0]!.error).toBe(undefined);
 
     const expected = expectedRows(lab.cluster, expectedFlows(lab.cluster, tallies));
-    // This one began before its node counted at all: the kernel never knew its bytes, and the table says so.
-    for (const id of unaccounted(lab.cluster)) expect(expected.delete(id), `${id} was not even counted`).toBe(true);
+    // The kernel never knew its bytes, and the table says so.
+    for (const id of uncountedRows(lab.cluster)) expect(expected.delete(id), `${id} was not even counted`).toBe(true);
     expect(expected.size, 'reduced keys compared').toBeGreaterThan(400);
     const differences = rowDifferences(expected, await tableRows(directory));
     expect(differences, `seed ${seed}: run again with FLOWTOLL_SEED=${seed}`).toEqual([]);
@@ -80,7 +87,9 @@ describe('bytes counted are bytes in the table', () => {
   });
 });
 
-/** Long connections that do not touch the unprepared node, and one inside that node. */
+const agentOptions = (node: string): string[] => ['--dump-interval', DUMP_INTERVAL[node]!, '--window', WINDOW];
+
+/** Connections that do not touch the unprepared node. */
 function earlyPlan(cluster: LabCluster, random: ReturnType<typeof createRandom>): PlannedConnection[] {
   const elsewhere = new Set(
     [...cluster.pods.filter((pod) => pod.node === UNPREPARED_NODE), ...servicesOver(cluster)].flatMap((x) => x.address),
@@ -88,27 +97,32 @@ function earlyPlan(cluster: LabCluster, random: ReturnType<typeof createRandom>)
   const candidates = planTraffic(cluster, random, { count: 150, spreadMs: 300 }).filter(
     ({ source, destination }) => !elsewhere.has(source) && !elsewhere.has(destination),
   );
-  const { source, destination } = unaccountedAddresses(cluster);
-  const spec = { host: 'web-1', path: 'same-node', protocol: 'tcp', port: 8081, atMs: 0, close: 'client' } as const;
-  const inside = { ...spec, source, destination, exchanges: candidates[0]!.exchanges };
-  return [...candidates, { ...inside, index: -1 }].map((connection, index) => {
+  return candidates.map((connection, index) => {
     const [first, ...rest] = connection.exchanges;
     const again = { ...first!, pauseMs: random.integer(0, 1500), gate: 'agents-run' };
     return { ...connection, index, timeoutMs: 120_000, exchanges: [first!, again, ...rest] };
   });
 }
 
+/** A connection inside the unprepared node, on a port that no plan uses there. */
+function uncounted(cluster: LabCluster): PlannedConnection {
+  const exchange = { send: 3000, receive: 30_000, pauseMs: 0 };
+  const exchanges = [exchange, { ...exchange, gate: 'agents-run' }, { ...exchange, gate: 'agents-stopped' }];
+  const kind = { index: 0, host: 'web-1', path: 'same-node', protocol: 'tcp', port: 8081, close: 'client' } as const;
+  return { ...kind, ...uncountedAddresses(cluster), atMs: 0, timeoutMs: 120_000, exchanges };
+}
+
 /** Services that may lead to the unprepared node. */
 const servicesOver = (cluster: LabCluster) =>
   cluster.services.filter((service) => service.backends.some((name) => podOf(cluster, name).node === UNPREPARED_NODE));
 
-const unaccountedAddresses = (cluster: LabCluster) => ({
+const uncountedAddresses = (cluster: LabCluster) => ({
   source: podOf(cluster, 'web-1').address[0],
   destination: podOf(cluster, 'postgres-0').address[0],
 });
 
-function unaccounted(cluster: LabCluster): string[] {
-  const { source, destination } = unaccountedAddresses(cluster);
+function uncountedRows(cluster: LabCluster): string[] {
+  const { source, destination } = uncountedAddresses(cluster);
   const key = { node: UNPREPARED_NODE, protocol: 'tcp', port: 8081 };
   return [
     rowId({ ...key, ip: source, peerIp: destination, initiator: 'local' }),
