@@ -26,7 +26,15 @@ import { openDirectoryStore } from '@flowtoll/aggregator/store/directory-store.t
 import { openFlowTable } from '@flowtoll/aggregator/table/flow-table.ts';
 import { loadTopologyFile } from '@flowtoll/aggregator/topology/file-topology.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { NODES, type NodeName, type RecordedClass, type Side, sidesOn, TESTDATA } from './support/recorded-traffic.ts';
+import {
+  bytesByNodeAndClass,
+  NODES,
+  type NodeName,
+  type RecordedClass,
+  type Side,
+  sidesOn,
+  TESTDATA,
+} from './support/recorded-traffic.ts';
 
 /**
  * What AWS asks for a GiB, from its price list. Between zones both sides pay, between regions and to the internet only the
@@ -105,10 +113,7 @@ describe('what the kernel counted, as money', () => {
       `SELECT node, traffic_class AS class, sum(tx_bytes)::DOUBLE AS tx, sum(rx_bytes)::DOUBLE AS rx
        FROM flows GROUP BY ALL ORDER BY ALL`,
     );
-    const counted = NODES.flatMap((node) =>
-      CLASSES.map((name) => ({ node, class: name, ...sum(sidesOn(node).filter(inClass(name))) })),
-    );
-    expect(rows).toEqual(counted.filter(({ tx, rx }) => tx + rx > 0));
+    expect(rows).toEqual(bytesByNodeAndClass(NODES));
   });
 
   test.each(RATES)('$name costs $out out and $in in, a GiB', async ({ name, out, in: into }) => {

@@ -14,6 +14,8 @@ export const AGGREGATOR_PROGRAM = join(ROOT, 'aggregator', 'bin', 'flowtoll.js')
 /** How long a program may take to say what it is expected to say, or to end. */
 const PATIENCE_MS = 60_000;
 
+const PINO_WARN = 40;
+
 /** One line of a log, as pino writes it. */
 export type LogLine = Readonly<Record<string, unknown>>;
 
@@ -32,6 +34,8 @@ export interface Running {
   logged(what: string | ((line: LogLine) => boolean)): Promise<LogLine>;
   /** All log lines so far. */
   readonly lines: readonly LogLine[];
+  /** Those of level warn and above. */
+  complaints(): readonly LogLine[];
   /** Resolves when it has ended, however. */
   ended(): Promise<Ended>;
   /** Asks it to end (SIGTERM); resolves when it has. */
@@ -122,6 +126,7 @@ export function follow(name: string, child: ChildProcess): Running {
   return {
     child,
     lines,
+    complaints: () => lines.filter(({ level }) => Number(level) >= PINO_WARN),
     logged: (what) => {
       const matches = typeof what === 'string' ? (line: LogLine) => line['msg'] === what : what;
       return until(`it logged ${what}`, () => lines.find(matches));

@@ -2,6 +2,7 @@
 // which class that is. From the independent counters alone; no code of the product is used here.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { AGGREGATOR_PROGRAM, type Programs } from './processes.ts';
 
 export const TESTDATA = join(import.meta.dirname, '..', '..', 'agent', 'testdata');
 export const NODES = ['n1', 'n2', 'n3'] as const;
@@ -66,6 +67,29 @@ export function sidesOn(node: NodeName): Side[] {
   });
 }
 
+/** Bytes of one class on one node, in both directions. */
+export interface ClassBytes {
+  readonly node: string;
+  readonly class: string;
+  readonly tx: number;
+  readonly rx: number;
+}
+
+/** What the table must hold after replays of these nodes' recordings; a node may be there several times. */
+export function bytesByNodeAndClass(replays: readonly NodeName[]): ClassBytes[] {
+  const sums = new Map<string, { node: string; class: string; tx: number; rx: number }>();
+  for (const node of [...replays].sort()) {
+    for (const { trafficClass, txBytes, rxBytes } of sidesOn(node)) {
+      const key = `${node} ${trafficClass}`;
+      const sum = sums.get(key) ?? { node, class: trafficClass, tx: 0, rx: 0 };
+      sum.tx += txBytes;
+      sum.rx += rxBytes;
+      sums.set(key, sum);
+    }
+  }
+  return [...sums].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, sum]) => sum);
+}
+
 /** Which node an address lives on; undefined is the outside. Addresses hold the node's number: 10.244.2.11 is on n2. */
 function nodeOf(address: string): NodeName | undefined {
   const number = /^(?:10\.(?:0|244)\.|fd00:10:(?:0|244):)(\d)[.:]/.exec(address)?.[1];
@@ -76,4 +100,14 @@ function classOf(here: NodeName, there: NodeName | undefined): RecordedClass {
   if (there === undefined) return 'internet';
   if (there === here) return 'same-node';
   return PLACES[here].region === PLACES[there].region ? 'cross-zone' : 'cross-region';
+}
+
+/** What the table does hold, by `flowtoll sql`. */
+export async function storedBytes(programs: Programs, store: string): Promise<ClassBytes[]> {
+  const statement = `SELECT node, traffic_class AS class, sum(tx_bytes)::DOUBLE AS tx, sum(rx_bytes)::DOUBLE AS rx
+    FROM flows GROUP BY ALL ORDER BY ALL`;
+  const args = ['sql', statement, '--store', store, '--format', 'json'];
+  const { code, stdout, stderr } = await programs.run(AGGREGATOR_PROGRAM, args);
+  if (code !== 0) throw new Error(`flowtoll sql ended with ${code}: ${stderr}`);
+  return JSON.parse(stdout) as ClassBytes[];
 }
