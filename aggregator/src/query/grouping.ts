@@ -18,6 +18,9 @@ const PEER_SQL = `CASE
     ELSE coalesce(peer_ip, peer_kind)
   END`;
 
+/** Who the local side is: pods without a workload and nodes have a name, too. */
+const WORKLOAD_SQL = `coalesce(workload, pod, CASE WHEN local_kind = 'node' THEN 'node/' || node END)`;
+
 const EXPRESSIONS: Readonly<Record<string, string>> = {
   cluster: 'cluster',
   provider: 'provider',
@@ -26,7 +29,7 @@ const EXPRESSIONS: Readonly<Record<string, string>> = {
   node: 'node',
   kind: 'local_kind',
   namespace: 'namespace',
-  workload: 'workload',
+  workload: WORKLOAD_SQL,
   'workload-kind': 'workload_kind',
   pod: 'pod',
   ip: 'ip',
