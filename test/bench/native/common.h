@@ -1,6 +1,6 @@
 /* What the benchmark's C programs share: clocks, a ctnetlink socket, the command loop. Each program reads one command a
- * line on standard input and answers one JSON object a line; end of input ends the program, so that none of them can
- * outlive the benchmark that started it. */
+ * line on standard input and answers one JSON object a line; end of input ends the program, the death of the benchmark
+ * that started it does so even in the middle of a command. */
 #ifndef FLOWTOLL_BENCH_COMMON_H
 #define FLOWTOLL_BENCH_COMMON_H
 
@@ -9,10 +9,12 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netlink.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -24,6 +26,8 @@ static UNUSED void die(const char *what) {
   fprintf(stderr, "%s: %s\n", what, strerror(errno));
   exit(1);
 }
+
+static UNUSED void end_with_parent(void) { prctl(PR_SET_PDEATHSIG, SIGKILL); }
 
 static UNUSED uint64_t clock_ns(clockid_t clock) {
   struct timespec t;

@@ -34,6 +34,7 @@ static struct totals drain(int fd) {
 }
 
 int main(void) {
+  end_with_parent();
   int fd = open_ctnetlink();
   char line[128], *words[2];
   while (next_command(line, sizeof line, words, 2)) {

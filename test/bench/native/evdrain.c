@@ -75,6 +75,7 @@ static uint64_t drops(void) {
 }
 
 int main(int argc, char **argv) {
+  end_with_parent();
   if (argc != 4) {
     fprintf(stderr, "usage: evdrain BUFFER_BYTES reliable|lossy live|poll|backlog\n");
     return 2;

@@ -64,6 +64,7 @@ static void wait_a_little(void) {
 }
 
 int main(void) {
+  end_with_parent();
   sender_open(&sender, 0);
   netlink_fd = open_ctnetlink();
   count_fd = open("/proc/sys/net/netfilter/nf_conntrack_count", O_RDONLY | O_CLOEXEC);

@@ -39,6 +39,7 @@ static void make(uint64_t index) {
 }
 
 int main(int argc, char **argv) {
+  end_with_parent();
   sender_open(&sender, argc > 1 && argv[1][0] == '6');
   uint64_t entries = 0;
   char line[128], *words[2];

@@ -46,9 +46,9 @@ export class ConntrackNamespace implements AsyncDisposable {
     return new LineProcess(this.#inside([...pin, ...command]));
   }
 
-  /** Starts a part of the product inside. It does not wait for input, so it is told to end with its parent. */
+  /** Starts a part of the product inside. It does not wait for input, so the kernel ends it with us. */
   startDaemon(command: readonly string[]): DaemonProcess {
-    return new DaemonProcess(this.#inside(['setpriv', '--pdeathsig', 'TERM', ...command]));
+    return new DaemonProcess(this.#inside(['setpriv', '--pdeathsig', 'KILL', ...command]));
   }
 
   #inside(command: readonly string[]): string[] {
