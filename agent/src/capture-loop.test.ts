@@ -111,17 +111,19 @@ describe('the loop', () => {
     expect(it.dumps[1]! - it.dumps[0]!).toBeGreaterThanOrEqual(500);
   });
 
-  test('a clock that jumps back an hour stops neither dumps nor, in the end, windows', () => {
+  test('a clock that jumps back an hour stops neither dumps nor windows', () => {
     const it = rig();
     it.loop.start();
     it.until(1_700_000_050_000);
     it.jump(-3_600_000);
     const before = it.dumps.length;
-    it.until(it.now() + 60_000);
-    expect(it.dumps.length - before).toBeGreaterThanOrEqual(11);
-    expect(it.windows.length).toBe(1);
-    it.until(1_700_000_100_000);
-    expect(it.windows.at(-1)).toEqual([1_700_000_040_000, 1_700_000_100_000]);
+    it.until(it.now() + 120_000);
+    expect(it.dumps.length - before).toBeGreaterThanOrEqual(22);
+    expect(it.windows.slice(1)).toEqual([
+      // What was summed before the jump counts for the minute in which the clock finds itself.
+      [1_699_996_440_000, 1_699_996_500_000],
+      [1_699_996_500_000, 1_699_996_560_000],
+    ]);
   });
 
   test('a clock that jumps forward makes one long window', () => {

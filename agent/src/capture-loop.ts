@@ -42,7 +42,10 @@ export class CaptureLoop {
   readonly #consumer: ConntrackConsumer;
   readonly #clock: LoopClock;
   readonly #onWindow: (window: WindowFlows) => void;
+  readonly #beforeDump: () => void;
   readonly #afterDump: () => void;
+  readonly #onFailure: (error: unknown) => void;
+  readonly #wantsWindow: () => boolean;
   #cancel: () => void = () => {};
   #nextDumpMs = 0;
   #earliestExtraDumpMs = 0;
@@ -56,8 +59,13 @@ export class CaptureLoop {
       consumer?: ConntrackConsumer;
       clock: LoopClock;
       onWindow: (window: WindowFlows) => void;
-      /** Called after each dump, for what has to be watched about as often. */
+      /** Called before and after each dump, for what has to be watched about as often. */
+      beforeDump?: () => void;
       afterDump?: () => void;
+      /** Whether a window should end before its time. */
+      wantsWindow?: () => boolean;
+      /** Something failed while the loop ran: the last window has been handed over, the loop runs no more. */
+      onFailure?: (error: unknown) => void;
     },
   ) {
     this.#options = options;
@@ -66,7 +74,14 @@ export class CaptureLoop {
     this.#consumer = parts.consumer ?? parts.accountant;
     this.#clock = parts.clock;
     this.#onWindow = parts.onWindow;
+    this.#beforeDump = parts.beforeDump ?? (() => {});
     this.#afterDump = parts.afterDump ?? (() => {});
+    this.#wantsWindow = parts.wantsWindow ?? (() => false);
+    this.#onFailure =
+      parts.onFailure ??
+      ((error) => {
+        throw error;
+      });
   }
 
   /** Takes the baseline, then runs until `stop`. */
@@ -78,8 +93,11 @@ export class CaptureLoop {
   /** Accounts what there is, closes the window, and runs no more. */
   stop(): void {
     this.#cancel();
-    this.#dump();
-    this.#close(this.#clock.nowMs() * 1000);
+    try {
+      this.#dump();
+    } finally {
+      this.#closeLast();
+    }
   }
 
   #schedule(): void {
@@ -89,6 +107,17 @@ export class CaptureLoop {
   }
 
   #tick(): void {
+    try {
+      this.#turn();
+    } catch (error) {
+      this.#closeLast();
+      this.#onFailure(error);
+      return;
+    }
+    this.#schedule();
+  }
+
+  #turn(): void {
     const now = this.#clock.nowMs();
     const late = now >= this.#nextDumpMs;
     // A clock that jumped back must not silence the loop for as long as it jumped.
@@ -98,10 +127,14 @@ export class CaptureLoop {
       this.#dump();
       this.#closeWindowIfOver();
     } else this.#source.pollEvents(this.#consumer);
-    this.#schedule();
+    if (this.#wantsWindow()) {
+      this.#dump();
+      this.#closeLast();
+    }
   }
 
   #dump(): void {
+    this.#beforeDump();
     const begin = this.#clock.nowMs();
     this.#source.dump(this.#consumer);
     const end = this.#clock.nowMs();
@@ -112,11 +145,11 @@ export class CaptureLoop {
   }
 
   #closeWindowIfOver(): void {
-    const { windowMs } = this.#options;
-    this.#close(Math.floor(this.#clock.nowMs() / windowMs) * windowMs * 1000);
+    const window = this.#accountant.closeIfOver(this.#clock.nowMs() * 1000, this.#options.windowMs * 1000);
+    if (window) this.#onWindow(window);
   }
 
-  #close(endUs: number): void {
-    if (endUs > this.#accountant.windowStartUs) this.#onWindow(this.#accountant.closeWindow(endUs));
+  #closeLast(): void {
+    this.#onWindow(this.#accountant.closeLast(this.#clock.nowMs() * 1000));
   }
 }

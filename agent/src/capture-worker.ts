@@ -1,5 +1,6 @@
 // The thread that reads the kernel: its calls block for as long as a dump takes. Speaks with the main thread in messages.
 import { parentPort, workerData } from 'node:worker_threads';
+import { Baseline } from './baseline/baseline.ts';
 import { startCapture } from './capture.ts';
 import type { CaptureConfig } from './config.ts';
 import { AgentError } from './errors.ts';
@@ -10,31 +11,60 @@ import type { WindowFlows } from './flow/window-flows.ts';
 export type CaptureMessage =
   | { kind: 'started' }
   | { kind: 'log'; level: 'info' | 'warn' | 'error'; message: string; fields: Record<string, unknown> }
-  | { kind: 'window'; window: WindowFlows; counts: AccountantCounts }
+  | { kind: 'window'; window: WindowFlows; checkpoint: string | undefined; counts: AccountantCounts }
   | { kind: 'failed'; code: string; message: string }
   | { kind: 'stopped' };
 
 /** To the thread. */
-export type CaptureCommand = { kind: 'stop' };
+export type CaptureCommand =
+  | { kind: 'stop' }
+  /** The batch with this checkpoint is in the spool. */
+  | { kind: 'spooled'; checkpoint: string };
+
+/** What the thread is started with. */
+export interface CaptureWorkerData {
+  readonly config: CaptureConfig;
+  /** Where the baseline lives; undefined: nowhere. */
+  readonly state:
+    | { readonly root: string; readonly bootId: string; readonly checkpoint: string | undefined }
+    | undefined;
+}
 
 const port = parentPort;
 if (port) {
   const post = (message: CaptureMessage, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
+  const fail = (error: unknown) => {
+    // Anything else is a mistake of ours: it reaches the main thread with its stack.
+    if (!(error instanceof AgentError)) throw error;
+    post({ kind: 'failed', code: error.code, message: error.message });
+    port.close();
+  };
   try {
-    const capture = startCapture(workerData as CaptureConfig, {
+    const { config, state } = workerData as CaptureWorkerData;
+    const baseline = state && new Baseline(state.root, state.bootId);
+    const capture = startCapture(config, {
       log: (level, message, fields) => post({ kind: 'log', level, message, fields }),
-      onWindow: (window) => post({ kind: 'window', window, counts: capture.counts() }, buffersOf(window)),
+      onWindow: (window, checkpoint) =>
+        post({ kind: 'window', window, checkpoint, counts: capture.counts() }, buffersOf(window)),
+      onFailure: fail,
+      state: baseline && { baseline, checkpoint: state.checkpoint },
     });
-    port.once('message', () => {
-      capture.stop();
-      post({ kind: 'stopped' });
-      port.close();
+    port.on('message', (command: CaptureCommand) => {
+      try {
+        if (command.kind === 'spooled') {
+          baseline?.spooled(command.checkpoint);
+          return;
+        }
+        capture.stop();
+        post({ kind: 'stopped' });
+        port.close();
+      } catch (error) {
+        fail(error);
+      }
     });
     post({ kind: 'started' });
   } catch (error) {
-    const code = error instanceof AgentError ? error.code : 'SYSTEM_CALL_FAILED';
-    post({ kind: 'failed', code, message: (error as Error).message });
-    port.close();
+    fail(error);
   }
 }
 

@@ -1,15 +1,18 @@
 // Reads the live conntrack of this namespace into windows of flows: settings, sockets, accounting and timing put together.
 // Runs where it may block: in a worker thread of the agent, or alone in `record`.
 import { randomBytes } from 'node:crypto';
+import type { Baseline } from './baseline/baseline.ts';
 import { CaptureLoop, type LoopClock } from './capture-loop.ts';
 import type { CaptureConfig } from './config.ts';
+import { ConntrackSettings } from './conntrack-settings.ts';
 import { Accountant, type AccountantCounts } from './flow/accountant.ts';
 import { AddressRanges, PRIVATE_RANGES } from './flow/address-ranges.ts';
+import type { RestoredTracker } from './flow/tracker.ts';
 import type { WindowFlows } from './flow/window-flows.ts';
 import { requireLittleEndian } from './netlink/constants.ts';
 import type { ConntrackConsumer } from './source/conntrack/consumer.ts';
 import { LiveConntrack } from './source/conntrack/live.ts';
-import { ensureSysctl, readSysctl, type SysctlOutcome } from './system/sysctl.ts';
+import { readSysctl } from './system/sysctl.ts';
 
 /** Takes what should be logged; a thread boundary may lie between. */
 export type CaptureLog = (level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>) => void;
@@ -22,13 +25,6 @@ export interface Capture {
   /** Whether new entries have start times. */
   readonly timestamps: boolean;
 }
-
-/** What is lost while a setting is not as wanted. */
-const CONSEQUENCES: Readonly<Record<string, string>> = {
-  nf_conntrack_acct: 'connections are not counted: their bytes are missing, and reports say so as loss "no-counters"',
-  nf_conntrack_timestamp: 'a connection that reuses the addresses and ports of one just ended may be mistaken for it',
-  nf_conntrack_events: 'connections that were open before the agent began may end without a last reading',
-};
 
 /** The clock of the machine. */
 export const SYSTEM_CLOCK: LoopClock = {
@@ -43,7 +39,12 @@ export const SYSTEM_CLOCK: LoopClock = {
 const POLL_INTERVAL_MS = 20;
 
 /** The accounting of a configuration. Hash seeds are random: see flow/hash.ts. */
-export function createAccountant(config: CaptureConfig, timestamps: boolean, startUs: number): Accountant {
+export function createAccountant(
+  config: CaptureConfig,
+  timestamps: boolean,
+  startUs: number,
+  restored?: RestoredTracker,
+): Accountant {
   return new Accountant(
     {
       seed: randomBytes(4).readInt32LE(),
@@ -54,7 +55,35 @@ export function createAccountant(config: CaptureConfig, timestamps: boolean, sta
       maxFlows: config.maxFlows,
     },
     startUs,
+    restored,
   );
+}
+
+/** Where the accounting survives this process. */
+export interface CaptureState {
+  readonly baseline: Baseline;
+  /** What the last batch in the spool says of its baseline; undefined when this life of the kernel has no batch yet. */
+  readonly checkpoint: string | undefined;
+}
+
+/** The accounting: that of the process before, where it left one, or a new one. */
+function openAccounting(
+  config: CaptureConfig,
+  timestamps: boolean,
+  state: CaptureState | undefined,
+  nowUs: number,
+  log: CaptureLog,
+): Accountant {
+  const restored = state?.baseline.restore(state.checkpoint);
+  const accountant = createAccountant(config, timestamps, restored?.windowStartUs ?? nowUs, restored?.tracker);
+  if (restored) {
+    restored.goOn(accountant, nowUs);
+    log('info', 'going on from the baseline of the agent before', { entries: accountant.entryCount });
+  } else if (state?.checkpoint !== undefined) {
+    accountant.addLoss({ reason: 'agent-away', entries: undefined, bytes: undefined });
+    log('warn', 'the baseline of the agent before is gone: what was counted since its last batch is not known', {});
+  }
+  return accountant;
 }
 
 /**
@@ -66,12 +95,17 @@ export function startCapture(
   config: CaptureConfig,
   parts: {
     log: CaptureLog;
-    onWindow: (window: WindowFlows) => void;
+    /** `checkpoint`: the word that the spool has to keep with the window's batch. */
+    onWindow: (window: WindowFlows, checkpoint: string | undefined) => void;
+    state?: CaptureState | undefined;
     clock?: LoopClock;
     tee?: (next: ConntrackConsumer, timestamps: boolean) => ConntrackConsumer;
+    /** The capture failed while it ran and has ended; its last window was handed over. Without it the error is thrown. */
+    onFailure?: (error: unknown) => void;
   },
 ): Capture {
   requireLittleEndian();
+  const { onFailure } = parts;
   const clock = parts.clock ?? SYSTEM_CLOCK;
   const nowUs = () => clock.nowMs() * 1000;
   // The listener first: nf_conntrack_events=2 attaches events to new entries only while somebody listens.
@@ -81,56 +115,52 @@ export function startCapture(
     nowUs,
   });
   try {
-    const timestamps = switchOn(config, parts.log);
-    const accountant = createAccountant(config, timestamps, nowUs());
-    const consumer = parts.tee?.(accountant, timestamps) ?? accountant;
+    const settings = new ConntrackSettings(config.setSysctls, parts.log);
+    settings.switchOn();
+    const { timestamps } = settings;
+    const { state } = parts;
+    const accountant = openAccounting(config, timestamps, state, nowUs(), parts.log);
+    const accounting = parts.tee?.(accountant, timestamps) ?? accountant;
+    const consumer = state?.baseline.listen(accounting) ?? accounting;
     const watch = new Watch(config, source, accountant, parts.log);
     const loop = new CaptureLoop(
       { dumpIntervalMs: config.dumpIntervalMs, windowMs: config.windowMs, pollIntervalMs: POLL_INTERVAL_MS },
-      { source, accountant, consumer, clock, onWindow: parts.onWindow, afterDump: () => watch.look() },
+      {
+        source,
+        accountant,
+        consumer,
+        clock,
+        onWindow: (window) => parts.onWindow(window, state?.baseline.save(accountant)),
+        wantsWindow: () => state?.baseline.wantsWindow ?? false,
+        beforeDump: () => {
+          if (settings.recheck().includes('nf_conntrack_timestamp')) accountant.startTimesMissing();
+        },
+        afterDump: () => watch.look(),
+        ...(onFailure && {
+          onFailure: (error: unknown) => {
+            source.close();
+            onFailure(error);
+          },
+        }),
+      },
     );
     loop.start();
-    const { baselinedEntries, baselinedBytes } = accountant.counts;
-    parts.log('info', 'baseline taken', {
-      entries: accountant.entryCount,
-      baselinedEntries,
-      baselinedBytes,
-      eventBufferBytes: source.eventBufferBytes,
-    });
     return {
       timestamps,
       counts: () => accountant.counts,
       stop: () => {
-        loop.stop();
-        source.close();
+        try {
+          loop.stop();
+        } finally {
+          source.close();
+          state?.baseline.close();
+        }
       },
     };
   } catch (error) {
     source.close();
     throw error;
   }
-}
-
-/** Switches on what accounting needs; returns whether start times are on. */
-function switchOn(config: CaptureConfig, log: CaptureLog): boolean {
-  const wanted: [string, number][] = [
-    ['nf_conntrack_acct', 1],
-    ['nf_conntrack_timestamp', 1],
-    ['nf_conntrack_events', 1],
-  ];
-  const outcomes = wanted.map(([name, value]) => ensureSysctl(name, value, config.setSysctls));
-  for (const outcome of outcomes) report(outcome, log);
-  return outcomes[1]!.ok;
-}
-
-function report(outcome: SysctlOutcome, log: CaptureLog): void {
-  if (outcome.changed) log('info', 'switched on', { sysctl: `net.netfilter.${outcome.name}` });
-  if (outcome.ok) return;
-  log('warn', `net.netfilter.${outcome.name} is not 1: ${CONSEQUENCES[outcome.name]}`, {
-    value: outcome.value ?? null,
-    problem: outcome.problem ?? null,
-    remedy: `sysctl -w net.netfilter.${outcome.name}=1, or let the agent write /proc/sys (privileged, root)`,
-  });
 }
 
 /** Looks after each dump at what may go wrong slowly. */
@@ -151,13 +181,15 @@ class Watch {
   look(): void {
     this.#guardReliableEvents();
     const counts = this.#accountant.counts;
+    if (counts.dumps > 0 && (this.#reported?.dumps ?? 0) === 0) this.#logBaseline(counts);
     const since = (name: keyof AccountantCounts) => counts[name] - (this.#reported?.[name] ?? 0);
     if (since('eventsDropped') > 0) {
       this.#log('warn', 'the kernel dropped DESTROY events; raise --event-buffer', { events: since('eventsDropped') });
     }
-    if (since('undecodable') > 0) {
+    if (since('undecodable') + since('truncatedDatagrams') > 0) {
       this.#log('warn', 'conntrack messages could not be read', {
         messages: since('undecodable'),
+        truncatedDatagrams: since('truncatedDatagrams'),
         last: this.#accountant.lastDecodeError?.message,
       });
     }
@@ -167,9 +199,19 @@ class Watch {
       });
     }
     if (since('failedDumps') > 0) {
-      this.#log('warn', 'the kernel ended a dump early', { errno: this.#accountant.lastDumpErrno });
+      const problem = this.#source.problem?.message ?? `errno ${this.#accountant.lastDumpErrno}`;
+      this.#log('warn', 'a dump ended early; the next one makes up for it', { problem });
     }
     this.#reported = counts;
+  }
+
+  #logBaseline({ baselinedEntries, baselinedBytes }: AccountantCounts): void {
+    this.#log('info', 'baseline taken', {
+      entries: this.#accountant.entryCount,
+      baselinedEntries,
+      baselinedBytes,
+      eventBufferBytes: this.#source.eventBufferBytes,
+    });
   }
 
   /** Kept events keep their entries in the kernel's table: a listener that falls behind must not fill it. */

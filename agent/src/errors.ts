@@ -5,7 +5,9 @@ export type AgentErrorCode =
   | 'CONFIG_INVALID' // a flag or environment variable has a value it cannot have
   | 'SYSTEM_CALL_FAILED' // the kernel refused something
   | 'NOT_PERMITTED' // a capability is missing
+  | 'STATE_UNAVAILABLE' // the directory of the baseline cannot be used
   | 'RECORDING_INVALID' // a recording cannot be read or written
+  | 'NOT_DELIVERED' // the agent ended before an aggregator had everything
   | 'DECODE_FAILED'; // the kernel's bytes do not mean what they should
 
 /** An error that an operator can act on. */

@@ -27,18 +27,18 @@ export function replay(
     dumpDatagram: (words, length) => accountant.dumpDatagram(words, length),
     dumpEnd: (timeUs, complete) => {
       accountant.dumpEnd(timeUs, complete);
-      // As live: a window closes after the first dump at or after its end.
-      const endUs = Math.floor(timeUs / windowUs) * windowUs;
-      if (endUs > accountant.windowStartUs) onWindow(accountant.closeWindow(endUs));
+      const window = accountant.closeIfOver(timeUs, windowUs);
+      if (window) onWindow(window);
     },
     eventDatagram: (words, offset, length) => accountant.eventDatagram(words, offset, length),
     eventsDropped: (timeUs, events) => accountant.eventsDropped(timeUs, events),
+    eventsDelayed: (timeUs) => accountant.eventsDelayed(timeUs),
   };
   const whole = recording.replay(consumer, (timeUs) => {
     if (!started) accountant = createAccountant(config, recording.origin.timestamps, timeUs);
     started = true;
-    lastUs = Math.max(lastUs, timeUs);
+    lastUs = timeUs;
   });
-  if (started) onWindow(accountant.closeWindow(Math.max(lastUs, accountant.windowStartUs) + 1));
+  if (started) onWindow(accountant.closeLast(lastUs + 1));
   return { counts: accountant.counts, whole };
 }

@@ -32,6 +32,7 @@ export function recordCommand(): Command {
     const capture = startCapture(config, {
       log: (level, message, fields) => log[level](fields, message),
       onWindow: () => {},
+      onFailure: (error) => ending.fail(error),
       tee: (next, timestamps) => {
         recorder = new Recorder(
           output,
@@ -48,25 +49,36 @@ export function recordCommand(): Command {
         return recorder;
       },
     });
-    await interrupted(options['duration'] as number | undefined);
-    capture.stop();
-    recorder?.close();
+    const ending = new Ending(options['duration'] as number | undefined);
+    try {
+      await ending.reached;
+      capture.stop();
+    } finally {
+      recorder?.close();
+    }
     const { messages, dumps } = capture.counts();
     log.info({ file: output, bytes: recorder?.bytesWritten, messages, dumps }, 'recorded');
   });
 }
 
-/** Waits for SIGINT, SIGTERM or the end of a duration. */
-function interrupted(durationMs: number | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = durationMs === undefined ? setInterval(() => {}, 1 << 30) : setTimeout(end, durationMs);
-    function end() {
-      clearTimeout(timer);
-      process.off('SIGINT', end);
-      process.off('SIGTERM', end);
-      resolve();
-    }
-    process.on('SIGINT', end);
-    process.on('SIGTERM', end);
-  });
+/** The end of a recording: SIGINT, SIGTERM, the end of a duration, or a failure. */
+class Ending {
+  readonly reached: Promise<void>;
+  fail: (error: unknown) => void = () => {};
+
+  constructor(durationMs: number | undefined) {
+    this.reached = new Promise((resolve, reject) => {
+      const timer = durationMs === undefined ? setInterval(() => {}, 1 << 30) : setTimeout(resolve, durationMs);
+      const stop = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      this.fail = (error) => {
+        clearTimeout(timer);
+        reject(error);
+      };
+      process.on('SIGINT', stop);
+      process.on('SIGTERM', stop);
+    });
+  }
 }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { Command } from 'commander';
-import type { CaptureCommand, CaptureMessage } from '../capture-worker.ts';
+import type { CaptureCommand, CaptureMessage, CaptureWorkerData } from '../capture-worker.ts';
 import { addRunOptions, type RunConfig, runConfig } from '../config.ts';
 import { AgentError, type AgentErrorCode } from '../errors.ts';
 import { createExporter, type Exporter } from '../exporter/exporter.ts';
@@ -20,7 +20,11 @@ export function runCommand(): Command {
   ).action(async (options: Record<string, unknown>) => {
     const config = runConfig(options);
     if (config.windowMs < config.dumpIntervalMs) {
-      throw new AgentError('CONFIG_INVALID', '--window (FLOWTOLL_WINDOW) must not be shorter than --dump-interval');
+      throw new AgentError(
+        'CONFIG_INVALID',
+        `--window (FLOWTOLL_WINDOW) is ${config.windowMs}ms, shorter than --dump-interval (FLOWTOLL_DUMP_INTERVAL), ` +
+          `${config.dumpIntervalMs}ms; make it at least as long`,
+      );
     }
     const log = createLogger(config.logLevel);
     if (config.source === 'replay') await runReplay(config, log);
@@ -49,33 +53,46 @@ async function runReplay(config: RunConfig, log: Logger): Promise<void> {
   const recording = Recording.open(config.replayFile);
   const exporter = exporterFor(config, recording.origin.node, log);
   exporter.start();
-  const { counts, whole } = replay(recording, config, (window) => exporter.send(window));
-  log.info({ file: config.replayFile, origin: recording.origin, whole, counts }, 'replayed');
-  await drain(exporter, config, log);
+  try {
+    const { counts, whole } = replay(recording, config, (window) => exporter.send(window));
+    log.info({ file: config.replayFile, origin: recording.origin, whole, counts }, 'replayed');
+  } catch (error) {
+    await exporter.stop(config.drainTimeoutMs);
+    throw error;
+  }
+  await drain(exporter, config);
 }
 
 async function runLive(config: RunConfig, log: Logger): Promise<void> {
   const exporter = exporterFor(config, config.node, log);
   const worker = new Worker(new URL('../capture-worker.ts', import.meta.url), {
-    workerData: config,
+    workerData: { config, state: undefined } satisfies CaptureWorkerData,
     // The thread closes its sockets itself; Node did not open them and would warn.
     trackUnmanagedFds: false,
   });
-  const stop = () => worker.postMessage({ kind: 'stop' } satisfies CaptureCommand);
+  let stopping = false;
+  // A signal may come twice: a terminal sends it to the whole group, and npm passes it on. The second one changes nothing.
   const onSignal = (signal: NodeJS.Signals) => {
+    if (stopping) {
+      log.info({ signal, drainTimeoutMs: config.drainTimeoutMs }, 'already stopping');
+      return;
+    }
+    stopping = true;
     log.info({ signal }, 'stopping: last reading, then waiting for acknowledgements');
-    stop();
+    worker.postMessage({ kind: 'stop' } satisfies CaptureCommand);
   };
-  process.once('SIGTERM', onSignal);
-  process.once('SIGINT', onSignal);
-  exporter.start();
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
   try {
     await captureEnded(worker, exporter, log);
   } catch (error) {
-    await exporter.stop(0);
+    // What was accounted until then is not lost with the thread.
+    await exporter.stop(config.drainTimeoutMs);
     throw error;
+  } finally {
+    stopping = true;
   }
-  await drain(exporter, config, log);
+  await drain(exporter, config);
 }
 
 /** Resolves when the capture thread has stopped as asked, rejects when it failed. */
@@ -85,6 +102,7 @@ function captureEnded(worker: Worker, exporter: Exporter, log: Logger): Promise<
       switch (message.kind) {
         case 'started':
           log.info('capturing');
+          exporter.start();
           break;
         case 'log':
           log[message.level](message.fields, message.message);
@@ -110,7 +128,12 @@ function logWindow(window: WindowFlows, log: Logger): void {
   log.debug({ flows, folded, losses, endUs: window.windowEndUs }, 'window');
 }
 
-async function drain(exporter: Exporter, config: RunConfig, log: Logger): Promise<void> {
-  const drained = await exporter.stop(config.drainTimeoutMs);
-  if (!drained) log.error('stopped before everything was acknowledged: what was left is lost');
+/** @throws AgentError NOT_DELIVERED when flows are left that no aggregator has acknowledged */
+async function drain(exporter: Exporter, config: RunConfig): Promise<void> {
+  if (await exporter.stop(config.drainTimeoutMs)) return;
+  throw new AgentError(
+    'NOT_DELIVERED',
+    `${exporter.waiting.batches} batches were not acknowledged by ${config.aggregator} within ` +
+      `${config.drainTimeoutMs}ms (--drain-timeout, FLOWTOLL_DRAIN_TIMEOUT): their flows are lost`,
+  );
 }

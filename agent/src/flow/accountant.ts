@@ -3,8 +3,9 @@
 import type { ConntrackConsumer } from '../source/conntrack/consumer.ts';
 import { type DumpProgress, MessageReader, type ReaderCounts } from '../source/conntrack/message-reader.ts';
 import { Reducer, type ReducerOptions } from './reducer.ts';
-import { Tracker, type TrackerCounts } from './tracker.ts';
-import type { WindowFlows } from './window-flows.ts';
+import { type RestoredTracker, Tracker } from './tracker.ts';
+import type { TrackerCounts } from './tracker-losses.ts';
+import type { Loss, WindowFlows } from './window-flows.ts';
 
 /** How flows are accounted. */
 export interface AccountantOptions extends ReducerOptions {
@@ -28,14 +29,18 @@ export class Accountant implements ConntrackConsumer {
   readonly #tracker: Tracker;
   readonly #reader: MessageReader;
   #windowStartUs: number;
-  #undecodableReported = 0;
+  readonly #otherLosses: Loss[] = [];
+  #unreadableReported = 0;
   #dumps = 0;
   #failedDumps = 0;
 
-  /** @param startUs first instant of the first window; µs since the Unix epoch */
-  constructor(options: AccountantOptions, startUs: number) {
+  /**
+   * @param startUs first instant of the first window; µs since the Unix epoch
+   * @param restored what a baseline kept of the accounting before
+   */
+  constructor(options: AccountantOptions, startUs: number, restored?: RestoredTracker) {
     this.#reducer = new Reducer(options);
-    this.#tracker = new Tracker(options, this.#reducer);
+    this.#tracker = new Tracker(options, this.#reducer, restored);
     this.#reader = new MessageReader(this.#tracker);
     this.#windowStartUs = startUs;
   }
@@ -63,6 +68,16 @@ export class Accountant implements ConntrackConsumer {
   /** Entries in memory. */
   get entryCount(): number {
     return this.#tracker.entryCount;
+  }
+
+  /** What a baseline has to keep; undefined before the first complete dump. */
+  get kept(): RestoredTracker | undefined {
+    return this.#tracker.kept;
+  }
+
+  /** Adds a loss that somebody else knows of to the current window. */
+  addLoss(loss: Loss): void {
+    this.#otherLosses.push(loss);
   }
 
   /** Whether a dump is due at once, because events were dropped. */
@@ -97,15 +112,43 @@ export class Accountant implements ConntrackConsumer {
     this.#tracker.eventsDropped(events);
   }
 
+  eventsDelayed(_timeUs: number): void {
+    this.#tracker.eventsDelayed();
+  }
+
+  /** Start times were found switched off: see Tracker. */
+  startTimesMissing(): void {
+    this.#tracker.startTimesMissing();
+  }
+
+  /**
+   * Ends the current window if it is over. Windows end on the grid of the wall clock; to be asked after a dump.
+   * @param nowUs µs since the Unix epoch
+   * @param windowUs length of the grid's cells, µs
+   */
+  closeIfOver(nowUs: number, windowUs: number): WindowFlows | undefined {
+    const endUs = Math.floor(nowUs / windowUs) * windowUs;
+    // The clock was set back beyond the window's start: the window begins where the clock is now, with the sums it has.
+    if (endUs + windowUs <= this.#windowStartUs) this.#windowStartUs = endUs;
+    return endUs > this.#windowStartUs ? this.closeWindow(endUs) : undefined;
+  }
+
+  /** Ends the last window at this instant, or, where the clock is behind its start, right after that. */
+  closeLast(nowUs: number): WindowFlows {
+    return this.closeWindow(Math.max(nowUs, this.#windowStartUs + 1));
+  }
+
   /**
    * Ends the current window and begins the next one.
    * @param endUs last instant, exclusive; after the window's start
    */
   closeWindow(endUs: number): WindowFlows {
-    const losses = this.#tracker.takeLosses();
-    const undecodable = this.#reader.counts.undecodable - this.#undecodableReported;
-    this.#undecodableReported += undecodable;
-    if (undecodable > 0) losses.push({ reason: 'undecodable', entries: undecodable, bytes: undefined });
+    const losses = [...this.#tracker.takeLosses(), ...this.#otherLosses.splice(0)];
+    // A datagram that was cut hides one entry at least.
+    const { undecodable, truncatedDatagrams } = this.#reader.counts;
+    const unreadable = undecodable + truncatedDatagrams - this.#unreadableReported;
+    this.#unreadableReported += unreadable;
+    if (unreadable > 0) losses.push({ reason: 'undecodable', entries: unreadable, bytes: undefined });
     const window = this.#reducer.close(this.#windowStartUs, endUs, losses);
     this.#windowStartUs = endUs;
     return window;

@@ -27,6 +27,16 @@ function grown<T extends Float64Array | Int32Array | Uint32Array | Uint16Array |
   return new Type((array.buffer as ArrayBuffer).transfer(length * array.BYTES_PER_ELEMENT));
 }
 
+/** An EntryTable as plain memory: what a baseline keeps. */
+export interface EntryTableImage {
+  /** Seed of the hashes in the columns. */
+  readonly seed: number;
+  /** Slots in the columns. */
+  readonly slots: number;
+  /** Columns in the order of `EntryTable.image`; views of the table's memory, valid until it changes. */
+  readonly columns: readonly Uint8Array[];
+}
+
 /** The live entries and tombstones. Columns are public: the tracker works on them by slot. */
 export class EntryTable {
   // Identity.
@@ -163,14 +173,66 @@ export class EntryTable {
     this.replyBytes[slot] = 0;
   }
 
-  /** Calls back for each other slot of the record's connection (any conntrack zone, any life). After `find`. */
-  siblings(self: number, visit: (slot: number) => void): void {
-    const index = this.#index;
-    let position = index.start(this.#hash1);
-    for (let slot = index.slotAt(position); slot >= 0; slot = index.slotAt(position)) {
-      if (slot !== self && this.#connectionHash1[slot] === this.#hash1 && this.#connectionHash2[slot] === this.#hash2) {
-        visit(slot);
+  /** What was accounted of each entry, as memory. */
+  image(): EntryTableImage {
+    const columns = this.#keptColumns().map(
+      (column) => new Uint8Array(column.buffer, 0, this.#used * column.BYTES_PER_ELEMENT),
+    );
+    return { seed: this.#seed, slots: this.#used, columns };
+  }
+
+  /**
+   * A table with the live entries of an image. Tombstones are left behind: they guard against rows that were queued in a
+   * socket which is gone. No dump has shown the entries yet.
+   * @returns undefined when the columns do not fit together
+   */
+  static restore(image: EntryTableImage): EntryTable | undefined {
+    const table = new EntryTable(image.seed);
+    while (table.#capacity < image.slots) table.#grow();
+    const columns = table.#keptColumns();
+    if (columns.length !== image.columns.length) return undefined;
+    for (const [i, column] of columns.entries()) {
+      if (image.columns[i]!.length !== image.slots * column.BYTES_PER_ELEMENT) return undefined;
+      new Uint8Array(column.buffer).set(image.columns[i]!);
+    }
+    table.#used = image.slots;
+    for (let slot = image.slots - 1; slot >= 0; slot--) {
+      if (table.state[slot] === LIVE) table.#index.insert(table.#connectionHash1[slot]!, slot);
+      else {
+        table.state[slot] = FREE;
+        table.#follower[slot] = table.#free;
+        table.#free = slot;
       }
+    }
+    return table;
+  }
+
+  /** The columns that an image keeps. The others are rebuilt or begin anew. */
+  #keptColumns() {
+    return [
+      this.#connectionHash1,
+      this.#connectionHash2,
+      this.#entryHash,
+      this.#id,
+      this.#follower,
+      this.state,
+      this.conntrackZone,
+      this.startSeconds,
+      this.originalPackets,
+      this.originalBytes,
+      this.replyPackets,
+      this.replyBytes,
+    ];
+  }
+
+  /** Calls back for each other slot of a slot's connection (any conntrack zone, any life). */
+  siblings(self: number, visit: (slot: number) => void): void {
+    const hash1 = this.#connectionHash1[self]!;
+    const hash2 = this.#connectionHash2[self]!;
+    const index = this.#index;
+    let position = index.start(hash1);
+    for (let slot = index.slotAt(position); slot >= 0; slot = index.slotAt(position)) {
+      if (slot !== self && this.#connectionHash1[slot] === hash1 && this.#connectionHash2[slot] === hash2) visit(slot);
       position = index.next(position);
     }
   }

@@ -8,16 +8,18 @@
 // - Entries older than the first dump are taken as a baseline: what they had is not billed, what they get is.
 
 import type { EntryRecord, EntrySink } from '../source/entry-record.ts';
-import { ConnectionTable } from './connection-table.ts';
 import { EntryTable, LIVE, TOMBSTONE } from './entry-table.ts';
 import type { Reducer } from './reducer.ts';
+import { noCounts, type TrackerCounts, TrackerLosses } from './tracker-losses.ts';
 import type { Loss } from './window-flows.ts';
+import { type Counters, ZoneTwins } from './zone-twins.ts';
 
 /** Complete dumps that may miss a live entry (a resize of the kernel's table does that) before it is given up. */
 const MISSED_DUMPS = 3;
-/** Twin entries in two conntrack zones are made by the same first packet; a dead twin must have begun this near. */
-const TWIN_START_SECONDS = 1;
+/** The same when its event may be among those that the kernel dropped. One is too few: it may be a resize. */
+const MISSED_DUMPS_AFTER_DROPS = 2;
 const NONE = -1;
+const NOTHING: Counters = { originalPackets: 0, originalBytes: 0, replyPackets: 0, replyBytes: 0 };
 
 /** How entries are tracked. */
 export interface TrackerOptions {
@@ -27,62 +29,59 @@ export interface TrackerOptions {
   readonly timestamps: boolean;
 }
 
-/** What was met; only grows. */
-export interface TrackerCounts {
-  /** Entries billed from their first byte. */
-  entries: number;
-  /** Entries older than the first dump, and the bytes they had: not billed. */
-  baselinedEntries: number;
-  baselinedBytes: number;
-  /** Rows that were older than a DESTROY event read before them. */
-  staleRows: number;
-  /** Entries whose counters went down: read and zeroed by somebody else, or reused unseen. */
-  countersReset: number;
-  /** Entries gone without a DESTROY event. */
-  vanished: number;
-  /** Events that the kernel dropped. */
-  eventsDropped: number;
-  /** Rows and events without counters. */
-  withoutCounters: number;
+/** What a baseline keeps of a tracker. */
+export interface RestoredTracker {
+  /** What was accounted of each live entry. */
+  readonly entries: EntryTable;
+  /** When the first dump of this life of the kernel began: entries older than that are not billed. */
+  readonly firstDumpUs: number;
 }
 
 /** Accounts entries. Feed it through one thread, in the order in which things were read. */
 export class Tracker implements EntrySink {
-  readonly #options: TrackerOptions;
   readonly #reducer: Reducer;
   readonly #entries: EntryTable;
-  readonly #connections = new ConnectionTable();
-  readonly #counts: TrackerCounts = {
-    entries: 0,
-    baselinedEntries: 0,
-    baselinedBytes: 0,
-    staleRows: 0,
-    countersReset: 0,
-    vanished: 0,
-    eventsDropped: 0,
-    withoutCounters: 0,
-  };
+  readonly #twins: ZoneTwins;
+  readonly #counts = noCounts();
+  readonly #lost = new TrackerLosses();
 
   /** Number of the dump that began last; 0 before the first. */
   #dump = 0;
   #firstDumpDone = false;
   #firstDumpUs = 0;
+  /** Whether every entry made since the first dump has a start time. */
+  #timestamps: boolean;
+  /** The dump during or after which events were dropped last, and delayed last. */
+  #dropsAtDump = NONE;
+  #delaysAtDump = NONE;
   /** Events were dropped, and no dump that began after that has ended yet. */
-  #eventsDroppedAtDump = NONE;
-  /** Tombstones in the order of their deaths. */
-  #tombstones: number[] = [];
-  /** Without start times: what was accounted of entries whose counters went down, until their DESTROY event comes. */
-  readonly #replaced = new Map<number, { bytes: number; counters: [number, number, number, number] }>();
+  #needsDump = false;
+  /** Tombstones in the order of their deaths; those that came back to life are passed over. */
+  readonly #tombstones: number[] = [];
+  /**
+   * Without start times: what was accounted of entries whose counters went down. If another entry took the place, the old
+   * one's event is on its way: it was sent before the new entry was made.
+   */
+  readonly #replaced = new Map<number, Counters>();
+  /** Goes on where another process ended: entries of its baseline that no dump has shown yet have lastDump 0. */
+  readonly #isRestored: boolean;
 
-  // Since the window began.
-  #lost = { vanished: 0, countersReset: 0, eventsDropped: 0, eventsDroppedUnknown: false };
-  #withoutCountersInDump = 0;
-  #destroyedWithoutCounters = 0;
-
-  constructor(options: TrackerOptions, reducer: Reducer) {
-    this.#options = options;
+  /** @param restored what a baseline kept of the tracker before */
+  constructor(options: TrackerOptions, reducer: Reducer, restored?: RestoredTracker) {
+    this.#timestamps = options.timestamps;
     this.#reducer = reducer;
-    this.#entries = new EntryTable(options.seed);
+    this.#isRestored = restored !== undefined;
+    this.#entries = restored?.entries ?? new EntryTable(options.seed);
+    this.#twins = new ZoneTwins(this.#entries);
+    if (restored === undefined) return;
+    this.#firstDumpUs = restored.firstDumpUs;
+    this.#firstDumpDone = true;
+    this.#twins.rejoin();
+  }
+
+  /** What a baseline has to keep: after the first dump only, before it there is nothing to go on from. */
+  get kept(): RestoredTracker | undefined {
+    return this.#firstDumpDone ? { entries: this.#entries, firstDumpUs: this.#firstDumpUs } : undefined;
   }
 
   get counts(): Readonly<TrackerCounts> {
@@ -96,25 +95,27 @@ export class Tracker implements EntrySink {
 
   /** Connections that are tracked in more than one conntrack zone. */
   get sharedConnectionCount(): number {
-    return this.#connections.count;
+    return this.#twins.count;
   }
 
   /** Whether events were dropped and a new dump is due. */
   get needsDump(): boolean {
-    return this.#eventsDroppedAtDump !== NONE;
+    return this.#needsDump;
   }
 
   beginDump(timeUs: number): void {
     this.#dump++;
-    if (this.#dump === 1) this.#firstDumpUs = timeUs;
-    this.#withoutCountersInDump = 0;
+    // Where the clock was set back, new entries begin before the first dump: its time goes back with the clock.
+    const isFirst = this.#dump === 1 && !this.#isRestored;
+    this.#firstDumpUs = isFirst ? timeUs : Math.min(this.#firstDumpUs, timeUs);
+    this.#lost.beginDump();
     this.#entries.restart();
   }
 
   row(record: EntryRecord): void {
     if (!record.hasCounters) {
       this.#counts.withoutCounters++;
-      this.#withoutCountersInDump++;
+      this.#lost.withoutCountersInDump++;
       return;
     }
     const entries = this.#entries;
@@ -125,7 +126,7 @@ export class Tracker implements EntrySink {
     }
     if (entries.state[slot] === TOMBSTONE) {
       // With start times a tombstone never comes back. Without, it does when it died before this dump began.
-      if (hasStart(record) || entries.lastDump[slot]! >= this.#dump) {
+      if (record.hasStart || entries.lastDump[slot]! >= this.#dump) {
         this.#counts.staleRows++;
         return;
       }
@@ -137,14 +138,14 @@ export class Tracker implements EntrySink {
   destroyed(record: EntryRecord): void {
     if (!record.hasCounters) {
       this.#counts.withoutCounters++;
-      this.#destroyedWithoutCounters++;
+      this.#lost.destroyedWithoutCounters++;
       return;
     }
     const entries = this.#entries;
     let slot = entries.find(record, false);
     if (slot === NONE) slot = this.#born(record, false);
     else if (entries.state[slot] === TOMBSTONE) {
-      if (hasStart(record)) {
+      if (record.hasStart) {
         this.#counts.staleRows++;
         return;
       }
@@ -158,7 +159,8 @@ export class Tracker implements EntrySink {
 
   /** The kernel dropped events; how many, where it says so. Every entry that ended unseen is part of it. */
   eventsDropped(events: number | undefined): void {
-    this.#eventsDroppedAtDump = this.#dump;
+    this.#dropsAtDump = this.#dump;
+    this.#needsDump = true;
     if (events === undefined) this.#lost.eventsDroppedUnknown = true;
     else {
       this.#lost.eventsDropped += events;
@@ -166,61 +168,55 @@ export class Tracker implements EntrySink {
     }
   }
 
+  /** The kernel holds events back that found no room; it delivers them when there is some (reliable events). */
+  eventsDelayed(): void {
+    this.#delaysAtDump = this.#dump;
+  }
+
+  /** Start times were switched off: a new entry may have none from now on. */
+  startTimesMissing(): void {
+    this.#timestamps = false;
+  }
+
+  /** The dump is over. When it was complete, all events that were sent before its end have been handed over. */
   endDump(complete: boolean): void {
     this.#releaseTombstones();
     if (!complete) return;
     this.#firstDumpDone = true;
+    if (this.#dropsAtDump < this.#dump) this.#needsDump = false;
+    // While the kernel holds events back, a missing row or event proves nothing.
+    if (this.#delaysAtDump !== NONE && this.#dump - this.#delaysAtDump < MISSED_DUMPS) return;
+    this.#forgetReplaced();
     this.#sweep();
-    if (this.#eventsDroppedAtDump !== NONE && this.#eventsDroppedAtDump < this.#dump) this.#eventsDroppedAtDump = NONE;
   }
 
   /** What is missing since the last call. */
   takeLosses(): Loss[] {
-    const losses: Loss[] = [];
-    const add = (reason: Loss['reason'], entries: number | undefined) =>
-      losses.push({ reason, entries, bytes: undefined });
-    const lost = this.#lost;
-    if (lost.eventsDropped > 0 || lost.eventsDroppedUnknown) {
-      add('events-dropped', lost.eventsDroppedUnknown ? undefined : lost.eventsDropped);
-    }
-    if (lost.vanished > 0) add('vanished', lost.vanished);
-    if (lost.countersReset > 0) add('counters-reset', lost.countersReset);
-    const withoutCounters = this.#withoutCountersInDump + this.#destroyedWithoutCounters;
-    if (withoutCounters > 0) add('no-counters', withoutCounters);
-    this.#lost = { vanished: 0, countersReset: 0, eventsDropped: 0, eventsDroppedUnknown: false };
-    this.#destroyedWithoutCounters = 0;
-    return losses;
+    return this.#lost.take();
   }
 
   /** A new entry: billed from its first byte, or taken as a baseline when it is older than the first dump. */
-  #born(record: EntryRecord, inDumpOrder: boolean): number {
-    const entries = this.#entries;
-    const slot = entries.insert(record, inDumpOrder);
-    const baselined = this.#isOlderThanFirstDump(record);
-    const twin = this.#findTwin(slot, record);
-    if (twin !== NONE) this.#join(slot, twin, record, baselined);
-    if (baselined) {
+  #born(record: EntryRecord, inDump: boolean): number {
+    const slot = this.#entries.insert(record, inDump);
+    const isShared = this.#twins.join(slot, record);
+    if (this.#isOlderThanFirstDump(record, inDump)) {
       this.#counts.baselinedEntries++;
       this.#counts.baselinedBytes += record.originalBytes + record.replyBytes;
-      this.#setCounters(slot, record);
-      return slot;
+      if (isShared) this.#twins.raise(slot, record);
+    } else {
+      this.#counts.entries++;
+      if (isShared) this.#billShared(slot, record);
+      else this.#bill(slot, record, NOTHING, 1);
     }
-    this.#counts.entries++;
-    if (twin === NONE) this.#bill(slot, record, 0, 0, 0, 0, 1);
-    else this.#billShared(slot, record);
     this.#setCounters(slot, record);
     return slot;
   }
 
   /** Without start times: the identity of a dead entry belongs to a new one. */
   #revive(slot: number, record: EntryRecord): void {
-    const entries = this.#entries;
-    this.#tombstones = this.#tombstones.filter((tombstone) => tombstone !== slot);
-    this.#leaveConnection(slot);
-    entries.state[slot] = LIVE;
-    entries.clearCounters(slot);
+    this.#entries.state[slot] = LIVE;
     this.#counts.entries++;
-    this.#bill(slot, record, 0, 0, 0, 0, 1);
+    this.#billFromZero(slot, record, 1);
     this.#setCounters(slot, record);
   }
 
@@ -242,7 +238,7 @@ export class Tracker implements EntrySink {
       this.#reset(slot, record);
     } else if (entries.connectionOf(slot) !== NONE) this.#billShared(slot, record);
     else {
-      this.#bill(
+      this.#billMore(
         slot,
         record,
         originalPackets,
@@ -262,20 +258,17 @@ export class Tracker implements EntrySink {
   #reset(slot: number, record: EntryRecord): void {
     const entries = this.#entries;
     this.#counts.countersReset++;
-    const reused = !hasStart(record);
-    if (reused) {
+    const reused = !record.hasStart;
+    if (!reused) this.#lost.countersReset++;
+    else {
       this.#replaced.set(slot, {
-        bytes: entries.originalBytes[slot]! + entries.replyBytes[slot]!,
-        counters: [
-          entries.originalPackets[slot]!,
-          entries.originalBytes[slot]!,
-          entries.replyPackets[slot]!,
-          entries.replyBytes[slot]!,
-        ],
+        originalPackets: entries.originalPackets[slot]!,
+        originalBytes: entries.originalBytes[slot]!,
+        replyPackets: entries.replyPackets[slot]!,
+        replyBytes: entries.replyBytes[slot]!,
       });
-    } else this.#lost.countersReset++;
-    this.#leaveConnection(slot);
-    this.#bill(slot, record, 0, 0, 0, 0, reused ? 1 : 0);
+    }
+    this.#billFromZero(slot, record, reused ? 1 : 0);
   }
 
   /** Without start times: whether this event is the end of the entry that was replaced; then its last bytes are billed. */
@@ -283,19 +276,25 @@ export class Tracker implements EntrySink {
     const replaced = this.#replaced.get(slot);
     if (replaced === undefined) return false;
     this.#replaced.delete(slot);
-    const [originalPackets, originalBytes, replyPackets, replyBytes] = replaced.counters;
     const fits =
-      record.originalPackets >= originalPackets &&
-      record.originalBytes >= originalBytes &&
-      record.replyPackets >= replyPackets &&
-      record.replyBytes >= replyBytes;
-    if (fits) this.#bill(slot, record, originalPackets, originalBytes, replyPackets, replyBytes, 0);
+      record.originalPackets >= replaced.originalPackets &&
+      record.originalBytes >= replaced.originalBytes &&
+      record.replyPackets >= replaced.replyPackets &&
+      record.replyBytes >= replaced.replyBytes;
+    if (fits) this.#bill(slot, record, replaced, 0);
     else this.#lost.countersReset++;
     return fits;
   }
 
+  /** No event came for what seemed to be replaced: it was not, somebody zeroed it; or its event was dropped. */
+  #forgetReplaced(): void {
+    if (this.#replaced.size === 0) return;
+    if (this.#dropsAtDump < this.#dump - 1) this.#lost.countersReset += this.#replaced.size;
+    this.#replaced.clear();
+  }
+
   /** Bills the record's counters less what was accounted before. */
-  #bill(
+  #billMore(
     slot: number,
     record: EntryRecord,
     originalPackets: number,
@@ -322,74 +321,25 @@ export class Tracker implements EntrySink {
     );
   }
 
+  #bill(slot: number, record: EntryRecord, before: Counters, connections: number): void {
+    const { originalPackets, originalBytes, replyPackets, replyBytes } = before;
+    this.#billMore(slot, record, originalPackets, originalBytes, replyPackets, replyBytes, connections);
+  }
+
   /** Bills what no entry of the connection has shown yet. */
   #billShared(slot: number, record: EntryRecord): void {
-    const shared = this.#connections;
-    const connection = this.#entries.connectionOf(slot);
-    const originalPackets = Math.min(record.originalPackets, shared.originalPackets[connection]!);
-    const originalBytes = Math.min(record.originalBytes, shared.originalBytes[connection]!);
-    const replyPackets = Math.min(record.replyPackets, shared.replyPackets[connection]!);
-    const replyBytes = Math.min(record.replyBytes, shared.replyBytes[connection]!);
-    if (record.originalBytes > originalBytes || record.replyBytes > replyBytes) {
-      this.#bill(slot, record, originalPackets, originalBytes, replyPackets, replyBytes, 0);
+    const shown = this.#twins.shown(slot, record);
+    if (record.originalBytes > shown.originalBytes || record.replyBytes > shown.replyBytes) {
+      this.#bill(slot, record, shown, 0);
     }
-    this.#raise(connection, record.originalPackets, record.originalBytes, record.replyPackets, record.replyBytes);
+    this.#twins.raise(slot, record);
   }
 
-  #raise(
-    connection: number,
-    originalPackets: number,
-    originalBytes: number,
-    replyPackets: number,
-    replyBytes: number,
-  ): void {
-    const shared = this.#connections;
-    shared.originalPackets[connection] = Math.max(shared.originalPackets[connection]!, originalPackets);
-    shared.originalBytes[connection] = Math.max(shared.originalBytes[connection]!, originalBytes);
-    shared.replyPackets[connection] = Math.max(shared.replyPackets[connection]!, replyPackets);
-    shared.replyBytes[connection] = Math.max(shared.replyBytes[connection]!, replyBytes);
-  }
-
-  /** Another entry of the same connection in another conntrack zone, or -1. */
-  #findTwin(slot: number, record: EntryRecord): number {
-    const entries = this.#entries;
-    let twin = NONE;
-    const inMyZone = (other: number) => entries.conntrackZone[other] === record.conntrackZone;
-    entries.siblings(slot, (other) => {
-      if (twin !== NONE || inMyZone(other)) return;
-      const connection = entries.connectionOf(other);
-      if (connection !== NONE && this.#connections.some(connection, inMyZone)) return;
-      const apart = Math.abs(entries.startSeconds[other]! - entries.startSeconds[slot]!);
-      if (entries.state[other] === TOMBSTONE && hasStart(record) && apart > TWIN_START_SECONDS) return;
-      twin = other;
-    });
-    return twin;
-  }
-
-  /** Makes a new entry part of its twin's connection. */
-  #join(slot: number, twin: number, record: EntryRecord, baselined: boolean): void {
-    const entries = this.#entries;
-    const shared = this.#connections;
-    let connection = entries.connectionOf(twin);
-    if (connection === NONE) {
-      connection = shared.create(twin);
-      entries.setConnection(twin, connection);
-      shared.originalPackets[connection] = entries.originalPackets[twin]!;
-      shared.originalBytes[connection] = entries.originalBytes[twin]!;
-      shared.replyPackets[connection] = entries.replyPackets[twin]!;
-      shared.replyBytes[connection] = entries.replyBytes[twin]!;
-    }
-    if (shared.join(connection, slot)) entries.setConnection(slot, connection);
-    if (baselined) {
-      this.#raise(connection, record.originalPackets, record.originalBytes, record.replyPackets, record.replyBytes);
-    }
-  }
-
-  #leaveConnection(slot: number): void {
-    const connection = this.#entries.connectionOf(slot);
-    if (connection === NONE) return;
-    this.#connections.leave(connection, slot);
-    this.#entries.setConnection(slot, NONE);
+  /** Bills all of the counters: they began anew. So did, or will, those of the twins in other conntrack zones. */
+  #billFromZero(slot: number, record: EntryRecord, connections: number): void {
+    const former = this.#twins.leave(slot);
+    if (this.#twins.join(slot, record, former)) this.#billShared(slot, record);
+    else this.#bill(slot, record, NOTHING, connections);
   }
 
   #setCounters(slot: number, record: EntryRecord): void {
@@ -401,20 +351,21 @@ export class Tracker implements EntrySink {
   }
 
   /**
-   * With time stamps on, an entry without one was made before they were switched on. Without them only those of the first
-   * dump are known to be old.
+   * Without a start time the entries of the first dump are old. With time stamps on, so are those that show up later: they
+   * were made before the stamps were switched on. One that ends unseen, after a dump that should have shown it, is new.
    */
-  #isOlderThanFirstDump(record: EntryRecord): boolean {
-    if (hasStart(record)) return record.startUs < this.#firstDumpUs || this.#dump === 0;
-    return this.#options.timestamps || !this.#firstDumpDone;
+  #isOlderThanFirstDump(record: EntryRecord, inDump: boolean): boolean {
+    if (record.hasStart) return record.startUs < this.#firstDumpUs || (this.#dump === 0 && !this.#isRestored);
+    return !this.#firstDumpDone || (inDump && this.#timestamps);
   }
 
   /** Tombstones older than the dump that has just ended cannot be met by a queued row any more. */
   #releaseTombstones(): void {
-    const entries = this.#entries;
+    const { state, lastDump } = this.#entries;
     let kept = 0;
     for (const slot of this.#tombstones) {
-      if (entries.lastDump[slot]! >= this.#dump) this.#tombstones[kept++] = slot;
+      if (state[slot] !== TOMBSTONE) continue;
+      if (lastDump[slot]! >= this.#dump) this.#tombstones[kept++] = slot;
       else this.#release(slot);
     }
     this.#tombstones.length = kept;
@@ -422,30 +373,31 @@ export class Tracker implements EntrySink {
 
   /** Gives up entries that dumps have not shown for a while: their DESTROY event never came. */
   #sweep(): void {
-    const entries = this.#entries;
-    const { state, lastDump } = entries;
-    const dropped = this.#eventsDroppedAtDump;
-    const eventsWereDropped = dropped !== NONE && dropped < this.#dump;
-    for (let slot = 0; slot < entries.slots; slot++) {
+    const { state, lastDump, slots } = this.#entries;
+    for (let slot = 0; slot < slots; slot++) {
       if (state[slot] !== LIVE || lastDump[slot] === this.#dump) continue;
-      if (eventsWereDropped) {
+      const missed = this.#dump - lastDump[slot]!;
+      if (this.#dropsAtDump >= lastDump[slot]!) {
         // Its event was among the dropped ones, and is counted there.
-        this.#release(slot);
-      } else if (this.#dump - lastDump[slot]! >= MISSED_DUMPS) {
-        this.#counts.vanished++;
-        this.#lost.vanished++;
-        this.#release(slot);
+        if (missed < MISSED_DUMPS_AFTER_DROPS) continue;
+        this.#counts.endedUnseen++;
+      } else {
+        if (missed < MISSED_DUMPS) continue;
+        if (this.#isRestored && lastDump[slot] === 0) {
+          this.#counts.endedWhileAway++;
+          this.#lost.endedWhileAway++;
+        } else {
+          this.#counts.vanished++;
+          this.#lost.vanished++;
+        }
       }
+      this.#release(slot);
     }
   }
 
   #release(slot: number): void {
-    this.#leaveConnection(slot);
-    this.#replaced.delete(slot);
+    this.#twins.leave(slot);
+    if (this.#replaced.delete(slot)) this.#lost.countersReset++;
     this.#entries.release(slot);
   }
-}
-
-function hasStart(record: EntryRecord): boolean {
-  return record.startHigh !== 0 || record.startLow !== 0;
 }

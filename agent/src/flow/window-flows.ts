@@ -50,9 +50,16 @@ export interface WindowFlows {
  * - vanished: entries are gone from the kernel and no DESTROY event came; their last bytes are unknown.
  * - no-counters: entries without the accounting extension; none of their bytes are known.
  * - counters-reset: another reader zeroed the kernel's counters; what they held since our last reading is unknown.
+ * - agent-away: nobody listened; connections that ended meanwhile are not known, or their last bytes are not.
  * - undecodable: messages of the kernel that could not be read.
  */
-export type LossReason = 'events-dropped' | 'vanished' | 'no-counters' | 'counters-reset' | 'undecodable';
+export type LossReason =
+  | 'events-dropped'
+  | 'vanished'
+  | 'no-counters'
+  | 'counters-reset'
+  | 'agent-away'
+  | 'undecodable';
 
 /** Traffic that happened and that the flows do not hold. */
 export interface Loss {
@@ -61,4 +68,9 @@ export interface Loss {
   readonly entries: number | undefined;
   /** Bytes of both directions together, or undefined where nobody knows. */
   readonly bytes: number | undefined;
+  /** Upper bound of the bytes, where one is known. */
+  readonly bytesMax?: number;
+  /** When it happened, µs since the Unix epoch, where that is not the window. */
+  readonly startUs?: number;
+  readonly endUs?: number;
 }

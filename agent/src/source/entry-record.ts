@@ -49,6 +49,11 @@ export class EntryRecord {
   replyPackets = 0;
   replyBytes = 0;
 
+  /** Whether the kernel gave a start time. */
+  get hasStart(): boolean {
+    return this.startHigh !== 0 || this.startLow !== 0;
+  }
+
   /** Start of the entry in µs since the Unix epoch (rounded), or 0 when the kernel gave none. */
   get startUs(): number {
     return this.startHigh === 0 && this.startLow === 0

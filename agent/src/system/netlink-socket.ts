@@ -1,5 +1,6 @@
 // A NETLINK_NETFILTER socket: datagrams in, datagrams out (netlink(7)). Knows nothing of their meaning.
 import { closeSync, readSync } from 'node:fs';
+import { SystemCallError } from '../errors.ts';
 import { addressOf, bind, getsockopt, NOTHING_THERE, recvmmsg, send, setsockopt, socket } from './libc.ts';
 
 const AF_NETLINK = 16;
@@ -51,9 +52,19 @@ export class RequestSocket {
     send(this.#fd, datagram, CAPABILITY_HINT);
   }
 
-  /** Waits for the next datagram; returns its length in bytes. */
+  /**
+   * Waits for the next datagram; returns its length in bytes.
+   * @throws SystemCallError
+   */
   receive(into: Uint8Array): number {
-    return readSync(this.#fd, into);
+    for (;;) {
+      try {
+        return readSync(this.#fd, into);
+      } catch (error) {
+        const { errno = 0, code = '' } = error as NodeJS.ErrnoException;
+        if (code !== 'EINTR') throw new SystemCallError('read', -errno, code, 'reading a conntrack dump');
+      }
+    }
   }
 
   close(): void {

@@ -12,6 +12,10 @@ export interface ConntrackConsumer {
   dumpEnd(timeUs: number, complete: boolean): void;
   /** A datagram of the event socket: bytes [offset, offset + length) of `words`. */
   eventDatagram(words: Int32Array, offset: number, length: number): void;
+  /** A read of the event socket is done: the datagrams since the last call came with it. */
+  eventsRead?(): void;
   /** The kernel dropped events: how many, or undefined where it does not say. */
   eventsDropped(timeUs: number, events: number | undefined): void;
+  /** The kernel found no room for events and keeps them until there is (reliable events): they come late, and are not lost. */
+  eventsDelayed(timeUs: number): void;
 }

@@ -1,6 +1,7 @@
 // The kernel's conntrack of this network namespace: full dumps on one socket, DESTROY events on another. The event socket
 // opens first: an entry that dies during the first dump must not be missed.
 
+import { SystemCallError } from '../../errors.ts';
 import { MESSAGES_DROPPED } from '../../system/libc.ts';
 import { EventSocket, RequestSocket } from '../../system/netlink-socket.ts';
 import { NFNLGRP_CONNTRACK_DESTROY } from './constants.ts';
@@ -34,7 +35,11 @@ export class LiveConntrack {
   readonly #words = new Int32Array(DUMP_BUFFER_BYTES / 4);
   readonly #bytes = new Uint8Array(this.#words.buffer);
   #sequence = 0;
+  /** The socket's drop counter when it was looked at last. */
   #drops = 0;
+  /** Dropped events that no consumer has heard of yet. */
+  #unreportedDrops = 0;
+  #problem: SystemCallError | undefined;
 
   /** @throws SystemCallError, with code NOT_PERMITTED where CAP_NET_ADMIN is missing */
   constructor(options: LiveConntrackOptions) {
@@ -63,48 +68,65 @@ export class LiveConntrack {
     return this.#events.reliable;
   }
 
-  /** Switches between keeping and dropping undeliverable events. What was undeliverable so far was not lost. */
+  /** The call that ended the last dump; undefined when none failed. */
+  get problem(): SystemCallError | undefined {
+    return this.#problem;
+  }
+
+  /** Switches between keeping and dropping undeliverable events. What was dropped so far is reported with the next events. */
   setReliableEvents(reliable: boolean): void {
-    this.#drops = this.#events.drops();
-    this.#events.setReliable(reliable);
+    if (reliable) this.#events.setReliable(true);
+    const drops = this.#events.drops();
+    if (reliable) this.#unreportedDrops += (drops - this.#drops) >>> 0;
+    else this.#events.setReliable(false);
+    this.#drops = drops;
   }
 
   /** Hands over the events that are there, at most about 65,000; returns how many. */
   pollEvents(consumer: ConntrackConsumer): number {
+    if (this.#unreportedDrops > 0) {
+      consumer.eventsDropped(this.#options.nowUs(), this.#unreportedDrops);
+      this.#unreportedDrops = 0;
+    }
     let total = 0;
     while (total < EVENTS_PER_POLL) {
       const count = this.#events.receive(consumer);
       if (count === MESSAGES_DROPPED) this.#reportDrops(consumer);
       else if (count === 0) break;
-      else total += count;
+      else {
+        total += count;
+        consumer.eventsRead?.();
+      }
     }
     return total;
   }
 
-  /** One full dump, with events in between. Returns whether the kernel gave all of it. */
+  /**
+   * One full dump, with events in between. Returns whether the kernel gave all of it: a call that fails, as for want of
+   * memory, ends this dump and not the capture.
+   */
   dump(consumer: ConntrackConsumer): boolean {
     this.pollEvents(consumer);
-    this.#requests.send(encodeDumpRequest(++this.#sequence));
-    consumer.dumpBegin(this.#options.nowUs());
+    let begun = false;
     let complete = false;
+    this.#problem = undefined;
     try {
-      for (let datagrams = 1; ; datagrams++) {
-        const length = this.#requests.receive(this.#bytes);
-        const progress = consumer.dumpDatagram(this.#words, length);
-        if (progress !== 'more') {
-          complete = progress === 'done';
-          break;
-        }
-        if (datagrams % DATAGRAMS_BETWEEN_POLLS === 0) this.pollEvents(consumer);
-      }
+      this.#requests.send(encodeDumpRequest(++this.#sequence));
+      consumer.dumpBegin(this.#options.nowUs());
+      begun = true;
+      complete = this.#readDump(consumer);
       // The kernel sends an entry's event before it takes the entry out of its table (nf_ct_delete): whatever this dump no
       // longer showed has its event in the queue by now. Read it before anybody concludes that none came.
-      this.#drainEvents(consumer);
-    } finally {
-      // What is left of a dump that failed must not be read as part of the next one.
-      if (!complete) this.#reopen();
-      consumer.dumpEnd(this.#options.nowUs(), complete);
+      if (complete) this.#drainEvents(consumer);
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+      this.#problem = error;
+      complete = false;
     }
+    if (!begun) consumer.dumpBegin(this.#options.nowUs());
+    // What is left of a dump that failed must not be read as part of the next one.
+    if (!complete) this.#reopen();
+    consumer.dumpEnd(this.#options.nowUs(), complete);
     return complete;
   }
 
@@ -119,20 +141,28 @@ export class LiveConntrack {
     for (let count = -1; count !== 0 && left > 0; left -= count) count = this.pollEvents(consumer);
   }
 
-  #reopen(): void {
-    this.#requests.close();
-    this.#requests = new RequestSocket();
+  /** Reads datagrams until the kernel ends the dump; whether it ended well. */
+  #readDump(consumer: ConntrackConsumer): boolean {
+    for (let datagrams = 1; ; datagrams++) {
+      const length = this.#requests.receive(this.#bytes);
+      const progress = consumer.dumpDatagram(this.#words, length);
+      if (progress !== 'more') return progress === 'done';
+      if (datagrams % DATAGRAMS_BETWEEN_POLLS === 0) this.pollEvents(consumer);
+    }
   }
 
-  /** ENOBUFS says that events were lost, the socket's drop counter says how many. */
+  #reopen(): void {
+    const fresh = new RequestSocket();
+    this.#requests.close();
+    this.#requests = fresh;
+  }
+
+  /** ENOBUFS says that events found no room, the socket's drop counter says how many. */
   #reportDrops(consumer: ConntrackConsumer): void {
     const drops = this.#events.drops();
-    if (this.#events.reliable) {
-      this.#drops = drops;
-      return;
-    }
     const events = (drops - this.#drops) >>> 0;
     this.#drops = drops;
-    consumer.eventsDropped(this.#options.nowUs(), events);
+    if (this.#events.reliable) consumer.eventsDelayed(this.#options.nowUs());
+    else consumer.eventsDropped(this.#options.nowUs(), events);
   }
 }

@@ -23,6 +23,7 @@ function notes() {
     dumpEnd: (timeUs, complete) => said.push(['end', timeUs, complete]),
     eventDatagram: (words, offset, length) => said.push(['event', bytes(words, offset, length)]),
     eventsDropped: (timeUs, events) => said.push(['dropped', timeUs, events]),
+    eventsDelayed: (timeUs) => said.push(['delayed', timeUs]),
   };
   return { said, consumer };
 }
@@ -49,6 +50,7 @@ function sayEverything(consumer: ConntrackConsumer) {
   consumer.eventDatagram(words, 4, 7);
   consumer.eventsDropped(1e15 + 2, 77);
   consumer.eventsDropped(1e15 + 2, undefined);
+  consumer.eventsDelayed(1e15 + 2);
   consumer.dumpEnd(1e15 + 3, true);
   consumer.dumpEnd(1e15 + 4, false);
 }

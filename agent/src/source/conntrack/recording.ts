@@ -29,6 +29,8 @@ const RECORD_HEADER_BYTES = 16;
 /** A datagram of netlink is at most 32 KiB; anything larger in a file is damage. */
 const MAX_RECORD_BYTES = 1024 * 1024;
 const UNKNOWN_EVENTS = 0xffffffff;
+/** 2200-01-01; a later time is damage. */
+const LATEST_TIME_US = 7_258_118_400e6;
 
 const DUMP_BEGIN = 1;
 const DUMP_DATAGRAM = 2;
@@ -36,9 +38,11 @@ const DUMP_END = 3;
 const DUMP_FAILED = 4;
 const EVENT = 5;
 const EVENTS_DROPPED = 6;
+const EVENTS_DELAYED = 7;
 
 /** Writes what passes to a file and hands it on. */
 export class Recorder implements ConntrackConsumer {
+  readonly #path: string;
   readonly #fd: number;
   readonly #next: ConntrackConsumer;
   readonly #nowUs: () => number;
@@ -47,6 +51,7 @@ export class Recorder implements ConntrackConsumer {
 
   /** @throws AgentError RECORDING_INVALID when the file cannot be made */
   constructor(path: string, origin: RecordingOrigin, next: ConntrackConsumer, nowUs: () => number) {
+    this.#path = path;
     this.#next = next;
     this.#nowUs = nowUs;
     try {
@@ -94,6 +99,11 @@ export class Recorder implements ConntrackConsumer {
     this.#next.eventsDropped(timeUs, events);
   }
 
+  eventsDelayed(timeUs: number): void {
+    this.#record(EVENTS_DELAYED, timeUs, new Uint8Array(0));
+    this.#next.eventsDelayed(timeUs);
+  }
+
   close(): void {
     closeSync(this.#fd);
   }
@@ -107,7 +117,13 @@ export class Recorder implements ConntrackConsumer {
   }
 
   #writeAll(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
+    try {
+      for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
+    } catch (error) {
+      throw new AgentError('RECORDING_INVALID', `cannot write ${this.#path}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
     this.#bytesWritten += bytes.length;
   }
 }
@@ -133,11 +149,16 @@ export class Recording {
     const textBytes = this.#view.getUint32(8, true);
     this.#start = FILE_HEADER_BYTES + textBytes;
     if (this.#start > bytes.length) throw new AgentError('RECORDING_INVALID', `${name} ends within its header`);
+    let origin: unknown;
     try {
-      this.origin = JSON.parse(new TextDecoder().decode(bytes.subarray(FILE_HEADER_BYTES, this.#start)));
+      origin = JSON.parse(new TextDecoder().decode(bytes.subarray(FILE_HEADER_BYTES, this.#start)));
     } catch (error) {
       throw new AgentError('RECORDING_INVALID', `${name}: its header is not JSON`, { cause: error });
     }
+    if (!isOrigin(origin)) {
+      throw new AgentError('RECORDING_INVALID', `${name}: its header lacks kernel, command, date, node or timestamps`);
+    }
+    this.origin = origin;
   }
 
   /** @throws AgentError RECORDING_INVALID when the file cannot be read or is none */
@@ -163,6 +184,7 @@ export class Recording {
       const length = this.#view.getUint32(at + 4, true);
       const timeUs = this.#view.getFloat64(at + 8, true);
       if (length > MAX_RECORD_BYTES) throw this.#damaged(at, `a record of ${length} bytes`);
+      if (!(timeUs >= 0 && timeUs < LATEST_TIME_US)) throw this.#damaged(at, `a record of the time ${timeUs}`);
       const start = at + RECORD_HEADER_BYTES;
       if (start + length > this.#bytes.length) return false;
       onTime(timeUs);
@@ -193,6 +215,9 @@ export class Recording {
         consumer.eventsDropped(timeUs, events === UNKNOWN_EVENTS ? undefined : events);
         return;
       }
+      case EVENTS_DELAYED:
+        consumer.eventsDelayed(timeUs);
+        return;
       default:
         throw this.#damaged(at, `a record of kind ${kind}`);
     }
@@ -201,6 +226,12 @@ export class Recording {
   #damaged(at: number, what: string): AgentError {
     return new AgentError('RECORDING_INVALID', `the recording has ${what} at byte ${at}; it is damaged`);
   }
+}
+
+function isOrigin(value: unknown): value is RecordingOrigin {
+  if (typeof value !== 'object' || value === null) return false;
+  const { kernel, command, date, node, timestamps } = value as Record<string, unknown>;
+  return [kernel, command, date, node].every((text) => typeof text === 'string') && typeof timestamps === 'boolean';
 }
 
 /** A copy that starts at a multiple of 4 and whose size is one. */
