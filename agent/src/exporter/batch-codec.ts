@@ -24,6 +24,8 @@ export interface BatchLoss {
   readonly entries: number | undefined;
   /** Both directions together, or undefined where nobody knows. */
   readonly bytes: number | undefined;
+  /** Upper bound of the bytes, where one is known. */
+  readonly bytesMax?: number;
   /** Microseconds since the Unix epoch. */
   readonly startUs: number;
   readonly endUs: number;
@@ -54,7 +56,7 @@ export function encodeLostWindow(
 /** All losses of a window, with its interval. */
 export function windowLosses(window: WindowFlows, carried: readonly BatchLoss[]): BatchLoss[] {
   const { windowStartUs: startUs, windowEndUs: endUs } = window;
-  return [...carried, ...window.losses.map((loss) => ({ ...loss, startUs, endUs }))];
+  return [...carried, ...window.losses.map((loss) => ({ startUs, endUs, ...loss }))];
 }
 
 /** The flows of a window as a loss. */
@@ -127,6 +129,7 @@ function toLoss(loss: BatchLoss, window: WindowFlows) {
     reason: loss.reason,
     ...(loss.entries !== undefined && { entries: BigInt(loss.entries) }),
     ...(loss.bytes !== undefined && { bytes: BigInt(loss.bytes) }),
+    ...(loss.bytesMax !== undefined && { bytesMax: BigInt(Math.ceil(loss.bytesMax)) }),
     ...(!ofWindow && { start: timestamp(loss.startUs), end: timestamp(loss.endUs) }),
   });
 }

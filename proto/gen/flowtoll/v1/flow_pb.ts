@@ -233,8 +233,8 @@ export type Loss = Message<"flowtoll.v1.Loss"> & {
   /**
    * Why. A closed list that grows: an unknown word is kept as it is. In use: "events-dropped" (the kernel dropped
    * DESTROY events), "vanished" (entries gone without a DESTROY event), "no-counters" (entries without the accounting
-   * extension), "counters-reset" (another reader zeroed the kernel's counters), "undecodable" (the kernel's record could
-   * not be read), "queue-full" (the agent could not keep the flows until an aggregator took them), "rejected" (an
+   * extension), "counters-reset" (another reader zeroed the kernel's counters), "agent-away" (nobody listened while
+   * connections ended), "undecodable" (the kernel's record could not be read), "queue-full" (the agent could not keep the flows until an aggregator took them), "rejected" (an
    * aggregator found the batch invalid), "unencodable" (the flows break this contract).
    *
    * @generated from field: string reason = 1;
