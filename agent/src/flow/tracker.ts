@@ -18,6 +18,8 @@ import { type Counters, ZoneTwins } from './zone-twins.ts';
 const MISSED_DUMPS = 3;
 /** The same when its event may be among those that the kernel dropped. One is too few: it may be a resize. */
 const MISSED_DUMPS_AFTER_DROPS = 2;
+/** Tombstones, about 25 MB, above which a dump is made for their sake: only a dump ends their use. */
+const TOMBSTONES_MAX = 262_144;
 const NONE = -1;
 const NOTHING: Counters = { originalPackets: 0, originalBytes: 0, replyPackets: 0, replyBytes: 0 };
 
@@ -98,9 +100,9 @@ export class Tracker implements EntrySink {
     return this.#twins.count;
   }
 
-  /** Whether events were dropped and a new dump is due. */
+  /** Whether a dump is due before its time: events were dropped, or ends came so fast that tombstones pile up. */
   get needsDump(): boolean {
-    return this.#needsDump;
+    return this.#needsDump || this.#tombstones.length > TOMBSTONES_MAX;
   }
 
   beginDump(timeUs: number): void {

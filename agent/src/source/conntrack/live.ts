@@ -139,6 +139,8 @@ export class LiveConntrack {
   #drainEvents(consumer: ConntrackConsumer): void {
     let left = this.#events.receiveBufferBytes / SMALLEST_EVENT_BYTES;
     for (let count = -1; count !== 0 && left > 0; left -= count) count = this.pollEvents(consumer);
+    // ENOBUFS comes once; what the kernel drops from then until the queue is empty only the counter tells.
+    if (this.#events.drops() !== this.#drops) this.#reportDrops(consumer);
   }
 
   /** Reads datagrams until the kernel ends the dump; whether it ended well. */
