@@ -8,6 +8,7 @@ import { FlowtollError } from '../model/errors.ts';
 import { compareUtf8 } from '../model/utf8-order.ts';
 import { checkKey } from './keys.ts';
 import type { ObjectContent, ObjectStore, PutIfAbsentResult } from './store.ts';
+import { cannotWrite, codeOf, unavailable } from './unavailable.ts';
 
 /** Folder in the root for files that are not objects yet. Names that begin with a dot are never objects. */
 const SCRATCH_FOLDER = '.flowtoll-scratch';
@@ -78,8 +79,13 @@ export class DirectoryStore implements ObjectStore {
     const target = this.localPath(key);
     await this.#writing(target, async () => {
       const scratch = await this.#stage(content);
-      await ensureFolder(dirname(target));
-      await rename(scratch, target);
+      try {
+        await ensureFolder(dirname(target));
+        await rename(scratch, target);
+      } catch (error) {
+        await discard(scratch);
+        throw error;
+      }
       await syncDirectory(dirname(target));
     });
   }
@@ -181,6 +187,16 @@ export class DirectoryStore implements ObjectStore {
   /** Brings the content into a durable file on the store's own file system and returns its path. */
   async #stage(content: ObjectContent): Promise<string> {
     const scratch = join(this.scratchDirectory, randomUUID());
+    try {
+      await this.#stageAs(scratch, content);
+    } catch (error) {
+      await discard(scratch);
+      throw error;
+    }
+    return scratch;
+  }
+
+  async #stageAs(scratch: string, content: ObjectContent): Promise<void> {
     if (content instanceof Uint8Array) {
       const file = await open(scratch, 'wx');
       try {
@@ -189,7 +205,7 @@ export class DirectoryStore implements ObjectStore {
       } finally {
         await file.close();
       }
-      return scratch;
+      return;
     }
     try {
       await rename(content.file, scratch);
@@ -201,7 +217,6 @@ export class DirectoryStore implements ObjectStore {
       await rm(content.file);
     }
     await syncFile(scratch);
-    return scratch;
   }
 
   async #removeStaleScratchFiles(): Promise<void> {
@@ -218,7 +233,7 @@ export class DirectoryStore implements ObjectStore {
     try {
       return await write();
     } catch (error) {
-      throw error instanceof FlowtollError ? error : unavailable(`cannot write ${path}`, hintFor(error), error);
+      throw error instanceof FlowtollError ? error : cannotWrite(path, error);
     }
   }
 }
@@ -256,6 +271,11 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
+/** Removes what a failed write left; its own error says more than one of this, and old scratch files are swept at start. */
+async function discard(scratch: string): Promise<void> {
+  await rm(scratch, { force: true }).catch(() => undefined);
+}
+
 async function syncFile(path: string): Promise<void> {
   const file = await open(path, 'r+');
   try {
@@ -274,33 +294,6 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-}
-
 function isMissing(error: unknown): boolean {
   return codeOf(error) === 'ENOENT';
-}
-
-function hintFor(error: unknown): string {
-  switch (codeOf(error)) {
-    case 'EACCES':
-    case 'EPERM':
-      return 'give the user of this process the right to write there, or name another directory with --store';
-    case 'EROFS':
-      return 'the file system is read-only: name another directory with --store';
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return 'the file system is full: free space; agents keep their batches meanwhile';
-    case 'ENOTDIR':
-    case 'EEXIST':
-      return 'a part of the path is a file: name a directory with --store';
-    default:
-      return 'check the directory given as --store';
-  }
-}
-
-function unavailable(what: string, hint: string, cause: unknown): FlowtollError {
-  const reason = cause instanceof Error ? ` (${codeOf(cause) ?? cause.message})` : '';
-  return new FlowtollError('STORE_UNAVAILABLE', `${what}${reason}: ${hint}`, { cause });
 }

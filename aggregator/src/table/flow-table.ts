@@ -5,6 +5,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FlowtollError } from '../model/errors.ts';
 import type { ObjectStore } from '../store/store.ts';
+import { cannotWrite } from '../store/unavailable.ts';
 import { PARTITION_COLUMN } from './columns.ts';
 import { type CommitPlan, type PendingBatch, planCommit, type RefusedBatch } from './commit-plan.ts';
 import type { AddAction, Commit } from './delta-actions.ts';
@@ -201,7 +202,7 @@ class DeltaFlowTable implements FlowTable {
       }
       for (const partition of this.#rows.partitions()) {
         const name = `${PARTITION_COLUMN.name}=${partition.date}/${randomUUID()}.parquet`;
-        await mkdir(this.#store.scratchDirectory, { recursive: true });
+        await this.#makeScratchDirectory();
         const file = join(this.#store.scratchDirectory, `${randomUUID()}.parquet`);
         try {
           const { sizeBytes } = await this.#parquet.write(partition, file);
@@ -225,6 +226,15 @@ class DeltaFlowTable implements FlowTable {
       throw error;
     } finally {
       this.#rows.clear();
+    }
+  }
+
+  async #makeScratchDirectory(): Promise<void> {
+    const { scratchDirectory } = this.#store;
+    try {
+      await mkdir(scratchDirectory, { recursive: true });
+    } catch (error) {
+      throw cannotWrite(scratchDirectory, error);
     }
   }
 

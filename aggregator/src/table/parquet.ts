@@ -2,6 +2,7 @@
 // JavaScript columns, and the leanest). Knows the file format; knows nothing of Delta or of the store.
 import { stat } from 'node:fs/promises';
 import { type DuckDBConnection, DuckDBInstance, LIST, listValue, VARCHAR } from '@duckdb/node-api';
+import { cannotWrite } from '../store/unavailable.ts';
 import { TextVector } from './column-vectors.ts';
 import { createFeedFunction, type FeedSource } from './duckdb-feed.ts';
 import type { RowPartition } from './row-buffer.ts';
@@ -88,6 +89,8 @@ export class ParquetWriter {
          TO '${path.replaceAll("'", "''")}'
          (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL ${ZSTD_LEVEL}, ROW_GROUP_SIZE ${ROW_GROUP_ROWS})`,
       );
+    } catch (error) {
+      throw asStoreError(path, error);
     } finally {
       this.#source = undefined;
     }
@@ -104,4 +107,20 @@ export class ParquetWriter {
       { texts: LIST(VARCHAR) },
     );
   }
+}
+
+/** What DuckDB says when the system refuses a write, and the system's code. */
+const SYSTEM_CODES: readonly (readonly [text: string, code: string])[] = [
+  ['No space left on device', 'ENOSPC'],
+  ['Disk quota exceeded', 'EDQUOT'],
+  ['Read-only file system', 'EROFS'],
+  ['Permission denied', 'EACCES'],
+];
+
+/** Errors of the file system are the store's; all others are ours, and stay as they are. */
+function asStoreError(path: string, error: unknown): unknown {
+  if (!(error instanceof Error) || !error.message.startsWith('IO Error')) {
+    return error;
+  }
+  return cannotWrite(path, error, SYSTEM_CODES.find(([text]) => error.message.includes(text))?.[1]);
 }
