@@ -27,8 +27,15 @@ export interface RunConfig extends CaptureConfig {
   readonly aggregator: string;
   readonly source: 'conntrack' | 'replay';
   readonly replayFile: string | undefined;
+  /** Most bytes of batches that wait in memory. */
   readonly queueBytes: number;
   readonly drainTimeoutMs: number;
+  /** Directory of the spool; undefined: batches wait in memory. */
+  readonly spool: string | undefined;
+  readonly spoolBytes: number;
+  readonly spoolSync: boolean;
+  /** Directory of the baseline; undefined: the accounting ends with the process. */
+  readonly state: string | undefined;
 }
 
 function durationOf(minMs: number, maxMs: number): (text: string) => number {
@@ -207,7 +214,32 @@ export function addRunOptions(command: Command): Command {
       new Option('--replay-file <file>', 'recording to replay (with --source replay)').env('FLOWTOLL_REPLAY_FILE'),
     )
     .addOption(
-      new Option('--queue-size <size>', 'most bytes of batches that wait for the aggregator')
+      new Option(
+        '--spool <dir>',
+        'directory on a disk for batches that wait for the aggregator; "none": they wait in memory, and end with it',
+      )
+        .env('FLOWTOLL_SPOOL')
+        .default('/var/lib/flowtoll'),
+    )
+    .addOption(
+      new Option('--spool-size <size>', 'most bytes in the spool; beyond it the oldest flows become a loss')
+        .env('FLOWTOLL_SPOOL_SIZE')
+        .default(1024 ** 3, '1GiB')
+        .argParser(sizeOf(1024 ** 2, 1024 ** 4)),
+    )
+    .addOption(
+      new Option('--spool-fsync <when>', 'sync each batch to the disk, or leave that to the system')
+        .env('FLOWTOLL_SPOOL_FSYNC')
+        .default('batch')
+        .choices(['batch', 'never']),
+    )
+    .addOption(
+      new Option('--state <dir>', 'directory on tmpfs for what was accounted so far; "none": a new agent begins anew')
+        .env('FLOWTOLL_STATE')
+        .default('/run/flowtoll'),
+    )
+    .addOption(
+      new Option('--queue-size <size>', 'most bytes of batches that wait in memory')
         .env('FLOWTOLL_QUEUE_SIZE')
         .default(64 * 1024 ** 2, '64MiB')
         .argParser(sizeOf(1024 ** 2, 16 * 1024 ** 3)),
@@ -247,5 +279,13 @@ export function runConfig(options: Record<string, unknown>): RunConfig {
     replayFile: options['replayFile'] as string | undefined,
     queueBytes: options['queueSize'] as number,
     drainTimeoutMs: options['drainTimeout'] as number,
+    spool: directoryOf(options['spool']),
+    spoolBytes: options['spoolSize'] as number,
+    spoolSync: options['spoolFsync'] === 'batch',
+    state: directoryOf(options['state']),
   };
+}
+
+function directoryOf(option: unknown): string | undefined {
+  return option === 'none' ? undefined : (option as string);
 }

@@ -5,6 +5,8 @@ export type AgentErrorCode =
   | 'CONFIG_INVALID' // a flag or environment variable has a value it cannot have
   | 'SYSTEM_CALL_FAILED' // the kernel refused something
   | 'NOT_PERMITTED' // a capability is missing
+  | 'SPOOL_INVALID' // the spool cannot be used
+  | 'SPOOL_LOCKED' // another agent uses the spool
   | 'STATE_UNAVAILABLE' // the directory of the baseline cannot be used
   | 'RECORDING_INVALID' // a recording cannot be read or written
   | 'NOT_DELIVERED' // the agent ended before an aggregator had everything

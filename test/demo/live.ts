@@ -23,7 +23,7 @@ export async function runLive(directory: string, clusterName: string): Promise<P
     }
     const aggregator = await startAggregator(lab, { directory, clusterName, commitInterval: '2s' });
     const nodes = CLUSTER.nodes.map((node) => node.name);
-    const agents = await Promise.all(nodes.map((node) => startAgent(lab, node, AGENT_OPTIONS)));
+    const agents = await Promise.all(nodes.map((node) => startAgent(lab, node, AGENT_OPTIONS, directory)));
     say('an aggregator and three agents run; traffic begins (TCP and UDP, IPv4 and IPv6)');
     const payloads = await runTraffic(lab);
     await lab.settledTallies();

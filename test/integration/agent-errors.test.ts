@@ -118,7 +118,7 @@ describe('files', () => {
 });
 
 test('without CAP_NET_ADMIN it says what is missing, in one line', () => {
-  const outcome = agent(['run', '--node', 'n1', '--log-level', 'silent'], {
+  const outcome = agent(['run', '--node', 'n1', '--log-level', 'silent', '--spool', 'none'], {
     wrapper: ['unshare', '--net', 'setpriv', '--bounding-set', '-net_admin', '--inh-caps', '-net_admin'],
   });
   expect(outcome.stderr.trim()).toMatch(/^flowtoll-agent: NOT_PERMITTED: .*CAP_NET_ADMIN.*$/);

@@ -38,7 +38,7 @@ describe('with offloads left on', () => {
   test('the table differs from the wire by one header for each segment that was merged', async () => {
     lab = await createLab({ offloads: 'cut-at-node', smallWindows: true });
     const aggregator = await startAggregator(lab, { directory, clusterName: 'lab', commitInterval: '1s' });
-    const agents = await Promise.all(['n1', 'n3'].map((node) => startAgent(lab!, node, AGENT_OPTIONS)));
+    const agents = await Promise.all(['n1', 'n3'].map((node) => startAgent(lab!, node, AGENT_OPTIONS, directory)));
     const results = await lab.run([0, 1].map((v) => bulk(lab!, v as 0 | 1)));
     expect(results.filter((result) => result.error !== undefined)).toEqual([]);
     const wire = (await lab.settledTallies()).filter((tally) => tally.host === 'underlay' && tally.protocol === 'tcp');

@@ -58,7 +58,7 @@ describe('bytes counted are bytes in the table', () => {
 
     const aggregator = await startAggregator(lab, { directory, clusterName: 'lab', commitInterval: '1s' });
     const nodes = lab.cluster.nodes.map((node) => node.name);
-    const agents = await Promise.all(nodes.map((node) => startAgent(lab!, node, agentOptions(node))));
+    const agents = await Promise.all(nodes.map((node) => startAgent(lab!, node, agentOptions(node), directory)));
     expect(since(await lab.tallies(), before), 'traffic while the agents took their baselines').toEqual([]);
 
     // Connections that begin afterwards, most of them over between two dumps; and the early ones go on.

@@ -52,9 +52,14 @@ export async function startAggregator(lab: Lab, options: AggregatorOptions): Pro
   return part;
 }
 
-/** Starts the agent of a node; resolves once its baseline is taken: from then on it accounts. */
-export async function startAgent(lab: Lab, node: string, options: readonly string[]): Promise<Part> {
+/**
+ * Starts the agent of a node; resolves once its baseline is taken: from then on it accounts. Its spool and its baseline lie
+ * under the directory, so that another one started there goes on.
+ */
+export async function startAgent(lab: Lab, node: string, options: readonly string[], directory: string): Promise<Part> {
+  const own = join(directory, 'agents', node);
   const command = [process.execPath, AGENT, 'run', '--node', node, '--aggregator', `${MANAGEMENT_ADDRESS}:${PORT}`];
+  command.push('--spool', join(own, 'spool'), '--state', join(own, 'state'));
   const part = watchPart(`agent of ${node}`, lab.spawn(node, [...command, ...options]));
   await part.logged('baseline taken');
   return part;

@@ -1,17 +1,15 @@
 // `flowtoll-agent run`: capture in a thread, export from this one.
-import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { Command } from 'commander';
 import type { CaptureCommand, CaptureMessage, CaptureWorkerData } from '../capture-worker.ts';
 import { addRunOptions, type RunConfig, runConfig } from '../config.ts';
+import { type Delivery, openDelivery } from '../delivery.ts';
 import { AgentError, type AgentErrorCode } from '../errors.ts';
-import { createExporter, type Exporter } from '../exporter/exporter.ts';
 import type { WindowFlows } from '../flow/window-flows.ts';
 import { createLogger, type Logger } from '../log.ts';
 import { replay } from '../replay.ts';
 import { Recording } from '../source/conntrack/recording.ts';
-import { AGENT_VERSION } from '../version.ts';
 
 /** The command, to be added to the program. */
 export function runCommand(): Command {
@@ -32,18 +30,19 @@ export function runCommand(): Command {
   });
 }
 
-function exporterFor(config: RunConfig, node: string, log: Logger): Exporter {
-  return createExporter(
-    {
-      aggregator: config.aggregator,
-      node,
-      agentVersion: AGENT_VERSION,
-      spoolId: randomUUID(),
-      bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
-      queueBytes: config.queueBytes,
-    },
-    { log },
-  );
+function deliveryFor(
+  config: RunConfig,
+  spool: string | undefined,
+  node: string,
+  log: Logger,
+  onSpooled: (checkpoint: string) => void = () => {},
+): Delivery {
+  return openDelivery(config, spool, { node, bootId: bootId(), log, onSpooled });
+}
+
+/** One life of the kernel. */
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }
 
 async function runReplay(config: RunConfig, log: Logger): Promise<void> {
@@ -51,22 +50,30 @@ async function runReplay(config: RunConfig, log: Logger): Promise<void> {
     throw new AgentError('CONFIG_INVALID', '--source replay needs --replay-file (FLOWTOLL_REPLAY_FILE)');
   }
   const recording = Recording.open(config.replayFile);
-  const exporter = exporterFor(config, recording.origin.node, log);
-  exporter.start();
+  // A recording can be replayed again: it needs no spool.
+  const delivery = deliveryFor(config, undefined, recording.origin.node, log);
+  delivery.start();
   try {
-    const { counts, whole } = replay(recording, config, (window) => exporter.send(window));
+    const { counts, whole } = replay(recording, config, (window) => delivery.send(window));
     log.info({ file: config.replayFile, origin: recording.origin, whole, counts }, 'replayed');
   } catch (error) {
-    await exporter.stop(config.drainTimeoutMs);
+    await delivery.stop(config.drainTimeoutMs);
     throw error;
   }
-  await drain(exporter, config);
+  await delivery.stop(config.drainTimeoutMs);
 }
 
 async function runLive(config: RunConfig, log: Logger): Promise<void> {
-  const exporter = exporterFor(config, config.node, log);
+  const delivery = deliveryFor(config, config.spool, config.node, log, (checkpoint) =>
+    worker.postMessage({ kind: 'spooled', checkpoint } satisfies CaptureCommand),
+  );
+  // Without a spool nobody remembers which window was the last: a new agent could only begin anew.
+  const state =
+    config.state === undefined || config.spool === undefined
+      ? undefined
+      : { root: config.state, bootId: bootId(), checkpoint: delivery.lastCheckpoint };
   const worker = new Worker(new URL('../capture-worker.ts', import.meta.url), {
-    workerData: { config, state: undefined } satisfies CaptureWorkerData,
+    workerData: { config, state } satisfies CaptureWorkerData,
     // The thread closes its sockets itself; Node did not open them and would warn.
     trackUnmanagedFds: false,
   });
@@ -84,32 +91,32 @@ async function runLive(config: RunConfig, log: Logger): Promise<void> {
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
   try {
-    await captureEnded(worker, exporter, log);
+    await captureEnded(worker, delivery, log);
   } catch (error) {
     // What was accounted until then is not lost with the thread.
-    await exporter.stop(config.drainTimeoutMs);
+    await delivery.stop(config.drainTimeoutMs);
     throw error;
   } finally {
     stopping = true;
   }
-  await drain(exporter, config);
+  await delivery.stop(config.drainTimeoutMs);
 }
 
 /** Resolves when the capture thread has stopped as asked, rejects when it failed. */
-function captureEnded(worker: Worker, exporter: Exporter, log: Logger): Promise<void> {
+function captureEnded(worker: Worker, delivery: Delivery, log: Logger): Promise<void> {
   return new Promise((resolve, reject) => {
     worker.on('message', (message: CaptureMessage) => {
       switch (message.kind) {
         case 'started':
           log.info('capturing');
-          exporter.start();
+          delivery.start();
           break;
         case 'log':
           log[message.level](message.fields, message.message);
           break;
         case 'window':
           logWindow(message.window, log);
-          exporter.send(message.window);
+          delivery.send(message.window, message.checkpoint);
           break;
         case 'failed':
           reject(new AgentError(message.code as AgentErrorCode, message.message));
@@ -126,14 +133,4 @@ function captureEnded(worker: Worker, exporter: Exporter, log: Logger): Promise<
 function logWindow(window: WindowFlows, log: Logger): void {
   const { count: flows, foldedCount: folded, losses } = window;
   log.debug({ flows, folded, losses, endUs: window.windowEndUs }, 'window');
-}
-
-/** @throws AgentError NOT_DELIVERED when flows are left that no aggregator has acknowledged */
-async function drain(exporter: Exporter, config: RunConfig): Promise<void> {
-  if (await exporter.stop(config.drainTimeoutMs)) return;
-  throw new AgentError(
-    'NOT_DELIVERED',
-    `${exporter.waiting.batches} batches were not acknowledged by ${config.aggregator} within ` +
-      `${config.drainTimeoutMs}ms (--drain-timeout, FLOWTOLL_DRAIN_TIMEOUT): their flows are lost`,
-  );
 }

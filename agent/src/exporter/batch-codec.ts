@@ -59,6 +59,20 @@ export function windowLosses(window: WindowFlows, carried: readonly BatchLoss[])
   return [...carried, ...window.losses.map((loss) => ({ startUs, endUs, ...loss }))];
 }
 
+/** A batch in the place of one that cannot be read any more: nobody knows what it held. */
+export function encodeDamaged(name: BatchName, startUs: number, endUs: number): Uint8Array {
+  return toBinary(
+    BatchSchema,
+    create(BatchSchema, {
+      ...name,
+      sequence: BigInt(name.sequence),
+      windowStart: timestamp(startUs),
+      windowEnd: timestamp(endUs),
+      losses: [create(LossSchema, { reason: 'spool-damaged' })],
+    }),
+  );
+}
+
 /** The flows of a window as a loss. */
 export function lostFlows(window: WindowFlows, reason: ExporterLossReason): BatchLoss {
   const bytes = sum(window.initiatorBytes, window.count) + sum(window.responderBytes, window.count);

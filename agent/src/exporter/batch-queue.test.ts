@@ -98,7 +98,7 @@ describe('memory queue', () => {
     const { queue, contents } = setup(100);
     for (const size of [10, 20, 30]) queue.append(intact(size));
     queue.dropThrough(1);
-    queue.renumber((bytes, sequence) => intact(bytes.length + sequence));
+    queue.renumber((bytes, sequence) => intact(bytes.length + sequence), 'another epoch');
     expect(contents()).toEqual([
       [1, 21],
       [2, 32],

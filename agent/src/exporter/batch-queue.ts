@@ -10,6 +10,8 @@ export interface QueuedBatch {
 }
 
 export interface BatchQueue {
+  /** Whether what waits survives the process. */
+  readonly isDurable: boolean;
   /** Sequence number of the oldest batch that waits; 0 when none does. */
   readonly firstSequence: number;
   /** Sequence number of the newest batch ever appended; 0 when none was. */
@@ -20,17 +22,18 @@ export interface BatchQueue {
   readonly count: number;
   /**
    * Appends the batch with the number `lastSequence + 1`. False when there is no room for it even after every older batch
-   * and this one gave up their flows: it is not in the queue then.
+   * and this one gave up their flows: it is not in the queue then. `checkpoint` is kept with the batch where the queue
+   * survives the process.
    */
-  append(bytes: Uint8Array): boolean;
+  append(bytes: Uint8Array, checkpoint?: string): boolean;
   /** The batch after this sequence number, if it waits here. */
   peekAfter(sequence: number): QueuedBatch | undefined;
   /** Forgets all batches up to this number; returns how many. */
   dropThrough(sequence: number): number;
   /** Puts something in a batch's place that an aggregator may take; false when it does not wait here. */
   giveUp(sequence: number, reason: 'rejected'): boolean;
-  /** Numbers what waits again from 1, each batch renamed by `rename`. */
-  renumber(rename: (bytes: Uint8Array, sequence: number) => Uint8Array): void;
+  /** Numbers what waits again from 1 in a new epoch, each batch renamed by `rename`. */
+  renumber(rename: (bytes: Uint8Array, sequence: number) => Uint8Array, epoch: string): void;
 }
 
 export interface MemoryQueueOptions {
@@ -72,6 +75,7 @@ export function createMemoryQueue({ bytesMax, withoutFlows }: MemoryQueueOptions
   }
 
   return {
+    isDurable: false,
     get firstSequence() {
       return batches.length === 0 ? 0 : first();
     },

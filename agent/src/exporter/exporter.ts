@@ -9,6 +9,7 @@ import type { WindowFlows } from '../flow/window-flows.ts';
 import { createBackoff } from './backoff.ts';
 import {
   encodeBatch,
+  encodeDamaged,
   encodeLostWindow,
   lostFlows,
   renameBatch,
@@ -59,7 +60,20 @@ export interface ExporterDependencies {
   readonly openLink?: OpenLink;
   /** Makes the spool id of a new epoch. Default: a random UUID. */
   readonly newSpoolId?: () => string;
+  /** Where batches wait. Default: in memory, at most `config.queueBytes`. */
+  readonly openQueue?: OpenQueue;
 }
+
+/** Opens the queue of an epoch. */
+export type OpenQueue = (
+  epoch: string,
+  callbacks: {
+    /** The batch with a loss in place of its flows; undefined when nothing can be given up. */
+    readonly withoutFlows: (batch: QueuedBatch, reason: 'queue-full' | 'rejected') => Uint8Array | undefined;
+    /** A batch in the place of one that cannot be read. */
+    readonly damaged: (sequence: number, timeMs: number) => Uint8Array;
+  },
+) => BatchQueue;
 
 /** Counts since the start of the process. */
 export interface ExporterCounters {
@@ -71,7 +85,7 @@ export interface ExporterCounters {
   batchesSent: number;
   batchesAcknowledged: number;
   /** Batches whose flows became a loss, by reason. */
-  readonly batchesLost: Record<'queue-full' | 'rejected' | 'unencodable' | 'stopped', number>;
+  readonly batchesLost: Record<'queue-full' | 'rejected' | 'unencodable' | 'damaged' | 'stopped', number>;
   /** Bytes of traffic in those flows, where they are known. */
   lostBytes: number;
   connectionAttempts: number;
@@ -87,8 +101,11 @@ export interface Exporter {
   readonly waiting: { readonly batches: number; readonly bytes: number };
   /** Begins to connect. */
   start(): void;
-  /** Takes the flows of one window; their buffers may be used again afterwards. Never waits, never throws for bad flows. */
-  send(window: WindowFlows): void;
+  /**
+   * Takes the flows of one window; their buffers may be used again afterwards. Never waits, never throws for bad flows.
+   * `checkpoint` names the accounting after the window; a queue on disk keeps it with the batch.
+   */
+  send(window: WindowFlows, checkpoint?: string): void;
   /** Waits until all is acknowledged, at most `deadlineMs`; closes. Whether everything was acknowledged. */
   stop(deadlineMs: number): Promise<boolean>;
 }
@@ -117,7 +134,7 @@ class StreamingExporter implements Exporter {
     flows: 0,
     batchesSent: 0,
     batchesAcknowledged: 0,
-    batchesLost: { 'queue-full': 0, rejected: 0, unencodable: 0, stopped: 0 },
+    batchesLost: { 'queue-full': 0, rejected: 0, unencodable: 0, damaged: 0, stopped: 0 },
     lostBytes: 0,
     connectionAttempts: 0,
     epochRestarts: 0,
@@ -132,6 +149,10 @@ class StreamingExporter implements Exporter {
   readonly #newSpoolId: () => string;
   readonly #backoff;
   readonly #queue: BatchQueue;
+  /** Batches up to this number were made by a process before this one. */
+  readonly #spooledBefore: number;
+  /** Highest number ever written to a link of this epoch. */
+  #everSent = 0;
   readonly #carried = new CarriedLosses();
 
   #link: IngestLink | undefined;
@@ -161,11 +182,15 @@ class StreamingExporter implements Exporter {
       maxMs: RECONNECT_MAX_MS,
       random: dependencies.random ?? Math.random,
     });
-    this.#queue = createMemoryQueue({
-      bytesMax: config.queueBytes,
-      withoutFlows: (batch, reason) => this.#giveUpFlows(batch, reason),
-    });
     this.epoch = `${config.spoolId}.${config.bootId}`;
+    const openQueue: OpenQueue =
+      dependencies.openQueue ??
+      ((_epoch, { withoutFlows }) => createMemoryQueue({ bytesMax: config.queueBytes, withoutFlows }));
+    this.#queue = openQueue(this.epoch, {
+      withoutFlows: (batch, reason) => this.#giveUpFlows(batch, reason),
+      damaged: (sequence, timeMs) => this.#replaceDamaged(sequence, timeMs),
+    });
+    this.#spooledBefore = this.#queue.lastSequence;
   }
 
   get waiting() {
@@ -176,7 +201,7 @@ class StreamingExporter implements Exporter {
     this.#connect();
   }
 
-  send(window: WindowFlows): void {
+  send(window: WindowFlows, checkpoint?: string): void {
     this.counters.windows++;
     this.counters.flows += window.count;
     const name = { epoch: this.epoch, sequence: this.#queue.lastSequence + 1 };
@@ -190,7 +215,7 @@ class StreamingExporter implements Exporter {
       this.#countLost('unencodable', lostFlows(window, 'unencodable').bytes);
       bytes = encodeLostWindow(name, window, carried, 'unencodable');
     }
-    if (this.#queue.append(bytes)) this.#carried.clear();
+    if (this.#queue.append(bytes, checkpoint)) this.#carried.clear();
     else this.#carry(window);
     this.#pump();
   }
@@ -203,9 +228,12 @@ class StreamingExporter implements Exporter {
     this.#link?.close();
     this.#link = undefined;
     const left = this.#queue.count;
-    this.counters.batchesLost.stopped += left;
-    if (left > 0)
+    if (left > 0 && this.#queue.isDurable) {
+      this.#log.info({ batches: left, epoch: this.epoch }, 'stopped; what is not acknowledged waits in the spool');
+    } else if (left > 0) {
+      this.counters.batchesLost.stopped += left;
       this.#log.error({ batches: left, epoch: this.epoch }, 'stopped with batches that are not acknowledged');
+    }
     return left === 0;
   }
 
@@ -292,6 +320,7 @@ class StreamingExporter implements Exporter {
       // One batch may always be under way, however large.
       if (this.#underWay.length > 0 && this.#underWayBytes + bytes.length > this.#windowBytes) return;
       this.#sentSequence = sequence;
+      this.#everSent = Math.max(this.#everSent, sequence);
       this.#underWay.push({ sequence, bytes: bytes.length });
       this.#underWayBytes += bytes.length;
       this.counters.batchesSent++;
@@ -338,13 +367,18 @@ class StreamingExporter implements Exporter {
   #restartEpoch(committed: number): void {
     const { firstSequence, lastSequence } = this.#queue;
     const lost = this.epoch;
+    // The table holds more than was ever made here: this disk (or machine) is an older copy. What it had sent, or found in
+    // its spool, is in the table under these very numbers; only what was made since is new.
+    if (committed > lastSequence) this.#settle(Math.min(lastSequence, Math.max(this.#spooledBefore, this.#everSent)));
+    this.#everSent = 0;
     this.epoch = `${this.#newSpoolId()}.${this.#config.bootId}`;
     this.counters.epochRestarts++;
     this.#log.error(
       { committed, firstSequence, lastSequence, epoch: lost, newEpoch: this.epoch },
       'the table does not hold what it acknowledged: was it removed or restored? Going on in a new epoch',
     );
-    this.#queue.renumber((bytes, sequence) => renameBatch(bytes, { epoch: this.epoch, sequence }));
+    const epoch = this.epoch;
+    this.#queue.renumber((bytes, sequence) => renameBatch(bytes, { epoch, sequence }), epoch);
     this.#link?.close();
     this.#resetLink();
     this.#reconnectAfter(this.#backoff.nextMs());
@@ -368,6 +402,13 @@ class StreamingExporter implements Exporter {
     const fields = { reason, epoch: this.epoch, sequence, lostBytes: lost.lostBytes };
     this.#log.error(fields, 'flows of a batch are given up; they are reported as a loss');
     return lost.bytes;
+  }
+
+  #replaceDamaged(sequence: number, timeMs: number): Uint8Array {
+    this.counters.batchesLost.damaged++;
+    this.#log.error({ epoch: this.epoch, sequence }, 'a batch in the spool is damaged; it is reported as a loss');
+    const endUs = Math.floor(timeMs * 1000);
+    return encodeDamaged({ epoch: this.epoch, sequence }, endUs - LAST_RESORT_WINDOW_US, endUs);
   }
 
   #countLost(reason: 'queue-full' | 'rejected' | 'unencodable', bytes: number | undefined): void {

@@ -10,6 +10,7 @@ const bindCall = libc.func('int bind(int fd, void *address, uint32_t length)');
 const setsockoptCall = libc.func('int setsockopt(int fd, int level, int name, void *value, uint32_t length)');
 const getsockoptCall = libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)');
 const sendCall = libc.func('intptr_t send(int fd, void *bytes, size_t length, int flags)');
+const flockCall = libc.func('int flock(int fd, int operation)');
 const recvmmsgCall = libc.func('int recvmmsg(int fd, void *messages, uint32_t count, int flags, void *timeout)');
 
 const ERRNO_NAMES = new Map<number, string>(Object.entries(koffi.os.errno).map(([name, value]) => [value, name]));
@@ -51,6 +52,16 @@ export function getsockopt(fd: number, level: number, name: number, value: Uint3
 export function send(fd: number, bytes: Uint8Array, hint: string): void {
   const sent: number = sendCall(fd, bytes, bytes.length, 0);
   if (sent !== bytes.length) fail('send', hint);
+}
+
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+
+/** Takes the exclusive lock of an open file without waiting; false when somebody has it. It goes with the descriptor. */
+export function tryLock(fd: number): boolean {
+  if (flockCall(fd, LOCK_EX | LOCK_NB) === 0) return true;
+  if (koffi.errno() === koffi.os.errno['EAGAIN']) return false;
+  return fail('flock', 'the file system of the spool must know file locks');
 }
 
 /** Address of the first byte of a buffer, to be written into structures that the kernel reads. */

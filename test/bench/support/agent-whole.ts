@@ -44,7 +44,7 @@ export async function measureWhole(
   await traffic.ask(`make ${entries}`);
   await using agent = namespace.startDaemon([
     ...[process.execPath, ...nodeFlags, agentFile, 'run', '--node', 'bench', '--aggregator', ADDRESS],
-    ...['--window', `${WINDOW_MS}ms`],
+    ...['--window', `${WINDOW_MS}ms`, '--spool', join(directory, 'spool'), '--state', join(directory, 'state')],
   ]);
   await agent.logged('baseline taken');
   const begin = { cpuNs: processCpuNs(agent.pid), at: performance.now() };

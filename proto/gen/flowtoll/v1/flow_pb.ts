@@ -235,7 +235,8 @@ export type Loss = Message<"flowtoll.v1.Loss"> & {
    * DESTROY events), "vanished" (entries gone without a DESTROY event), "no-counters" (entries without the accounting
    * extension), "counters-reset" (another reader zeroed the kernel's counters), "agent-away" (nobody listened while
    * connections ended), "undecodable" (the kernel's record could not be read), "queue-full" (the agent could not keep the flows until an aggregator took them), "rejected" (an
-   * aggregator found the batch invalid), "unencodable" (the flows break this contract).
+   * aggregator found the batch invalid), "unencodable" (the flows break this contract), "spool-damaged" (the agent's disk
+   * gave back something else than it got).
    *
    * @generated from field: string reason = 1;
    */
