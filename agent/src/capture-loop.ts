@@ -28,6 +28,8 @@ export interface CaptureLoopOptions {
   readonly windowMs: number;
   /** Between looks at the event socket, ms. */
   readonly pollIntervalMs: number;
+  /** Close a window right after the first dump: what it found becomes durable at once, and not a window later. */
+  readonly closesFirstWindow?: boolean;
 }
 
 /** After dropped events a new dump is due, but dumps may not take more than this share of the thread's time. */
@@ -87,6 +89,7 @@ export class CaptureLoop {
   /** Takes the baseline, then runs until `stop`. */
   start(): void {
     this.#dump();
+    if (this.#options.closesFirstWindow) this.#closeLast();
     this.#schedule();
   }
 

@@ -1,17 +1,16 @@
 // The thread that reads the kernel: its calls block for as long as a dump takes. Speaks with the main thread in messages.
 import { parentPort, workerData } from 'node:worker_threads';
 import { Baseline } from './baseline/baseline.ts';
-import { startCapture } from './capture.ts';
+import { type ClosedWindow, startCapture } from './capture.ts';
 import type { CaptureConfig } from './config.ts';
 import { AgentError } from './errors.ts';
-import type { AccountantCounts } from './flow/accountant.ts';
 import type { WindowFlows } from './flow/window-flows.ts';
 
 /** From the thread. */
 export type CaptureMessage =
   | { kind: 'started' }
   | { kind: 'log'; level: 'info' | 'warn' | 'error'; message: string; fields: Record<string, unknown> }
-  | { kind: 'window'; window: WindowFlows; checkpoint: string | undefined; counts: AccountantCounts }
+  | ({ kind: 'window' } & ClosedWindow)
   | { kind: 'failed'; code: string; message: string }
   | { kind: 'stopped' };
 
@@ -44,8 +43,7 @@ if (port) {
     const baseline = state && new Baseline(state.root, state.bootId);
     const capture = startCapture(config, {
       log: (level, message, fields) => post({ kind: 'log', level, message, fields }),
-      onWindow: (window, checkpoint) =>
-        post({ kind: 'window', window, checkpoint, counts: capture.counts() }, buffersOf(window)),
+      onWindow: (closed) => post({ kind: 'window', ...closed }, buffersOf(closed.window)),
       onFailure: fail,
       state: baseline && { baseline, checkpoint: state.checkpoint },
     });

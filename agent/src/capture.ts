@@ -16,6 +16,15 @@ import { readSysctl } from './system/sysctl.ts';
 /** Takes what should be logged; a thread boundary may lie between. */
 export type CaptureLog = (level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>) => void;
 
+/** A window that has ended. */
+export interface ClosedWindow {
+  readonly window: WindowFlows;
+  /** The word that the spool has to keep with the window's batch; undefined where there is no baseline. */
+  readonly checkpoint: string | undefined;
+  /** What was met so far. */
+  readonly counts: AccountantCounts;
+}
+
 /** A running capture. */
 export interface Capture {
   /** Accounts what there is, hands over the last window, closes the sockets. */
@@ -95,8 +104,7 @@ export function startCapture(
   config: CaptureConfig,
   parts: {
     log: CaptureLog;
-    /** `checkpoint`: the word that the spool has to keep with the window's batch. */
-    onWindow: (window: WindowFlows, checkpoint: string | undefined) => void;
+    onWindow: (closed: ClosedWindow) => void;
     state?: CaptureState | undefined;
     clock?: LoopClock;
     tee?: (next: ConntrackConsumer, timestamps: boolean) => ConntrackConsumer;
@@ -124,13 +132,19 @@ export function startCapture(
     const consumer = state?.baseline.listen(accounting) ?? accounting;
     const watch = new Watch(config, source, accountant, parts.log);
     const loop = new CaptureLoop(
-      { dumpIntervalMs: config.dumpIntervalMs, windowMs: config.windowMs, pollIntervalMs: POLL_INTERVAL_MS },
+      {
+        dumpIntervalMs: config.dumpIntervalMs,
+        windowMs: config.windowMs,
+        pollIntervalMs: POLL_INTERVAL_MS,
+        closesFirstWindow: state !== undefined,
+      },
       {
         source,
         accountant,
         consumer,
         clock,
-        onWindow: (window) => parts.onWindow(window, state?.baseline.save(accountant)),
+        onWindow: (window) =>
+          parts.onWindow({ window, checkpoint: state?.baseline.save(accountant), counts: accountant.counts }),
         wantsWindow: () => state?.baseline.wantsWindow ?? false,
         beforeDump: () => {
           if (settings.recheck().includes('nf_conntrack_timestamp')) accountant.startTimesMissing();

@@ -10,12 +10,13 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type LabCluster, podOf } from '../lab/cluster.ts';
 import { since } from '../lab/counters.ts';
 import { expectedFlows, lostOnTheWay } from '../lab/expected.ts';
-import { expectedRows, type RowKey, type RowSums, rowDifferences, rowId } from '../lab/expected-rows.ts';
+import { expectedRows, rowDifferences, rowId } from '../lab/expected-rows.ts';
 import type { ConnectionResult } from '../lab/helper-process.ts';
 import { createLab, type Lab } from '../lab/lab.ts';
 import { PATH_NAMES, type PlannedConnection, planTraffic } from '../lab/plan.ts';
-import { type Part, sql, startAgent, startAggregator } from '../lab/product.ts';
+import { type Part, startAgent, startAggregator } from '../lab/product.ts';
 import { createRandom } from '../lab/random.ts';
+import { losses, tableRows } from '../lab/table-rows.ts';
 
 const CONNECTIONS = 1000;
 const SPREAD_MS = 8000;
@@ -146,43 +147,3 @@ async function stopAll(parts: readonly Part[]): Promise<void> {
   await Promise.all(parts.slice(0, -1).map((part) => part.stop()));
   await parts.at(-1)!.stop();
 }
-
-interface SqlRow {
-  readonly node: string;
-  readonly ip: string;
-  readonly peer_ip: string;
-  readonly protocol: string;
-  readonly port: number;
-  readonly initiator: RowKey['initiator'];
-  readonly tx_bytes: string | number;
-  readonly tx_packets: string | number;
-  readonly rx_bytes: string | number;
-  readonly rx_packets: string | number;
-}
-
-async function tableRows(directory: string): Promise<Map<string, RowSums>> {
-  const rows = await sql<SqlRow>(
-    directory,
-    `SELECT node, ip, peer_ip, protocol, port, initiator, sum(tx_bytes) AS tx_bytes, sum(tx_packets) AS tx_packets,
-       sum(rx_bytes) AS rx_bytes, sum(rx_packets) AS rx_packets
-     FROM flows WHERE traffic_class <> 'lost' GROUP BY ALL`,
-  );
-  return new Map(
-    rows.map((row) => [
-      rowId({ ...row, peerIp: row.peer_ip, port: Number(row.port) }),
-      {
-        txBytes: Number(row.tx_bytes),
-        txPackets: Number(row.tx_packets),
-        rxBytes: Number(row.rx_bytes),
-        rxPackets: Number(row.rx_packets),
-      },
-    ]),
-  );
-}
-
-const losses = (directory: string): Promise<unknown[]> =>
-  sql(
-    directory,
-    `SELECT node, loss_reason, sum(tx_bytes) + sum(rx_bytes) AS bytes FROM flows
-     WHERE traffic_class = 'lost' GROUP BY ALL ORDER BY ALL`,
-  );

@@ -23,6 +23,8 @@ export interface Part {
   logged(message: string): Promise<Record<string, unknown>>;
   /** Asks it to end (SIGTERM) and waits; rejects when it did not end well. */
   stop(): Promise<void>;
+  /** Kills it at this very instant (SIGKILL) and waits until it is gone. */
+  kill(): Promise<void>;
   /** Resolves when it ended by itself; rejects when it did not end well. */
   ended(): Promise<void>;
   /** Log lines of level warn and above. */
@@ -132,6 +134,10 @@ export function watchPart(name: string, child: ChildProcess): Part {
     complaints,
     logged: (message) => until(`log "${message}"`, () => lines.find((entry) => entry['msg'] === message)),
     ended: awaitEnd,
+    kill: async () => {
+      child.kill('SIGKILL');
+      await until('die', () => ended);
+    },
     stop: () => {
       child.kill('SIGTERM');
       return awaitEnd();

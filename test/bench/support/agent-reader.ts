@@ -98,7 +98,7 @@ class Listening {
     log: (level, message) => {
       if (level !== 'info' && this.#logged.length < 20) this.#logged.push(message);
     },
-    onWindow: (window) => this.#sums.add(window),
+    onWindow: ({ window }) => this.#sums.add(window),
   });
 
   sums() {
