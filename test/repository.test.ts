@@ -52,10 +52,11 @@ describe('boundaries', () => {
     { from: 'agent/src/system', may: /^agent\/src\/(system|errors)|^koffi$|^node:/ },
     { from: 'agent/src/netlink', may: /^agent\/src\/(netlink|errors)|^node:/ },
     { from: 'agent/src/source', may: /^agent\/src\/(source|netlink|system|errors)|^node:/ },
+    { from: 'agent/src/baseline', may: /^agent\/src\/(baseline|flow|source|system|errors)|^node:/ },
     { from: 'agent/src/flow', may: /^agent\/src\/(flow|source|errors)|^node:/ },
     {
       from: 'agent/src/exporter',
-      may: /^agent\/src\/(exporter|flow|errors)|^@flowtoll\/proto|^@bufbuild\/|^@grpc\/|^node:/,
+      may: /^agent\/src\/(exporter|flow|system|errors)|^@flowtoll\/proto|^@bufbuild\/|^@grpc\/|^node:/,
     },
     { from: 'aggregator/src/model', may: /^aggregator\/src\/model/ },
     ...['ingest', 'enrich', 'pricing', 'table', 'store', 'query', 'topology'].map((part) => ({
