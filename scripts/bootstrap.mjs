@@ -58,6 +58,10 @@ function systemPackages() {
   const names = [...missing];
   const debian = existsSync('/etc/os-release') && /^ID(_LIKE)?=.*debian/m.test(readFileSync('/etc/os-release', 'utf8'));
   if (process.getuid?.() !== 0 || !debian) {
+    if (process.argv.includes('--system-optional')) {
+      console.log(`bootstrap: going on without ${names.join(' ')}`);
+      return;
+    }
     fail(
       `missing: ${names.join(' ')}. Install them (on Debian: apt-get install ${names.join(' ')}) and run this again.`,
     );
@@ -79,5 +83,6 @@ function systemPackages() {
   }
 }
 
+// --npm-only: no system packages. --system-optional: install them where that is allowed, else go on without.
 npmPackages();
 if (!process.argv.includes('--npm-only')) systemPackages();

@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { report, sql, storeOf } from '../lab/product.ts';
+import { report, sqlText, storeOf } from '../lab/product.ts';
 import { obstacle } from './abilities.ts';
 import { printComparison } from './comparison.ts';
 import { runLive } from './live.ts';
@@ -48,15 +48,12 @@ async function printReport(): Promise<void> {
 
 async function printNextSteps(): Promise<void> {
   const store = storeOf(directory);
-  const flowtoll = 'npx node aggregator/src/main.ts';
+  const flowtoll = 'npx flowtoll';
   const statement =
     "SELECT namespace, workload, traffic_class, sum(tx_cost + rx_cost) AS usd FROM flows WHERE local_kind = 'pod' " +
     'GROUP BY ALL HAVING usd > 0 ORDER BY usd DESC LIMIT 5';
   headline('One question in SQL');
-  process.stdout.write(`  ${statement}\n\n`);
-  for (const row of await sql<Record<string, unknown>>(directory, statement)) {
-    process.stdout.write(`  ${Object.values(row).join('  ')}\n`);
-  }
+  process.stdout.write(`${statement}\n\n${await sqlText(directory, statement)}`);
   headline('Try next (the store is kept)');
   process.stdout.write(
     `  ${flowtoll} report --store ${store} --by zone,peer-zone,class\n` +

@@ -76,6 +76,11 @@ export async function sql<Row>(directory: string, statement: string): Promise<Ro
   return JSON.parse(await run(command)) as Row[];
 }
 
+/** Runs `flowtoll sql` and gives its text, as a person sees it. */
+export function sqlText(directory: string, statement: string): Promise<string> {
+  return run([process.execPath, AGGREGATOR, 'sql', statement, '--store', storeOf(directory)]);
+}
+
 /** Runs `flowtoll report` and gives its text. */
 export function report(directory: string, options: readonly string[]): Promise<string> {
   return run([process.execPath, AGGREGATOR, 'report', '--store', storeOf(directory), ...options]);
