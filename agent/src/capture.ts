@@ -88,9 +88,9 @@ function openAccounting(
   if (restored) {
     restored.goOn(accountant, nowUs);
     log('info', 'going on from the baseline of the agent before', { entries: accountant.entryCount });
-  } else if (state?.checkpoint !== undefined) {
+  } else if (state?.baseline.isLost) {
     accountant.addLoss({ reason: 'agent-away', entries: undefined, bytes: undefined });
-    log('warn', 'the baseline of the agent before is gone: what was counted since its last batch is not known', {});
+    log('warn', 'the accounting of the agent before cannot be gone on from: what it had not spooled is not known', {});
   }
   return accountant;
 }

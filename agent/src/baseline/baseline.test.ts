@@ -219,7 +219,25 @@ describe('a new agent goes on where the one before died', () => {
     const bytes = readFileSync(path);
     bytes[bytes.length - 9]! ^= 1;
     writeFileSync(path, bytes);
-    expect(new Baseline(root, BOOT).restore(checkpoint)).toBeUndefined();
+    const next = new Baseline(root, BOOT);
+    expect(next.restore(checkpoint)).toBeUndefined();
+    expect(next.isLost).toBe(true);
+  });
+
+  test('a spool that was removed leaves an accounting that nobody can go on from, and that is said', () => {
+    const node = new Node([0]);
+    node.close();
+    node.kill();
+    const next = new Baseline(root, BOOT);
+    expect(next.restore(undefined)).toBeUndefined();
+    expect(next.isLost).toBe(true);
+    expect(readdirSync(join(root, BOOT))).toEqual([]);
+  });
+
+  test('the very first agent has lost nothing', () => {
+    const first = new Baseline(root, BOOT);
+    expect(first.restore(undefined)).toBeUndefined();
+    expect(first.isLost).toBe(false);
   });
 
   test('before the first dump there is nothing to keep', () => {

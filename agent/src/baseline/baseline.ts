@@ -30,6 +30,7 @@ export class Baseline {
   readonly #store: BaselineStore;
   #number: number;
   #journal: EventJournal | undefined;
+  #isLost = false;
 
   /**
    * @param root directory on tmpfs
@@ -39,6 +40,11 @@ export class Baseline {
   constructor(root: string, bootId: string) {
     this.#store = new BaselineStore(root, bootId);
     this.#number = Math.max(0, ...this.#store.numbers(), ...this.#store.journalNumbers());
+  }
+
+  /** Whether an agent before left an accounting that cannot be gone on from: what it had not spooled is not known. */
+  get isLost(): boolean {
+    return this.#isLost;
   }
 
   /** Whether the journal has grown so much that a baseline should supersede it. */
@@ -57,6 +63,7 @@ export class Baseline {
     const entries =
       image && header && EntryTable.restore({ seed: header.seed, slots: header.slots, columns: image.columns });
     if (entries === undefined || header === undefined) {
+      this.#isLost = checkpoint !== undefined || this.#store.numbers().length > 0;
       this.#store.clear();
       return undefined;
     }

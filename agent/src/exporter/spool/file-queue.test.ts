@@ -89,6 +89,15 @@ describe('batches survive the process', () => {
   });
 });
 
+test('a new epoch without batches keeps the checkpoint', () => {
+  const { queue } = open();
+  queue.append(batch('a'), '7');
+  queue.dropThrough(1);
+  queue.renumber((bytes) => bytes, 'next');
+  const again = open({ directory: 'next' }).queue;
+  expect([again.lastSequence, again.lastCheckpoint]).toEqual([0, '7']);
+});
+
 describe('damage', () => {
   const three = () => {
     const { queue } = open();

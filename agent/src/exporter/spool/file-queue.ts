@@ -143,6 +143,8 @@ export class FileQueue implements BatchQueue {
     this.#intactFrom = 1;
     this.#tryDisk(() => mkdirSync(this.#directory, { recursive: true, mode: 0o700 }));
     for (const { bytes, checkpoint } of waiting) this.append(rename(bytes, this.#lastSequence + 1), checkpoint);
+    // Nothing waits: the checkpoint must not go with the old folder.
+    if (waiting.length === 0) this.#rememberLast();
     this.#tryDisk(() => rmSync(old, { recursive: true, force: true }));
   }
 
