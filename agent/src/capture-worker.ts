@@ -1,7 +1,7 @@
 // The thread that reads the kernel: its calls block for as long as a dump takes. Speaks with the main thread in messages.
 import { parentPort, workerData } from 'node:worker_threads';
 import { Baseline } from './baseline/baseline.ts';
-import { type ClosedWindow, startCapture } from './capture.ts';
+import { type CaptureLog, type ClosedWindow, startCapture } from './capture.ts';
 import type { CaptureConfig } from './config.ts';
 import { AgentError } from './errors.ts';
 import type { WindowFlows } from './flow/window-flows.ts';
@@ -40,9 +40,14 @@ if (port) {
   };
   try {
     const { config, state } = workerData as CaptureWorkerData;
-    const baseline = state && new Baseline(state.root, state.bootId);
+    const log: CaptureLog = (level, message, fields) => post({ kind: 'log', level, message, fields });
+    const onProblem = (problem: Error | undefined) => {
+      if (problem === undefined) log('info', 'the baseline is kept again', { state: state?.root });
+      else log('error', 'the baseline cannot be kept: a new agent could not go on', { problem: problem.message });
+    };
+    const baseline = state && new Baseline(state.root, state.bootId, onProblem);
     const capture = startCapture(config, {
-      log: (level, message, fields) => post({ kind: 'log', level, message, fields }),
+      log,
       onWindow: (closed) => post({ kind: 'window', ...closed }, buffersOf(closed.window)),
       onFailure: fail,
       state: baseline && { baseline, checkpoint: state.checkpoint },

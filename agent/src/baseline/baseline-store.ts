@@ -123,7 +123,8 @@ export class BaselineStore {
 
   /** Forgets everything of this life of the kernel. */
   clear(): void {
-    for (const name of readdirSync(this.#directory)) rmSync(join(this.#directory, name));
+    for (const name of readdirSync(this.#directory))
+      rmSync(join(this.#directory, name), { recursive: true, force: true });
   }
 
   #numbered(pattern: RegExp): number[] {

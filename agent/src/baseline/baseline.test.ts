@@ -1,6 +1,6 @@
 // What was accounted survives the process: whatever the instant of its death, each byte that the kernel counted is in one
 // spooled window, or a loss says that nobody can know.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -238,6 +238,32 @@ describe('a new agent goes on where the one before died', () => {
     const first = new Baseline(root, BOOT);
     expect(first.restore(undefined)).toBeUndefined();
     expect(first.isLost).toBe(false);
+  });
+
+  test('while the state cannot be kept, accounting goes on, and nothing half is left', () => {
+    const problems: (string | undefined)[] = [];
+    const baseline = new Baseline(root, BOOT, (problem) => problems.push(problem?.message));
+    const accountant = new Accountant(
+      {
+        seed: 1,
+        timestamps: true,
+        inside: new AddressRanges([]),
+        initiatorPrefixV4: 24,
+        initiatorPrefixV6: 48,
+        maxFlows: 2000,
+      },
+      1,
+    );
+    accountant.dumpBegin(START_US);
+    accountant.dumpEnd(START_US, true);
+    const kept = baseline.save(accountant);
+    // The next file's name is taken by a folder: it cannot be written, whoever we are.
+    mkdirSync(join(root, BOOT, `baseline.${Number(kept) + 1}.tmp`));
+    expect(baseline.save(accountant)).toBeUndefined();
+    expect(problems).toHaveLength(1);
+    expect(new Baseline(root, BOOT).restore(kept)).toBeUndefined();
+    expect(baseline.save(accountant)).toBeDefined();
+    expect(problems[1]).toBeUndefined();
   });
 
   test('before the first dump there is nothing to keep', () => {

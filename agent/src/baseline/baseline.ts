@@ -31,13 +31,17 @@ export class Baseline {
   #number: number;
   #journal: EventJournal | undefined;
   #isLost = false;
+  #fails = false;
+  readonly #onProblem: (problem: Error | undefined) => void;
 
   /**
    * @param root directory on tmpfs
    * @param bootId life of the kernel
+   * @param onProblem the state cannot be kept (tmpfs is full), or can be again (undefined). Once for each change.
    * @throws AgentError STATE_UNAVAILABLE
    */
-  constructor(root: string, bootId: string) {
+  constructor(root: string, bootId: string, onProblem: (problem: Error | undefined) => void = () => {}) {
+    this.#onProblem = onProblem;
     this.#store = new BaselineStore(root, bootId);
     this.#number = Math.max(0, ...this.#store.numbers(), ...this.#store.journalNumbers());
   }
@@ -78,14 +82,16 @@ export class Baseline {
 
   /** Puts the journal between a source and the accounting. */
   listen(next: ConntrackConsumer): ConntrackConsumer {
-    this.#journal = new EventJournal(next);
-    this.#journal.open(this.#store.journalPath(++this.#number));
-    return this.#journal;
+    const journal = new EventJournal(next, (error) => this.#fail(error));
+    this.#journal = journal;
+    this.#try(() => journal.open(this.#store.journalPath(++this.#number)));
+    return journal;
   }
 
   /**
    * Keeps the accounting as it is at the end of a window. To be called before the window's batch is spooled.
-   * @returns the word that the spool keeps with the batch; undefined before the first complete dump
+   * @returns the word that the spool keeps with the batch; undefined before the first complete dump, and while the state
+   *   cannot be kept: capturing goes on, but a new agent could not go on from here
    */
   save(accountant: Accountant): string | undefined {
     const kept = accountant.kept;
@@ -99,9 +105,11 @@ export class Baseline {
       windowEndUs: accountant.windowStartUs,
       interfaceBytes: readInterfaceBytes(),
     };
-    this.#store.write(number, { header: { ...header }, columns });
-    this.#journal?.open(this.#store.journalPath(number));
-    return String(number);
+    const isKept = this.#try(() => {
+      this.#store.write(number, { header: { ...header }, columns });
+      this.#journal?.open(this.#store.journalPath(number));
+    });
+    return isKept ? String(number) : undefined;
   }
 
   /** The batch with this word is in the spool: what is older is not needed any more. */
@@ -111,6 +119,25 @@ export class Baseline {
 
   close(): void {
     this.#journal?.close();
+  }
+
+  #try(write: () => void): boolean {
+    try {
+      write();
+    } catch (error) {
+      this.#fail(error as Error);
+      return false;
+    }
+    if (this.#fails) this.#onProblem(undefined);
+    this.#fails = false;
+    return true;
+  }
+
+  /** Half a state would count twice: none is left, so that a new agent says what it does not know. */
+  #fail(error: Error): void {
+    this.#store.clear();
+    if (!this.#fails) this.#onProblem(error);
+    this.#fails = true;
   }
 
   #goOn(header: BaselineHeader, accountant: Accountant, nowUs: number): void {

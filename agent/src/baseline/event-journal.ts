@@ -13,13 +13,16 @@ const FULL_BYTES = 64 * 1024 * 1024;
 /** Notes events on their way from a source to the accounting. */
 export class EventJournal implements ConntrackConsumer {
   readonly #next: ConntrackConsumer;
+  readonly #onFailure: (error: Error) => void;
   readonly #buffer = new Uint8Array(BUFFER_BYTES);
   #buffered = 0;
   #fd: number | undefined;
   #fileBytes = 0;
 
-  constructor(next: ConntrackConsumer) {
+  /** @param onFailure the file cannot be written: it is closed, and events are not noted until the next `open` */
+  constructor(next: ConntrackConsumer, onFailure: (error: Error) => void) {
     this.#next = next;
+    this.#onFailure = onFailure;
   }
 
   /** Whether it should be superseded by a baseline soon. */
@@ -37,7 +40,7 @@ export class EventJournal implements ConntrackConsumer {
   close(): void {
     if (this.#fd === undefined) return;
     this.#flush();
-    closeSync(this.#fd);
+    if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
   }
 
@@ -79,8 +82,14 @@ export class EventJournal implements ConntrackConsumer {
 
   #flush(): void {
     if (this.#fd !== undefined) {
-      for (let at = 0; at < this.#buffered; ) at += writeSync(this.#fd, this.#buffer, at, this.#buffered - at);
-      this.#fileBytes += this.#buffered;
+      try {
+        for (let at = 0; at < this.#buffered; ) at += writeSync(this.#fd, this.#buffer, at, this.#buffered - at);
+        this.#fileBytes += this.#buffered;
+      } catch (error) {
+        closeSync(this.#fd);
+        this.#fd = undefined;
+        this.#onFailure(error as Error);
+      }
     }
     this.#buffered = 0;
   }

@@ -207,9 +207,9 @@ export class FileQueue implements BatchQueue {
       if (!this.#tryDisk(() => writeBatchFile(this.#path(sequence), batch, this.#options.sync))) return;
       this.#unwritten.delete(sequence);
       this.#unwrittenBytes -= batch.bytes.length;
-      if (batch.checkpoint === '') continue;
+      // A newest batch without a checkpoint means that the accounting after it is not kept anywhere.
       if (sequence === this.#lastSequence) this.#lastCheckpoint = batch.checkpoint;
-      this.#options.onSpooled(batch.checkpoint);
+      if (batch.checkpoint !== '') this.#options.onSpooled(batch.checkpoint);
     }
   }
 
