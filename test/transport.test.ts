@@ -25,6 +25,8 @@ class TestTable implements FlowTable {
   gate: Promise<void> = Promise.resolve();
   commits = 0;
 
+  readonly version = 0;
+  recordVanished = async () => [];
   committedSequence = async (epoch: string) => this.committed.get(epoch)?.length ?? 0;
   close = async () => undefined;
 

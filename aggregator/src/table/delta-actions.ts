@@ -87,12 +87,14 @@ export function decodeCommit(bytes: Uint8Array, key: string): Commit {
     removes: RemoveAction[];
   } = { txns: [], adds: [], removes: [] };
   const lines = Buffer.from(bytes).toString().split('\n');
+  let actions = 0;
   lines.forEach((line, i) => {
     if (line.trim() === '') {
       return;
     }
     const at = `${key}, line ${i + 1}`;
     const action = parseObject(line, at);
+    actions++;
     for (const [name, value] of Object.entries(action)) {
       if (value === null) {
         continue;
@@ -133,6 +135,10 @@ export function decodeCommit(bytes: Uint8Array, key: string): Commit {
       }
     }
   });
+  if (actions === 0) {
+    // No writer makes such an entry; taken as one without changes it would hide the rows that it once named.
+    throw new FlowtollError('TABLE_INVALID', `${key} is empty: the log of the table is damaged`);
+  }
   return commit;
 }
 

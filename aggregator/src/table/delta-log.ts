@@ -101,7 +101,13 @@ export class DeltaLog {
 
   /** Throws TABLE_INVALID unless this code may read the table. */
   requireReadable(): void {
-    const { minReaderVersion = 0, minWriterVersion = 0 } = this.protocol ?? {};
+    if (this.protocol === undefined || this.metaData === undefined) {
+      throw new FlowtollError(
+        'TABLE_INVALID',
+        `the log of the table ${this.root} names no protocol or no schema: it is damaged, or not a Delta table`,
+      );
+    }
+    const { minReaderVersion, minWriterVersion } = this.protocol;
     if (minReaderVersion > PROTOCOL.minReaderVersion) {
       throw new FlowtollError(
         'TABLE_INVALID',

@@ -27,8 +27,8 @@ afterEach(async () => {
 
 const NOW_MS = 1_800_000_000_000;
 
-async function openTable(from: ObjectStore = store): Promise<FlowTable> {
-  const table = await openFlowTable(from, { cluster: 'demo', clock: () => NOW_MS });
+async function openTable(from: ObjectStore = store, clock = () => NOW_MS): Promise<FlowTable> {
+  const table = await openFlowTable(from, { cluster: 'demo', clock });
   open.push(table);
   return table;
 }
@@ -249,6 +249,66 @@ describe('races', () => {
     expect(log.txns.size).toBe(4);
   });
 
+  test('three replicas that find one vanished node record it once, and what it brings later still commits', async () => {
+    const epoch = '11111111-1111-1111-1111-111111111111.22222222-2222-2222-2222-222222222222';
+    let nowMs = NOW_MS;
+    const tables = await Promise.all([1, 2, 3].map(() => openTable(store, () => nowMs)));
+    const announced = { kind: 'announced', epoch, node: 'node-a', sequence: 5 } as const;
+    await tables[0]!.commit([batch(epoch, 1)], fill, [announced]);
+    const rule = { silentMs: 1000, isAlive: () => false };
+    const record = async (table: FlowTable) =>
+      (
+        await table.recordVanished(rule, ({ node, committedSequence, knownSequence }, rows) =>
+          rows.append(flowRow({ node, pod: `lost ${committedSequence} to ${knownSequence}` })),
+        )
+      ).length;
+    expect(await record(tables[1]!)).toBe(0);
+    nowMs += 1000;
+    const recorded = await Promise.all(tables.map(record));
+    expect(recorded.sort()).toEqual([0, 0, 1]);
+    await Promise.all([
+      tables[1]!.commit([batch(epoch, 2)], fill),
+      tables[2]!.commit([batch(epoch, 2), batch(epoch, 3)], fill),
+    ]);
+    nowMs += 1000;
+    expect((await Promise.all(tables.map(record))).reduce((sum, count) => sum + count)).toBe(0);
+    expect(await rowsByPod()).toEqual(
+      new Map([['lost 1 to 5', 1], ...[1, 2, 3].map((n): [string, number] => [`${epoch}${n}`, 2])]),
+    );
+  });
+
+  test('a note is written once, with a commit or alone', async () => {
+    const table = await openTable();
+    const note = { kind: 'ended', epoch: 'a', sequence: 1 } as const;
+    expect((await table.commit([], fill, [note])).version).toBe(1);
+    expect((await table.commit([], fill, [note])).version).toBeUndefined();
+    expect((await table.commit([batch('a', 1)], fill, [note])).version).toBe(2);
+    expect((await logLines(2)).flatMap(({ txn }) => txn?.['appId'] ?? [])).toEqual(['a']);
+  });
+
+  test('agents that say Hello together read the log once, and none hears what was true before its question', async () => {
+    const other = await openTable();
+    const scripted = new ScriptedStore(store);
+    const table = await openTable(scripted);
+    const before = scripted.lists;
+    const first = [1, 2, 3].map(() => table.committedSequence('a'));
+    expect(await Promise.all(first)).toEqual([0, 0, 0]);
+    expect(scripted.lists).toBe(before + 1);
+    // One reading runs, and sees the log before this commit; who asks meanwhile waits for the next one.
+    let open = () => {};
+    scripted.beforeNextList = new Promise((resolve) => {
+      open = resolve;
+    });
+    const early = table.committedSequence('a');
+    await new Promise((resolve) => setImmediate(resolve));
+    const late = [1, 2, 3].map(() => table.committedSequence('a'));
+    await other.commit([batch('a', 1)], fill);
+    open();
+    await early;
+    expect(await Promise.all(late)).toEqual([1, 1, 1]);
+    expect(scripted.lists).toBe(before + 3);
+  });
+
   test('two writers that are given overlapping batches at once: each batch once, whatever the interleaving', async () => {
     const epochs = ['a', 'b', 'c'];
     const call = fc.array(fc.record({ epoch: fc.nat({ max: 2 }), ahead: fc.nat({ max: 2 }) }), { maxLength: 5 });
@@ -291,6 +351,8 @@ class ScriptedStore implements ObjectStore {
   beforeNextPutIfAbsent: (() => Promise<void>) | undefined;
   failBeforeNextPutIfAbsent = 0;
   failAfterNextPutIfAbsent = 0;
+  beforeNextList: Promise<void> | undefined;
+  lists = 0;
 
   constructor(inner: DirectoryStore) {
     this.#store = inner;
@@ -318,8 +380,10 @@ class ScriptedStore implements ObjectStore {
   get(key: string) {
     return this.#store.get(key);
   }
-  list(prefix: string, startAfter?: string) {
-    return this.#store.list(prefix, startAfter);
+  async *list(prefix: string, startAfter?: string) {
+    this.lists++;
+    await this.beforeNextList;
+    yield* this.#store.list(prefix, startAfter);
   }
   listFolders(prefix: string) {
     return this.#store.listFolders(prefix);

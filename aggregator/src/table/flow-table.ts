@@ -1,28 +1,36 @@
-// The table `flows` of one cluster, for writers: batches in, one atomic commit out, each batch once (ARCHITECTURE.md, "The table").
-// Any number of writers may share a table; the conditional write of the log entry decides. Knows batches only by name.
+// The table `flows` of one cluster, for writers: batches in, one atomic commit out, each batch once (ARCHITECTURE.md, "Exactly
+// once"). Any number of writers may share a table; the conditional write of the log entry decides. Knows batches only by name.
 import { randomUUID } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { FlowtollError } from '../model/errors.ts';
 import type { ObjectStore } from '../store/store.ts';
-import { cannotWrite } from '../store/unavailable.ts';
 import { PARTITION_COLUMN } from './columns.ts';
 import { type CommitPlan, type PendingBatch, planCommit, type RefusedBatch } from './commit-plan.ts';
-import type { AddAction, Commit } from './delta-actions.ts';
+import { type DataFiles, openParquetFiles, type StagedFiles } from './data-files.ts';
 import { DeltaLog, PROTOCOL } from './delta-log.ts';
-import { ParquetWriter } from './parquet.ts';
-import { RowBuffer } from './row-buffer.ts';
+import {
+  type EpochNote,
+  findVanished,
+  newNotes,
+  type VanishedEpoch,
+  type VanishedRule,
+  vanishedAppId,
+} from './epoch-notes.ts';
+import type { RowBuffer } from './row-buffer.ts';
 import { checkSchema, deltaSchemaString } from './schema.ts';
-import { statisticsJson } from './statistics.ts';
 
 export type { PendingBatch, RefusedBatch } from './commit-plan.ts';
+export type { EpochNote, VanishedEpoch } from './epoch-notes.ts';
 
 /** Races that one commit may lose. Each loss means that somebody else committed, so this many are a fault. */
 const MAX_ATTEMPTS = 100;
 
+const DAY_MS = 86_400_000;
+
+/** How long the log remembers which batches are in; longer than any spool holds one. Older batches are refused. */
+export const TXN_RETENTION_MS = 30 * DAY_MS;
+
 const TABLE_CONFIGURATION = {
-  // Longer than any spool holds a batch; writers may forget older transactions.
-  'delta.setTransactionRetentionDuration': 'interval 30 days',
+  'delta.setTransactionRetentionDuration': `interval ${TXN_RETENTION_MS / DAY_MS} days`,
   // Statistics of all columns count. By default readers look at those of the first 32 only.
   'delta.dataSkippingNumIndexedCols': '-1',
 };
@@ -52,20 +60,36 @@ export interface CommitResult<B extends PendingBatch = PendingBatch> {
 }
 
 /** The table `flows`, open for writing. Calls queue: one instance does one thing at a time. */
-export interface FlowTable {
-  /** Highest sequence of the epoch in the table, 0 if none. Reads the log first. */
+export interface FlowTable<Rows = RowBuffer> {
+  /** Version of the last log entry that was read or written. */
+  readonly version: number;
+
+  /**
+   * Highest sequence of the epoch in the table, 0 if none. Reads the log after the call, once for all calls that wait at
+   * that time: thousands of agents that come back together cost one reading.
+   */
   committedSequence(epoch: string): Promise<number>;
 
   /**
-   * One atomic commit of those batches that are not in the table and may come next. `fill` appends the rows of one batch; it
-   * is called again for a batch after a lost race, and must append the same rows. When `fill` throws, nothing is written.
-   * Throws TABLE_CONFLICT after too many lost races. After STORE_UNAVAILABLE nobody knows whether the batches are in: send
-   * them again, or ask `committedSequence`.
+   * One atomic commit of those batches that are not in the table and may come next, with what is new in the notes. `fill`
+   * appends the rows of one batch; it is called again for a batch after a lost race, and must append the same rows. When
+   * `fill` throws, nothing is written. Throws TABLE_CONFLICT after too many lost races. After STORE_UNAVAILABLE nobody knows
+   * whether the batches are in: send them again, or ask `committedSequence`.
    */
   commit<B extends PendingBatch>(
     batches: readonly B[],
-    fill: (batch: B, rows: RowBuffer) => void,
+    fill: (batch: B, rows: Rows) => void,
+    notes?: readonly EpochNote[],
   ): Promise<CommitResult<B>>;
+
+  /**
+   * One atomic commit that says which epochs have vanished, each once, whoever asks and however often. `fill` appends what
+   * the table shall say of one. Returns those that this call recorded.
+   */
+  recordVanished(
+    rule: Omit<VanishedRule, 'nowMs' | 'retentionMs'>,
+    fill: (vanished: VanishedEpoch, rows: Rows) => void,
+  ): Promise<readonly VanishedEpoch[]>;
 
   /** Waits for what is under way and gives back memory. */
   close(): Promise<void>;
@@ -108,77 +132,130 @@ export async function openFlowTable(store: ObjectStore, options: FlowTableOption
   }
   log.requireWritable();
   checkSchema(log.metaData?.schemaString ?? '', log.root);
-  return new DeltaFlowTable(store, log, options.clock, await ParquetWriter.open());
+  return createFlowTable(log, await openParquetFiles(store, log.root, options.clock), options.clock);
 }
 
-/** Files written for a plan, not yet in the log. */
-interface StagedFiles {
-  readonly adds: readonly AddAction[];
+/** A table over a log that has been read. `plan` is the fence; a test may break it, to see that it is needed. */
+export function createFlowTable<Rows>(
+  log: DeltaLog,
+  files: DataFiles<Rows>,
+  clock: () => number,
+  plan: typeof planCommit = planCommit,
+): FlowTable<Rows> {
+  return new DeltaFlowTable(log, files, clock, plan);
+}
+
+/** What one commit shall hold, decided on the log as it is. */
+interface Proposal<T> {
+  /** What has rows. */
+  readonly items: readonly T[];
+  /** Transactions to be recorded with them, by application. */
+  readonly txns: ReadonlyMap<string, number>;
+}
+
+interface WriteResult<P> {
+  /** What was decided on the log that the entry follows. */
+  readonly proposal: P;
+  /** Version of the entry; undefined when there was nothing to write. */
+  readonly version: number | undefined;
   readonly rowCount: number;
-  /** The batches that are in the files. */
-  readonly batches: readonly PendingBatch[];
 }
 
-class DeltaFlowTable implements FlowTable {
-  readonly #store: ObjectStore;
+class DeltaFlowTable<Rows> implements FlowTable<Rows> {
   readonly #log: DeltaLog;
+  readonly #files: DataFiles<Rows>;
   readonly #clock: () => number;
-  readonly #parquet: ParquetWriter;
-  readonly #rows = new RowBuffer();
+  readonly #plan: typeof planCommit;
   #tail: Promise<unknown> = Promise.resolve();
+  /** A reading of the log that has not begun. */
+  #nextRefresh: Promise<void> | undefined;
 
-  constructor(store: ObjectStore, log: DeltaLog, clock: () => number, parquet: ParquetWriter) {
-    this.#store = store;
+  constructor(log: DeltaLog, files: DataFiles<Rows>, clock: () => number, plan: typeof planCommit) {
     this.#log = log;
+    this.#files = files;
     this.#clock = clock;
-    this.#parquet = parquet;
+    this.#plan = plan;
   }
 
-  committedSequence(epoch: string): Promise<number> {
-    return this.#enqueue(async () => {
-      await this.#log.refresh();
-      return this.#committed(epoch);
+  get version(): number {
+    return this.#log.version;
+  }
+
+  async committedSequence(epoch: string): Promise<number> {
+    this.#nextRefresh ??= this.#enqueue(() => {
+      this.#nextRefresh = undefined;
+      return this.#log.refresh();
     });
+    await this.#nextRefresh;
+    return this.#committed(epoch);
   }
 
   commit<B extends PendingBatch>(
     batches: readonly B[],
-    fill: (batch: B, rows: RowBuffer) => void,
+    fill: (batch: B, rows: Rows) => void,
+    notes: readonly EpochNote[] = [],
   ): Promise<CommitResult<B>> {
-    return this.#enqueue(() => this.#commit(batches, fill));
+    return this.#enqueue(async () => {
+      const { proposal, version, rowCount } = await this.#write(() => {
+        const plan = this.#plan(batches, (epoch) => this.#committed(epoch));
+        return { items: plan.accepted, txns: this.#txnsOf(plan, notes), plan };
+      }, fill);
+      return result(proposal.plan, version, rowCount);
+    });
+  }
+
+  recordVanished(
+    rule: Omit<VanishedRule, 'nowMs' | 'retentionMs'>,
+    fill: (vanished: VanishedEpoch, rows: Rows) => void,
+  ): Promise<readonly VanishedEpoch[]> {
+    return this.#enqueue(async () => {
+      const { proposal } = await this.#write(() => {
+        const items = findVanished(this.#log.txns, {
+          ...rule,
+          nowMs: this.#clock(),
+          retentionMs: TXN_RETENTION_MS,
+        });
+        const txns = new Map(items.map(({ epoch, knownSequence }) => [vanishedAppId(epoch), knownSequence]));
+        return { items, txns };
+      }, fill);
+      return proposal.items;
+    });
   }
 
   async close(): Promise<void> {
     await this.#tail;
-    this.#parquet.close();
+    this.#files.close();
   }
 
-  async #commit<B extends PendingBatch>(
-    batches: readonly B[],
-    fill: (batch: B, rows: RowBuffer) => void,
-  ): Promise<CommitResult<B>> {
+  /** The heart: decide on the log as it is, write files, put the entry; after a lost race decide again on what won. */
+  async #write<T, P extends Proposal<T>>(
+    propose: () => P & Proposal<T>,
+    fill: (item: T, rows: Rows) => void,
+  ): Promise<WriteResult<P>> {
     await this.#log.refresh();
-    let staged: StagedFiles | undefined;
+    let staged: (StagedFiles & { readonly items: readonly T[] }) | undefined;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       this.#log.requireWritable();
-      const plan = planCommit(batches, (epoch) => this.#committed(epoch));
-      if (staged !== undefined && !sameBatches(staged.batches, plan.accepted)) {
+      const proposal = propose();
+      const { items, txns } = proposal;
+      if (staged !== undefined && !sameItems(staged.items, items)) {
         // Our log entry lost for good, so no entry can name these files.
-        await this.#deleteFiles(staged.adds);
+        await this.#files.discard(staged);
         staged = undefined;
       }
-      if (plan.accepted.length === 0) {
-        return result(plan, undefined, 0);
+      if (items.length === 0 && txns.size === 0) return { proposal, version: undefined, rowCount: 0 };
+      if (staged === undefined) {
+        const files = await this.#files.write((rows) => {
+          for (const item of items) fill(item, rows);
+        });
+        staged = { ...files, items };
       }
-      staged ??= await this.#stage(plan.accepted, fill);
-      if (await this.#log.append(this.#entry(plan, staged))) {
-        return result(plan, this.#log.version, staged.rowCount);
+      if (await this.#log.append(this.#entry(txns, staged))) {
+        return { proposal, version: this.#log.version, rowCount: staged.rowCount };
       }
       await this.#log.refresh();
     }
-    if (staged !== undefined) {
-      await this.#deleteFiles(staged.adds);
-    }
+    if (staged !== undefined) await this.#files.discard(staged);
     throw new FlowtollError(
       'TABLE_CONFLICT',
       `${MAX_ATTEMPTS} commits to ${this.#log.root} lost the race against other writers: run fewer aggregators, or let ` +
@@ -190,69 +267,20 @@ class DeltaFlowTable implements FlowTable {
     return this.#log.txns.get(epoch)?.version ?? 0;
   }
 
-  /** Writes the rows of the batches as data files. Nothing refers to them yet. */
-  async #stage<B extends PendingBatch>(
-    batches: readonly B[],
-    fill: (batch: B, rows: RowBuffer) => void,
-  ): Promise<StagedFiles> {
-    const adds: AddAction[] = [];
-    try {
-      for (const batch of batches) {
-        fill(batch, this.#rows);
-      }
-      for (const partition of this.#rows.partitions()) {
-        const name = `${PARTITION_COLUMN.name}=${partition.date}/${randomUUID()}.parquet`;
-        await this.#makeScratchDirectory();
-        const file = join(this.#store.scratchDirectory, `${randomUUID()}.parquet`);
-        try {
-          const { sizeBytes } = await this.#parquet.write(partition, file);
-          const stats = statisticsJson(partition);
-          await this.#store.put(`${this.#log.root}/${name}`, { file });
-          adds.push({
-            path: name,
-            partitionValues: { [PARTITION_COLUMN.name]: partition.date },
-            size: sizeBytes,
-            modificationTime: this.#clock(),
-            dataChange: true,
-            stats,
-          });
-        } finally {
-          await rm(file, { force: true });
-        }
-      }
-      return { adds, rowCount: this.#rows.rowCount, batches };
-    } catch (error) {
-      await this.#deleteFiles(adds).catch(() => undefined); // The first error says more; vacuum finds what stays behind.
-      throw error;
-    } finally {
-      this.#rows.clear();
-    }
+  #txnsOf(plan: CommitPlan<PendingBatch>, notes: readonly EpochNote[]): Map<string, number> {
+    const txns = newNotes(notes, this.#log.txns);
+    for (const { epoch } of plan.accepted) txns.set(epoch, plan.highest.get(epoch)!);
+    return txns;
   }
 
-  async #makeScratchDirectory(): Promise<void> {
-    const { scratchDirectory } = this.#store;
-    try {
-      await mkdir(scratchDirectory, { recursive: true });
-    } catch (error) {
-      throw cannotWrite(scratchDirectory, error);
-    }
-  }
-
-  #entry<B extends PendingBatch>(plan: CommitPlan<B>, staged: StagedFiles) {
+  #entry(txns: ReadonlyMap<string, number>, { adds }: StagedFiles) {
     const lastUpdated = this.#clock();
-    const epochs = new Set(plan.accepted.map((batch) => batch.epoch));
     return {
       commitInfo: commitInfo(this.#clock, 'WRITE'),
-      txns: Array.from(epochs, (appId) => ({ appId, version: plan.highest.get(appId)!, lastUpdated })),
-      adds: staged.adds,
+      txns: Array.from(txns, ([appId, version]) => ({ appId, version, lastUpdated })),
+      adds,
       removes: [],
-    } satisfies Commit;
-  }
-
-  async #deleteFiles(adds: readonly AddAction[]): Promise<void> {
-    for (const { path } of adds) {
-      await this.#store.delete(`${this.#log.root}/${path}`);
-    }
+    };
   }
 
   #enqueue<T>(task: () => Promise<T>): Promise<T> {
@@ -273,8 +301,9 @@ function commitInfo(clock: () => number, operation: string) {
   };
 }
 
-function sameBatches(a: readonly PendingBatch[], b: readonly PendingBatch[]): boolean {
-  return a.length === b.length && a.every((batch, i) => batch === b[i]);
+/** The very same things in the same order: the files that hold them may be named by the next attempt. */
+function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((item, i) => item === b[i]);
 }
 
 function result<B extends PendingBatch>(

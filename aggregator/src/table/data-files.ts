@@ -1,0 +1,105 @@
+// Data files of one commit, written before anything names them: rows in, Parquet files in the store out. Behind an interface,
+// so that the commit itself can be tried on files of another kind. Knows neither batches nor the log.
+import { randomUUID } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ObjectStore } from '../store/store.ts';
+import { cannotWrite } from '../store/unavailable.ts';
+import { PARTITION_COLUMN } from './columns.ts';
+import type { AddAction } from './delta-actions.ts';
+import { ParquetWriter } from './parquet.ts';
+import { RowBuffer, type RowPartition } from './row-buffer.ts';
+import { statisticsJson } from './statistics.ts';
+
+/** Files that are in the store and that no log entry names yet. */
+export interface StagedFiles {
+  readonly adds: readonly AddAction[];
+  readonly rowCount: number;
+}
+
+/** Writes data files. `Rows` is what rows are appended to. */
+export interface DataFiles<Rows> {
+  /** Lets `fill` append rows, and writes them as new files. When `fill` throws, or the store, nothing is left behind. */
+  write(fill: (rows: Rows) => void): Promise<StagedFiles>;
+  /** Removes files that no log entry names or will name. */
+  discard(files: StagedFiles): Promise<void>;
+  /** Gives back memory. */
+  close(): void;
+}
+
+/** Parquet files below `root` in the store, one for each date of the rows. */
+export async function openParquetFiles(
+  store: ObjectStore,
+  root: string,
+  clock: () => number,
+): Promise<DataFiles<RowBuffer>> {
+  return new ParquetFiles(store, root, clock, await ParquetWriter.open());
+}
+
+class ParquetFiles implements DataFiles<RowBuffer> {
+  readonly #store: ObjectStore;
+  readonly #root: string;
+  readonly #clock: () => number;
+  readonly #parquet: ParquetWriter;
+  readonly #rows = new RowBuffer();
+
+  constructor(store: ObjectStore, root: string, clock: () => number, parquet: ParquetWriter) {
+    this.#store = store;
+    this.#root = root;
+    this.#clock = clock;
+    this.#parquet = parquet;
+  }
+
+  async write(fill: (rows: RowBuffer) => void): Promise<StagedFiles> {
+    const adds: AddAction[] = [];
+    try {
+      fill(this.#rows);
+      for (const partition of this.#rows.partitions()) adds.push(await this.#writePartition(partition));
+      return { adds, rowCount: this.#rows.rowCount };
+    } catch (error) {
+      // The first error says more; vacuum finds what stays behind.
+      await this.discard({ adds, rowCount: 0 }).catch(() => undefined);
+      throw error;
+    } finally {
+      this.#rows.clear();
+    }
+  }
+
+  async discard({ adds }: StagedFiles): Promise<void> {
+    for (const { path } of adds) await this.#store.delete(`${this.#root}/${path}`);
+  }
+
+  close(): void {
+    this.#parquet.close();
+  }
+
+  async #writePartition(partition: RowPartition): Promise<AddAction> {
+    const name = `${PARTITION_COLUMN.name}=${partition.date}/${randomUUID()}.parquet`;
+    await this.#makeScratchDirectory();
+    const file = join(this.#store.scratchDirectory, `${randomUUID()}.parquet`);
+    try {
+      const { sizeBytes } = await this.#parquet.write(partition, file);
+      const stats = statisticsJson(partition);
+      await this.#store.put(`${this.#root}/${name}`, { file });
+      return {
+        path: name,
+        partitionValues: { [PARTITION_COLUMN.name]: partition.date },
+        size: sizeBytes,
+        modificationTime: this.#clock(),
+        dataChange: true,
+        stats,
+      };
+    } finally {
+      await rm(file, { force: true });
+    }
+  }
+
+  async #makeScratchDirectory(): Promise<void> {
+    const { scratchDirectory } = this.#store;
+    try {
+      await mkdir(scratchDirectory, { recursive: true });
+    } catch (error) {
+      throw cannotWrite(scratchDirectory, error);
+    }
+  }
+}

@@ -1,0 +1,144 @@
+// What the log knows of an epoch besides the batches that are in: transactions of their own, so that they are written with
+// any commit, survive checkpoints, and are forgotten with the rest. From them any replica can tell which node has vanished.
+// Pure: reads a map of transactions, knows neither store nor time.
+import type { TxnAction } from './delta-actions.ts';
+
+/** Something to be remembered of an epoch. */
+export type EpochNote =
+  /** Its agent said Hello: who it is, and the highest sequence number it had made by then. */
+  | { readonly kind: 'announced'; readonly epoch: string; readonly node: string; readonly sequence: number }
+  /** Its agent said that nothing follows `sequence`, and that all of it is acknowledged. */
+  | { readonly kind: 'ended'; readonly epoch: string; readonly sequence: number };
+
+/** An epoch that ended without a word. */
+export interface VanishedEpoch {
+  readonly epoch: string;
+  readonly node: string;
+  /** Highest sequence number in the table. */
+  readonly committedSequence: number;
+  /** Highest sequence number that is known to have been made; the table may lack what lies between. */
+  readonly knownSequence: number;
+  /** When a commit or a Hello was last heard of it; ms since the Unix epoch. */
+  readonly lastHeardMs: number;
+  /** From when on its traffic may be missing; ms since the Unix epoch. */
+  readonly missingSinceMs: number;
+}
+
+/** When an epoch counts as vanished. */
+export interface VanishedRule {
+  readonly nowMs: number;
+  /** Silence after which it does, in ms. */
+  readonly silentMs: number;
+  /** Age at which transactions are forgotten, in ms: what is older is left alone. */
+  readonly retentionMs: number;
+  /** Whether the epoch is known to be alive: its agent is connected here. */
+  readonly isAlive: (epoch: string) => boolean;
+}
+
+const UUID = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}';
+const APP_ID = new RegExp(`^(${UUID})\\.(${UUID})(?:/(announced|ended|vanished)(?:/(.*))?)?$`, 's');
+
+/** One minute: the window of an agent, where nothing better is known. */
+const WINDOW_MS = 60_000;
+
+/** The application id under which a note is kept. */
+export function noteAppId(note: EpochNote): string {
+  return note.kind === 'announced' ? `${note.epoch}/announced/${note.node}` : `${note.epoch}/ended`;
+}
+
+/** The application id under which it is kept that an epoch has vanished; the version is its `knownSequence`. */
+export function vanishedAppId(epoch: string): string {
+  return `${epoch}/vanished`;
+}
+
+/** Those of the notes that say more than the log. */
+export function newNotes(notes: readonly EpochNote[], txns: ReadonlyMap<string, TxnAction>): Map<string, number> {
+  const versions = new Map<string, number>();
+  for (const note of notes) {
+    const appId = noteAppId(note);
+    const known = Math.max(versions.get(appId) ?? -1, txns.get(appId)?.version ?? -1);
+    if (note.sequence > known) versions.set(appId, note.sequence);
+  }
+  return versions;
+}
+
+/** What all transactions of one epoch say together. */
+interface EpochFacts {
+  readonly epoch: string;
+  readonly spoolId: string;
+  node: string | undefined;
+  committed: number;
+  committedMs: number;
+  announced: number;
+  announcedMs: number;
+  ended: number;
+  vanished: number;
+}
+
+/**
+ * The epochs that vanished and of which the log does not say so yet. Not those that ended as they should, and not those
+ * whose spool lives on in a later epoch with all that was announced: agents send the oldest epoch first.
+ */
+export function findVanished(txns: ReadonlyMap<string, TxnAction>, rule: VanishedRule): VanishedEpoch[] {
+  const epochs = factsOf(txns);
+  /** Per spool, when it was last heard of. */
+  const spools = new Map<string, number>();
+  for (const facts of epochs) {
+    spools.set(facts.spoolId, Math.max(spools.get(facts.spoolId) ?? 0, lastHeardMs(facts)));
+  }
+  const found: VanishedEpoch[] = [];
+  for (const facts of epochs) {
+    const { epoch, node, committed, announced } = facts;
+    const heardMs = lastHeardMs(facts);
+    const silentMs = rule.nowMs - heardMs;
+    const known = Math.max(committed, announced);
+    if (node === undefined || known === 0) continue;
+    if (silentMs < rule.silentMs || silentMs >= rule.retentionMs || rule.isAlive(epoch)) continue;
+    if (facts.vanished >= known || facts.ended >= known) continue;
+    if (announced <= committed && spools.get(facts.spoolId)! > heardMs) continue;
+    found.push({
+      epoch,
+      node,
+      committedSequence: committed,
+      knownSequence: known,
+      lastHeardMs: heardMs,
+      missingSinceMs: announced > committed ? facts.announcedMs - (announced - committed) * WINDOW_MS : heardMs,
+    });
+  }
+  return found;
+}
+
+function lastHeardMs(facts: EpochFacts): number {
+  return Math.max(facts.committedMs, facts.announcedMs);
+}
+
+function factsOf(txns: ReadonlyMap<string, TxnAction>): EpochFacts[] {
+  const epochs = new Map<string, EpochFacts>();
+  for (const { appId, version, lastUpdated = 0 } of txns.values()) {
+    const match = APP_ID.exec(appId);
+    if (match === null) continue;
+    const [, spoolId = '', bootId = '', kind, node] = match;
+    const facts = epochFacts(epochs, spoolId, bootId);
+    if (kind === undefined) {
+      facts.committed = version;
+      facts.committedMs = lastUpdated;
+    } else if (kind === 'announced') {
+      facts.announced = Math.max(facts.announced, version);
+      // A node may have been renamed: the name it said last counts.
+      if (lastUpdated >= facts.announcedMs) facts.node = node;
+      facts.announcedMs = Math.max(facts.announcedMs, lastUpdated);
+    } else facts[kind as 'ended' | 'vanished'] = version;
+  }
+  return [...epochs.values()];
+}
+
+function epochFacts(epochs: Map<string, EpochFacts>, spoolId: string, bootId: string): EpochFacts {
+  const epoch = `${spoolId}.${bootId}`;
+  let facts = epochs.get(epoch);
+  if (facts === undefined) {
+    const nothing = { committed: 0, committedMs: 0, announced: 0, announcedMs: 0, ended: -1, vanished: -1 };
+    facts = { epoch, spoolId, node: undefined, ...nothing };
+    epochs.set(epoch, facts);
+  }
+  return facts;
+}
