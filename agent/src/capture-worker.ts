@@ -18,7 +18,9 @@ export type CaptureMessage =
 export type CaptureCommand =
   | { kind: 'stop' }
   /** The batch with this checkpoint is in the spool. */
-  | { kind: 'spooled'; checkpoint: string };
+  | { kind: 'spooled'; checkpoint: string }
+  /** The spool cannot be written, or can be again. */
+  | { kind: 'spool-fails'; fails: boolean };
 
 /** What the thread is started with. */
 export interface CaptureWorkerData {
@@ -54,6 +56,10 @@ if (port) {
     });
     port.on('message', (command: CaptureCommand) => {
       try {
+        if (command.kind === 'spool-fails') {
+          baseline?.suspend(command.fails);
+          return;
+        }
         if (command.kind === 'spooled') {
           baseline?.spooled(command.checkpoint);
           return;

@@ -21,6 +21,8 @@ export interface DeliveryContext {
   readonly log: Logger;
   /** The batch with this checkpoint is on disk. */
   readonly onSpooled: (checkpoint: string) => void;
+  /** The spool cannot be written, or can be again. */
+  readonly onSpoolFails: (fails: boolean) => void;
 }
 
 /** The sending half of an agent. */
@@ -113,6 +115,7 @@ class SpooledDelivery implements Delivery {
       sync: config.spoolSync,
       onSpooled: context.onSpooled,
       onDiskProblem: (problem) => {
+        context.onSpoolFails(problem !== undefined);
         if (problem) log.error({ directory, err: problem }, 'the spool cannot be written: batches wait in memory');
         else log.info({ directory }, 'the spool can be written again');
       },

@@ -240,6 +240,31 @@ describe('a new agent goes on where the one before died', () => {
     expect(first.isLost).toBe(false);
   });
 
+  test('while the spool cannot be written nothing is kept, and a new agent says so', () => {
+    const baseline = new Baseline(root, BOOT);
+    const accountant = new Accountant(
+      {
+        seed: 1,
+        timestamps: true,
+        inside: new AddressRanges([]),
+        initiatorPrefixV4: 24,
+        initiatorPrefixV6: 48,
+        maxFlows: 2000,
+      },
+      1,
+    );
+    accountant.dumpBegin(START_US);
+    accountant.dumpEnd(START_US, true);
+    const checkpoint = baseline.save(accountant);
+    baseline.suspend(true);
+    expect(baseline.save(accountant)).toBeUndefined();
+    const next = new Baseline(root, BOOT);
+    expect(next.restore(checkpoint)).toBeUndefined();
+    expect(next.isLost).toBe(true);
+    baseline.suspend(false);
+    expect(new Baseline(root, BOOT).restore(baseline.save(accountant))).toBeDefined();
+  });
+
   test('while the state cannot be kept, accounting goes on, and nothing half is left', () => {
     const problems: (string | undefined)[] = [];
     const baseline = new Baseline(root, BOOT, (problem) => problems.push(problem?.message));

@@ -32,6 +32,7 @@ export class Baseline {
   #journal: EventJournal | undefined;
   #isLost = false;
   #fails = false;
+  #isSuspended = false;
   readonly #onProblem: (problem: Error | undefined) => void;
 
   /**
@@ -95,7 +96,7 @@ export class Baseline {
    */
   save(accountant: Accountant): string | undefined {
     const kept = accountant.kept;
-    if (kept === undefined) return undefined;
+    if (kept === undefined || this.#isSuspended) return undefined;
     const number = ++this.#number;
     const { seed, slots, columns } = kept.entries.image();
     const header: BaselineHeader = {
@@ -110,6 +111,17 @@ export class Baseline {
       this.#journal?.open(this.#store.journalPath(number));
     });
     return isKept ? String(number) : undefined;
+  }
+
+  /**
+   * The spool cannot be written, or can be again: batches may reach the table without having been in the spool, and a new
+   * agent that went on from a baseline would count them again. Meanwhile nothing is kept.
+   */
+  suspend(isSuspended: boolean): void {
+    this.#isSuspended = isSuspended;
+    if (!isSuspended) return;
+    this.#journal?.close();
+    this.#store.clear();
   }
 
   /** The batch with this word is in the spool: what is older is not needed any more. */

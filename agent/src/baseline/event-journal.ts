@@ -38,6 +38,7 @@ export class EventJournal implements ConntrackConsumer {
   }
 
   close(): void {
+    this.#fileBytes = 0;
     if (this.#fd === undefined) return;
     this.#flush();
     if (this.#fd !== undefined) closeSync(this.#fd);
@@ -88,6 +89,7 @@ export class EventJournal implements ConntrackConsumer {
       } catch (error) {
         closeSync(this.#fd);
         this.#fd = undefined;
+        this.#fileBytes = 0;
         this.#onFailure(error as Error);
       }
     }

@@ -35,9 +35,15 @@ function deliveryFor(
   spool: string | undefined,
   node: string,
   log: Logger,
-  onSpooled: (checkpoint: string) => void = () => {},
+  tell: (command: CaptureCommand) => void = () => {},
 ): Delivery {
-  return openDelivery(config, spool, { node, bootId: bootId(), log, onSpooled });
+  return openDelivery(config, spool, {
+    node,
+    bootId: bootId(),
+    log,
+    onSpooled: (checkpoint) => tell({ kind: 'spooled', checkpoint }),
+    onSpoolFails: (fails) => tell({ kind: 'spool-fails', fails }),
+  });
 }
 
 /** One life of the kernel. */
@@ -64,15 +70,14 @@ async function runReplay(config: RunConfig, log: Logger): Promise<void> {
 }
 
 async function runLive(config: RunConfig, log: Logger): Promise<void> {
-  const delivery = deliveryFor(config, config.spool, config.node, log, (checkpoint) =>
-    worker.postMessage({ kind: 'spooled', checkpoint } satisfies CaptureCommand),
-  );
+  let worker: Worker | undefined;
+  const delivery = deliveryFor(config, config.spool, config.node, log, (command) => worker?.postMessage(command));
   // Without a spool nobody remembers which window was the last: a new agent could only begin anew.
   const state =
     config.state === undefined || config.spool === undefined
       ? undefined
       : { root: config.state, bootId: bootId(), checkpoint: delivery.lastCheckpoint };
-  const worker = new Worker(new URL('../capture-worker.ts', import.meta.url), {
+  worker = new Worker(new URL('../capture-worker.ts', import.meta.url), {
     workerData: { config, state } satisfies CaptureWorkerData,
     // The thread closes its sockets itself; Node did not open them and would warn.
     trackUnmanagedFds: false,
@@ -86,7 +91,7 @@ async function runLive(config: RunConfig, log: Logger): Promise<void> {
     }
     stopping = true;
     log.info({ signal }, 'stopping: last reading, then waiting for acknowledgements');
-    worker.postMessage({ kind: 'stop' } satisfies CaptureCommand);
+    worker?.postMessage({ kind: 'stop' } satisfies CaptureCommand);
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);

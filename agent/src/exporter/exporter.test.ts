@@ -263,6 +263,19 @@ describe('exporter', () => {
     }
   });
 
+  test('what was made since the start and never sent cannot be in the table, whatever its number', () => {
+    const { exporter, peers, fire } = setup();
+    exporter.start();
+    for (const index of [0, 1, 2]) exporter.send(windowFlows(index, index + 1));
+    // An older copy of this node's disk: the table has batches 1 and 2 of the same epoch, with other flows.
+    peers[0]!.welcome(2);
+    fire();
+    peers[1]!.welcome(0);
+    const epoch = `${NEW_SPOOL}.${BOOT}`;
+    const sent = peers[1]!.batches.map((batch) => `${batch.epoch} ${batch.sequence} ${batch.flowCount}`);
+    expect(sent).toEqual([`${epoch} 1 1`, `${epoch} 2 2`, `${epoch} 3 3`]);
+  });
+
   test('a full queue gives up the oldest flows, says so, and counts their bytes', () => {
     const { exporter, peers, messages } = setup(2000);
     exporter.start();

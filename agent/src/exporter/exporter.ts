@@ -150,7 +150,7 @@ class StreamingExporter implements Exporter {
   readonly #backoff;
   readonly #queue: BatchQueue;
   /** Batches up to this number were made by a process before this one. */
-  readonly #spooledBefore: number;
+  #spooledBefore: number;
   /** Highest number ever written to a link of this epoch. */
   #everSent = 0;
   readonly #carried = new CarriedLosses();
@@ -278,7 +278,7 @@ class StreamingExporter implements Exporter {
     const committed = Number(welcome.lastCommittedSequence);
     const { count, firstSequence, lastSequence } = this.#queue;
     const oldestPossible = count === 0 ? lastSequence : firstSequence - 1;
-    if (committed < oldestPossible || committed > lastSequence) {
+    if (committed < oldestPossible || committed > this.#mayBeCommitted) {
       this.#restartEpoch(committed);
       return;
     }
@@ -307,6 +307,11 @@ class StreamingExporter implements Exporter {
       this.#underWayBytes -= this.#underWay.shift()!.bytes;
     }
     if (this.#queue.count === 0) this.#onEmpty?.();
+  }
+
+  /** Highest number that the table can know from here: what was in the spool before, and what was sent. */
+  get #mayBeCommitted(): number {
+    return Math.max(this.#spooledBefore, this.#everSent);
   }
 
   /** Sends what may be sent. */
@@ -367,9 +372,11 @@ class StreamingExporter implements Exporter {
   #restartEpoch(committed: number): void {
     const { firstSequence, lastSequence } = this.#queue;
     const lost = this.epoch;
-    // The table holds more than was ever made here: this disk (or machine) is an older copy. What it had sent, or found in
-    // its spool, is in the table under these very numbers; only what was made since is new.
-    if (committed > lastSequence) this.#settle(Math.min(lastSequence, Math.max(this.#spooledBefore, this.#everSent)));
+    // The table holds more than could be known from here: this disk (or machine) is an older copy. What it had sent, or
+    // found in its spool, is in the table under these very numbers; what was made since is new, and only its numbers are
+    // taken.
+    if (committed > this.#mayBeCommitted) this.#settle(this.#mayBeCommitted);
+    this.#spooledBefore = 0;
     this.#everSent = 0;
     this.epoch = `${this.#newSpoolId()}.${this.#config.bootId}`;
     this.counters.epochRestarts++;

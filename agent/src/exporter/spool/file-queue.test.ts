@@ -1,9 +1,20 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { FileQueue } from './file-queue.ts';
+import { FileQueue, finishReplacements } from './file-queue.ts';
 
 let root: string;
 beforeEach(() => {
@@ -96,6 +107,21 @@ test('a new epoch without batches keeps the checkpoint', () => {
   queue.renumber((bytes) => bytes, 'next');
   const again = open({ directory: 'next' }).queue;
   expect([again.lastSequence, again.lastCheckpoint]).toEqual([0, '7']);
+});
+
+test('a crash while a new epoch takes over leaves its batches in one of the two', () => {
+  const { queue } = open();
+  for (const name of ['a', 'b']) queue.append(batch(name), name);
+  cpSync(join(root, 'epoch'), join(root, 'copy'), { recursive: true });
+  queue.renumber((bytes) => bytes, 'next');
+  // As if it had died before the old folder was removed …
+  renameSync(join(root, 'copy'), join(root, 'epoch'));
+  writeFileSync(join(root, 'next', 'replaces'), 'epoch');
+  // … and, another time, while the new one was being made.
+  mkdirSync(join(root, 'third.draft'));
+  finishReplacements(root);
+  expect(readdirSync(root)).toEqual(['next']);
+  expect(contents(open({ directory: 'next' }).queue).length).toBe(2);
 });
 
 describe('damage', () => {

@@ -1,14 +1,32 @@
 // The batches of one epoch that wait on disk: a BatchQueue whose batches survive the process and the machine. Only sizes are
 // in memory. While the disk cannot be written, batches wait in memory under their numbers and go to disk when it can.
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { AgentError } from '../../errors.ts';
 import type { BatchQueue, QueuedBatch } from '../batch-queue.ts';
-import { isOfNewerVersion, readBatchFile, type StoredBatch, writeBatchFile } from './batch-file.ts';
+import { isOfNewerVersion, readBatchFile, type StoredBatch, syncDirectory, writeBatchFile } from './batch-file.ts';
 
 const NAME = /^(\d{16})\.batch$/;
 /** What was the newest batch, once its file is gone. */
 const LAST = 'last';
+/** Ending of a folder that is being made. */
+const DRAFT = '.draft';
+/** File that names the folder in whose place this one is; that one's batches are here, too. */
+const REPLACES = 'replaces';
+
+const nameOf = (sequence: number) => `${String(sequence).padStart(16, '0')}.batch`;
+
+/** Ends what a crash may have left half done: folders that were replaced go, and drafts. To be called before all else. */
+export function finishReplacements(root: string): void {
+  for (const name of readdirSync(root)) {
+    const folder = join(root, name);
+    if (name.endsWith(DRAFT)) rmSync(folder, { recursive: true, force: true });
+    else if (existsSync(join(folder, REPLACES))) {
+      rmSync(join(root, basename(readFileSync(join(folder, REPLACES), 'utf8'))), { recursive: true, force: true });
+      rmSync(join(folder, REPLACES));
+    }
+  }
+}
 
 export interface FileQueueOptions {
   /** Folder of the epoch. */
@@ -132,20 +150,21 @@ export class FileQueue implements BatchQueue {
   }
 
   renumber(rename: (bytes: Uint8Array, sequence: number) => Uint8Array, epoch: string): void {
-    const waiting = Array.from({ length: this.#sizes.length }, (_, i) => this.#read(this.#first() + i));
+    const batches = Array.from({ length: this.#sizes.length }, (_, i) => {
+      const { bytes, checkpoint } = this.#read(this.#first() + i);
+      return { bytes: rename(bytes, i + 1), checkpoint };
+    });
     const old = this.#directory;
     this.#directory = join(old, '..', epoch);
     this.#unwritten.clear();
     this.#unwrittenBytes = 0;
-    this.#sizes = [];
-    this.#sizeBytes = 0;
-    this.#lastSequence = 0;
+    this.#sizes = batches.map(({ bytes }) => bytes.length);
+    this.#sizeBytes = this.#sizes.reduce((sum, size) => sum + size, 0);
+    this.#lastSequence = batches.length;
     this.#intactFrom = 1;
-    this.#tryDisk(() => mkdirSync(this.#directory, { recursive: true, mode: 0o700 }));
-    for (const { bytes, checkpoint } of waiting) this.append(rename(bytes, this.#lastSequence + 1), checkpoint);
-    // Nothing waits: the checkpoint must not go with the old folder.
-    if (waiting.length === 0) this.#rememberLast();
-    this.#tryDisk(() => rmSync(old, { recursive: true, force: true }));
+    if (this.#tryDisk(() => this.#replaceFolder(old, batches))) return;
+    for (const [i, batch] of batches.entries()) this.#unwritten.set(i + 1, batch);
+    this.#unwrittenBytes = this.#sizeBytes;
   }
 
   /** Removes the folder of an epoch that has nothing left to say. */
@@ -153,12 +172,28 @@ export class FileQueue implements BatchQueue {
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
+  /** Puts a folder with these batches in the place of another one: by one rename, so that they are never in both. */
+  #replaceFolder(old: string, batches: readonly StoredBatch[]): void {
+    const root = dirname(old);
+    const draft = `${this.#directory}${DRAFT}`;
+    rmSync(draft, { recursive: true, force: true });
+    mkdirSync(draft, { mode: 0o700 });
+    for (const [i, batch] of batches.entries()) writeBatchFile(join(draft, nameOf(i + 1)), batch, this.#options.sync);
+    const flush = this.#options.sync;
+    const last = { sequence: batches.length, checkpoint: this.#lastCheckpoint };
+    writeFileSync(join(draft, LAST), JSON.stringify(last), { flush });
+    writeFileSync(join(draft, REPLACES), basename(old), { flush });
+    renameSync(draft, this.#directory);
+    if (flush) syncDirectory(root);
+    finishReplacements(root);
+  }
+
   #first(): number {
     return this.#lastSequence - this.#sizes.length + 1;
   }
 
   #path(sequence: number): string {
-    return join(this.#directory, `${String(sequence).padStart(16, '0')}.batch`);
+    return join(this.#directory, nameOf(sequence));
   }
 
   #fits(): boolean {

@@ -17,6 +17,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -24,7 +25,7 @@ import { join } from 'node:path';
 import { AgentError } from '../../errors.ts';
 import { tryLock } from '../../system/libc.ts';
 import type { OpenQueue } from '../exporter.ts';
-import { FileQueue } from './file-queue.ts';
+import { FileQueue, finishReplacements } from './file-queue.ts';
 
 const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
 const EPOCH = new RegExp(`^(${UUID})\\.(${UUID})$`);
@@ -77,6 +78,7 @@ export class Spool {
     }
     this.#takeLock();
     try {
+      finishReplacements(directory);
       this.spoolId = this.#readOrMakeId();
       this.lastCheckpoint = this.#findCheckpoint();
     } catch (error) {
@@ -88,11 +90,13 @@ export class Spool {
   /** Opens the queue of the current epoch. */
   readonly openQueue: OpenQueue = (epoch, callbacks) => this.#open(epoch, callbacks);
 
-  /** Epochs of other lives with batches that wait, in the order of their folders' names. */
+  /** Epochs of other lives with batches that wait, the one that was written last at the end. */
   oldEpochs(): OldEpoch[] {
     const current = `${this.spoolId}.${this.#options.bootId}`;
+    const writtenMs = (name: string) => statSync(join(this.#options.directory, name)).mtimeMs;
     return readdirSync(this.#options.directory)
-      .filter((name) => name !== current)
+      .filter((name) => name !== current && EPOCH.test(name))
+      .sort((a, b) => writtenMs(a) - writtenMs(b))
       .flatMap((name) => {
         const match = EPOCH.exec(name);
         if (match === null) return [];
