@@ -37,7 +37,7 @@ async function main(): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
     if (!(error instanceof FlowtollError)) throw error;
     process.stderr.write(`flowtoll: ${error.code}: ${error.message}\n`);
-    return EXIT_FAILED;
+    return error.code === 'CONFIG_INVALID' ? EXIT_USAGE : EXIT_FAILED;
   }
 }
 

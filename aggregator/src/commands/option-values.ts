@@ -2,6 +2,12 @@
 // environment variable before it.
 import { InvalidArgumentError } from 'commander';
 
+/** A path. Empty text would mean the current directory, and most often is a variable that nobody set. */
+export function parsePath(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('It takes a path, and this is empty.');
+  return text;
+}
+
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /** "500ms", "30s", "2m", "1h" → milliseconds, between the bounds. */

@@ -1,5 +1,6 @@
 // Options that the commands which read share: names, environment variables and meanings are the same everywhere.
 import { Option } from 'commander';
+import { parsePath } from './option-values.ts';
 
 /** Where a command writes. */
 export interface CommandOutput {
@@ -30,7 +31,10 @@ export function processOutput(): CommandOutput {
 export type OutputFormat = 'table' | 'json' | 'csv';
 
 export function storeOption(): Option {
-  return new Option('--store <dir>', 'directory that holds the tables').env('FLOWTOLL_STORE').makeOptionMandatory();
+  return new Option('--store <dir>', 'directory that holds the tables')
+    .env('FLOWTOLL_STORE')
+    .argParser(parsePath)
+    .makeOptionMandatory();
 }
 
 export function clusterOption(): Option {

@@ -10,7 +10,8 @@ import { createClassifier } from '../pricing/traffic-class.ts';
 import { openDirectoryStore } from '../store/directory-store.ts';
 import { openFlowTable } from '../table/flow-table.ts';
 import { loadTopologyFile } from '../topology/file-topology.ts';
-import { type ListenAddress, parseDuration, parseListenAddress } from './option-values.ts';
+import { type ListenAddress, parseDuration, parseListenAddress, parsePath } from './option-values.ts';
+import { storeOption } from './options.ts';
 
 interface ServeOptions {
   readonly store: string;
@@ -29,12 +30,11 @@ const DEFAULT_CLUSTER = 'default';
 export function serveCommand(): Command {
   return new Command('serve')
     .description('take the flows of agents, name and price them, and keep them in the store')
-    .addOption(
-      new Option('--store <dir>', 'directory that holds the tables').env('FLOWTOLL_STORE').makeOptionMandatory(),
-    )
+    .addOption(storeOption())
     .addOption(
       new Option('--topology <file>', 'YAML or JSON file that describes nodes, pods and services')
         .env('FLOWTOLL_TOPOLOGY')
+        .argParser(parsePath)
         .makeOptionMandatory(),
     )
     .addOption(

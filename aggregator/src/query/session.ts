@@ -55,8 +55,14 @@ export class QuerySession {
     await connection.run("SET TimeZone = 'UTC'");
     // Files never change under their names, and a report reads each footer several times.
     await connection.run('SET parquet_metadata_cache = true');
-    for (const table of options.tables) {
-      await connection.run(viewStatement(table));
+    try {
+      for (const table of options.tables) {
+        await connection.run(viewStatement(table));
+      }
+    } catch (error) {
+      connection.closeSync();
+      instance.closeSync();
+      throw fileError(error);
     }
     await connection.run(`SET allowed_directories = [${literal(options.root)}]`);
     await connection.run('SET enable_external_access = false');
@@ -158,8 +164,25 @@ function queryError(error: unknown): FlowtollError {
     'Failed to extract statements: ',
     '',
   );
-  if (message.startsWith('IO Error')) {
-    return new FlowtollError('STORE_UNAVAILABLE', `a file of the table cannot be read: ${message}`, { cause: error });
+  if (message.startsWith('IO Error') || DAMAGED_FILE.test(message)) {
+    return fileError(error);
   }
   return new FlowtollError('QUERY_INVALID', message, { cause: error });
+}
+
+/** What DuckDB says of a file that is no Parquet file, or no longer one. */
+const DAMAGED_FILE = /^Invalid (Input )?Error: .*(Parquet file|magic bytes|TProtocolException|corrupt)/i;
+
+/** A file that the log names is missing or damaged, or the store cannot be read at all. */
+function fileError(error: unknown): FlowtollError {
+  const message = error instanceof Error ? error.message : String(error);
+  const [what] = message.split('\n');
+  if (message.includes('No files found') || message.includes('No such file') || !message.startsWith('IO Error')) {
+    return new FlowtollError(
+      'TABLE_INVALID',
+      `a file that the log of the table names is missing or damaged: restore it from a backup (${what})`,
+      { cause: error },
+    );
+  }
+  return new FlowtollError('STORE_UNAVAILABLE', `a file of the table cannot be read: ${what}`, { cause: error });
 }
