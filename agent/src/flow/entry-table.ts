@@ -49,8 +49,8 @@ export class EntryTable {
 
   state = new Uint8Array(MINIMUM_CAPACITY);
   conntrackZone = new Uint16Array(MINIMUM_CAPACITY);
-  /** Start in seconds since the Unix epoch; 0 unknown. */
-  startSeconds = new Uint32Array(MINIMUM_CAPACITY);
+  /** Start in µs since the Unix epoch modulo 2^32 (71 minutes): tells apart lives that follow each other. */
+  startMicros = new Uint32Array(MINIMUM_CAPACITY);
   /** Number of the dump that saw it last; for a tombstone, of the dump that had begun last when it died. */
   lastDump = new Uint32Array(MINIMUM_CAPACITY);
   /** Counters accounted so far. */
@@ -155,7 +155,7 @@ export class EntryTable {
     this.#follower[slot] = NONE;
     this.state[slot] = LIVE;
     this.conntrackZone[slot] = record.conntrackZone;
-    this.startSeconds[slot] = Math.floor(record.startUs / 1e6);
+    this.startMicros[slot] = record.startUs % 2 ** 32;
     this.lastDump[slot] = 0;
     this.clearCounters(slot);
     this.flowGeneration[slot] = 0;
@@ -217,7 +217,7 @@ export class EntryTable {
       this.#follower,
       this.state,
       this.conntrackZone,
-      this.startSeconds,
+      this.startMicros,
       this.originalPackets,
       this.originalBytes,
       this.replyPackets,
@@ -293,7 +293,7 @@ export class EntryTable {
     this.#follower = grown(this.#follower, capacity);
     this.state = grown(this.state, capacity);
     this.conntrackZone = grown(this.conntrackZone, capacity);
-    this.startSeconds = grown(this.startSeconds, capacity);
+    this.startMicros = grown(this.startMicros, capacity);
     this.lastDump = grown(this.lastDump, capacity);
     this.originalPackets = grown(this.originalPackets, capacity);
     this.originalBytes = grown(this.originalBytes, capacity);

@@ -5,7 +5,7 @@ import { ConnectionTable } from './connection-table.ts';
 import { type EntryTable, LIVE, TOMBSTONE } from './entry-table.ts';
 
 /** Twin entries are made by the same first packet; a dead twin must have begun this near. */
-const TWIN_START_SECONDS = 1;
+const TWIN_START_MICROS = 1_000_000;
 const NONE = -1;
 
 /** Cumulative counters of both directions. */
@@ -126,12 +126,16 @@ export class ZoneTwins {
     const entries = this.#entries;
     const inMyZone = (other: number) => entries.conntrackZone[other] === record.conntrackZone;
     let twin = NONE;
+    let nearest = Number.POSITIVE_INFINITY;
     entries.siblings(slot, (other) => {
-      if (twin !== NONE || inMyZone(other)) return;
+      if (inMyZone(other)) return;
       const connection = entries.connectionOf(other);
       if (connection !== NONE && (connection === former || this.#connections.some(connection, inMyZone))) return;
-      const apart = Math.abs(entries.startSeconds[other]! - entries.startSeconds[slot]!);
-      if (entries.state[other] === TOMBSTONE && record.hasStart && apart > TWIN_START_SECONDS) return;
+      // Where the tuple lives again at once, entries of both lives are here: its own began within microseconds.
+      const apart = Math.abs((entries.startMicros[other]! - entries.startMicros[slot]!) | 0);
+      if (entries.state[other] === TOMBSTONE && record.hasStart && apart > TWIN_START_MICROS) return;
+      if (apart >= nearest) return;
+      nearest = apart;
       twin = other;
     });
     return twin;
