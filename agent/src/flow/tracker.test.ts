@@ -491,8 +491,8 @@ class ModelKernel {
 
   /** Traffic of a client: its entry is made when it has none. */
   send(client: number, bytes: number): void {
-    // Twins begin within microseconds, lives of one tuple follow each other after a round trip at the least.
-    this.#clockUs += 100;
+    // Twins begin within microseconds, lives of one tuple follow each other later.
+    this.#clockUs += 200_000;
     let entries = this.#live.filter((entry) => entry.client === client);
     if (entries.length === 0) {
       entries = (this.#zones ? [1, 2] : [0]).map((zone) => ({

@@ -2,10 +2,15 @@
 // The tracker asks; knows nothing of flows.
 import type { EntryRecord } from '../source/entry-record.ts';
 import { ConnectionTable } from './connection-table.ts';
-import { type EntryTable, LIVE, TOMBSTONE } from './entry-table.ts';
+import { type EntryTable, LIVE } from './entry-table.ts';
 
-/** Twin entries are made by the same first packet; a dead twin must have begun this near. */
-const TWIN_START_MICROS = 1_000_000;
+/**
+ * Twin entries are made by the same first packet, microseconds apart. A tuple that lives again within this time may be
+ * merged with its life before.
+ */
+const TWIN_START_MICROS = 100_000;
+/** Beyond this a live entry is a twin again: the other zone's entry idled out, and was made anew by a later packet. */
+const LATE_TWIN_MICROS = 1_000_000;
 const NONE = -1;
 
 /** Cumulative counters of both directions. */
@@ -133,7 +138,8 @@ export class ZoneTwins {
       if (connection !== NONE && (connection === former || this.#connections.some(connection, inMyZone))) return;
       // Where the tuple lives again at once, entries of both lives are here: its own began within microseconds.
       const apart = Math.abs((entries.startMicros[other]! - entries.startMicros[slot]!) | 0);
-      if (entries.state[other] === TOMBSTONE && record.hasStart && apart > TWIN_START_MICROS) return;
+      const isLate = entries.state[other] === LIVE && apart > LATE_TWIN_MICROS;
+      if (record.hasStart && apart > TWIN_START_MICROS && !isLate) return;
       if (apart >= nearest) return;
       nearest = apart;
       twin = other;
