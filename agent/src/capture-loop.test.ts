@@ -7,7 +7,7 @@ import type { ConntrackConsumer } from './source/conntrack/consumer.ts';
 const START_MS = 1_700_000_012_345;
 
 /** A clock that moves only when told, and a source that notes when it was asked. */
-function rig(options: { dumpTakesMs?: number } = {}) {
+function rig(options: { dumpTakesMs?: number; failsAtDump?: number; onFailure?: (error: unknown) => void } = {}) {
   // Timers run on a clock of their own: a jump of the wall clock does not move them.
   let monotonicMs = START_MS;
   let jumpedMs = 0;
@@ -37,6 +37,7 @@ function rig(options: { dumpTakesMs?: number } = {}) {
         },
         dump: (consumer: ConntrackConsumer) => {
           dumps.push(now());
+          if (dumps.length === options.failsAtDump) throw new Error('no room for the recording');
           consumer.dumpBegin(now() * 1000);
           monotonicMs += options.dumpTakesMs ?? 0;
           consumer.dumpEnd(now() * 1000, true);
@@ -54,6 +55,7 @@ function rig(options: { dumpTakesMs?: number } = {}) {
           };
         },
       },
+      ...(options.onFailure && { onFailure: options.onFailure }),
       onWindow: ({ windowStartUs, windowEndUs }) => windows.push([windowStartUs / 1000, windowEndUs / 1000]),
     },
   );
@@ -133,6 +135,36 @@ describe('the loop', () => {
     it.jump(3_600_000);
     it.until(it.now() + 6_000);
     expect(it.windows.at(-1)).toEqual([1_700_000_040_000, 1_700_003_640_000]);
+  });
+
+  test('a failure ends the loop, and what was accounted until then is handed over first', () => {
+    const failures: unknown[] = [];
+    const it: ReturnType<typeof rig> = rig({
+      failsAtDump: 3,
+      onFailure: (error) => failures.push([(error as Error).message, it.windows.length]),
+    });
+    it.loop.start();
+    it.until(START_MS + 60_000);
+    expect(failures).toEqual([['no room for the recording', 1]]);
+    expect(it.windows).toEqual([[START_MS, 1_700_000_020_000]]);
+    expect(it.dumps.length).toBe(3);
+    expect(it.idle()).toBe(true);
+  });
+
+  test('a stop whose reading fails hands over what was accounted before', () => {
+    const it = rig({ failsAtDump: 2 });
+    it.loop.start();
+    it.until(START_MS + 1_000);
+    expect(() => it.loop.stop()).toThrow('no room for the recording');
+    expect(it.windows).toEqual([[START_MS, START_MS + 1_000]]);
+  });
+
+  test('a clock that is behind the start of the window at the stop does not keep the window back', () => {
+    const it = rig();
+    it.loop.start();
+    it.jump(-2_000);
+    it.loop.stop();
+    expect(it.windows).toEqual([[START_MS, START_MS + 0.001]]);
   });
 
   test('stop reads once more, closes the window at this instant, and ends', () => {

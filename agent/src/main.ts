@@ -5,12 +5,13 @@ import { runCommand } from './commands/run.ts';
 import { AgentError } from './errors.ts';
 import { AGENT_VERSION } from './version.ts';
 
+const run = runCommand().exitOverride();
 const program = new Command('flowtoll-agent')
   .description('Reads what the kernel counted for each connection of this node and sends the flows to an aggregator.')
   .version(AGENT_VERSION)
-  .addCommand(runCommand().exitOverride(), { isDefault: true })
+  .addCommand(run, { isDefault: true })
   .addCommand(recordCommand().exitOverride())
-  .addHelpText('after', '\nflowtoll-agent run --help lists the options of the default command and their variables.')
+  .addHelpText('after', () => `\nThe default command:\n\n${run.helpInformation()}`)
   .exitOverride();
 
 try {

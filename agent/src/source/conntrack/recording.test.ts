@@ -91,6 +91,38 @@ describe('recordings', () => {
     });
   }
 
+  const withOrigin = (origin: string) => {
+    const text = new TextEncoder().encode(origin);
+    return Uint8Array.of(0x46, 0x54, 0x43, 0x54, 1, 0, 0, 0, text.length, 0, 0, 0, ...text);
+  };
+  for (const origin of ['null', '5', '[]', '{}', '{"node":"n1"}']) {
+    test(`a header that says ${origin} is refused`, () => {
+      expect(() => new Recording(withOrigin(origin), 'file')).toThrow(
+        expect.objectContaining({ code: 'RECORDING_INVALID', message: expect.stringMatching(/its header lacks/) }),
+      );
+    });
+  }
+
+  for (const time of [Number.NaN, Number.POSITIVE_INFINITY, -1, 1e300]) {
+    test(`a record of the time ${time} is damage`, () => {
+      const record = new DataView(new ArrayBuffer(16));
+      record.setUint32(0, 1, true);
+      record.setFloat64(8, time, true);
+      const bytes = Uint8Array.of(...withOrigin(JSON.stringify(ORIGIN)), ...new Uint8Array(record.buffer));
+      expect(() => new Recording(bytes, 'file').replay(notes().consumer)).toThrow(
+        expect.objectContaining({ code: 'RECORDING_INVALID', message: expect.stringMatching(/damaged/) }),
+      );
+    });
+  }
+
+  test('a file that cannot be written on says so', () => {
+    const recorder = new Recorder(join(directory, 'closed'), ORIGIN, notes().consumer, () => 5);
+    recorder.close();
+    expect(() => recorder.dumpBegin(1)).toThrow(
+      expect.objectContaining({ code: 'RECORDING_INVALID', message: expect.stringMatching(/cannot write .*closed/) }),
+    );
+  });
+
   test('any damage is found or harmless, never a crash', () => {
     const whole = readFileSync(record(sayEverything).path);
     fc.assert(

@@ -1,0 +1,39 @@
+// The agent's capture in one thread, for overflow.test.ts: runs until its input says "stop", then answers with the sums of
+// all windows. Arguments: event buffer in bytes, dump interval in ms, "reliable" or "lossy".
+import { createInterface } from 'node:readline';
+import { startCapture } from '../../agent/src/capture.ts';
+
+const [bufferBytes, dumpIntervalMs, delivery] = process.argv.slice(2);
+const sums = { connections: 0, bytes: 0, lost: {} as Record<string, number> };
+const capture = startCapture(
+  {
+    node: 'n1',
+    dumpIntervalMs: Number(dumpIntervalMs),
+    windowMs: 2000,
+    maxFlows: 20_000,
+    clusterRanges: [],
+    initiatorPrefixV4: 24,
+    initiatorPrefixV6: 48,
+    eventBufferBytes: Number(bufferBytes),
+    reliableEvents: delivery === 'reliable',
+    reliableEventsMaxFillPercent: 99,
+    setSysctls: false,
+    logLevel: 'silent',
+  },
+  {
+    log: () => {},
+    onWindow: ({ window }) => {
+      for (let i = 0; i < window.count; i++) {
+        sums.bytes += window.initiatorBytes[i]! + window.responderBytes[i]!;
+        sums.connections += window.connections[i]!;
+      }
+      for (const { reason, entries } of window.losses) sums.lost[reason] = (sums.lost[reason] ?? 0) + (entries ?? NaN);
+    },
+  },
+);
+process.stdout.write('"ready"\n');
+createInterface({ input: process.stdin }).on('line', () => {
+  capture.stop();
+  process.stdout.write(`${JSON.stringify({ ...sums, endedUnseen: capture.counts().endedUnseen })}\n`);
+  process.exit(0);
+});
