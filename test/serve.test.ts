@@ -98,7 +98,16 @@ function serve(...args: string[]): Serving {
 describe('flowtoll serve', () => {
   test('on SIGTERM commits what waits, acknowledges it, and ends with 0', async () => {
     const store = join(work, 'store');
-    const { child, exited, logged } = serve('--store', store, '--commit-interval', '10m', '--log-level', 'debug');
+    const { child, exited, logged } = serve(
+      '--store',
+      store,
+      '--commit-interval',
+      '10m',
+      '--max-batch-age',
+      'none',
+      '--log-level',
+      'debug',
+    );
     const { port } = await logged('listening');
     const exporter = createExporter(
       {

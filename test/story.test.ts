@@ -69,7 +69,7 @@ async function startAggregator(): Promise<{ port: number; stop(): Promise<void> 
   const cluster = topology.cluster!;
   const books = defaultPriceBooks();
   const pipeline = createPipeline(
-    { listen: { host: '127.0.0.1', port: 0 }, commitIntervalMs: 50 },
+    { listen: { host: '127.0.0.1', port: 0 }, commitIntervalMs: 50, batchAgeMaxMs: Number.POSITIVE_INFINITY },
     {
       // Whose address is it, and which side of the flow lives on the reporting node?
       enricher: createEnricher({ topology: topology.source, cluster }),

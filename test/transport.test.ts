@@ -116,7 +116,7 @@ async function startPipeline(
   limits: { heldBytesMax?: number } = {},
 ): Promise<{ pipeline: Pipeline; port: number }> {
   const pipeline = createPipeline(
-    { listen: { host: '127.0.0.1', port }, commitIntervalMs: 10, ...limits },
+    { listen: { host: '127.0.0.1', port }, commitIntervalMs: 10, batchAgeMaxMs: Number.POSITIVE_INFINITY, ...limits },
     {
       enricher,
       classify: () => undefined,

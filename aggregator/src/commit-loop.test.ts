@@ -36,7 +36,7 @@ function batch(sequence: number): FlowBatch {
 const ONE = batchBytes(batch(1));
 
 /** A loop whose timers fire when told and whose commits end when told. */
-function setup(config: { commitBytes?: number; heldBytesMax?: number } = {}) {
+function setup(config: { commitBytes?: number; heldBytesMax?: number } = {}, allWaiting?: () => boolean) {
   const timers: { callback: () => void; delayMs: number }[] = [];
   const commits: { sequences: number[]; succeed: () => void; fail: () => void }[] = [];
   const retries: number[] = [];
@@ -51,6 +51,7 @@ function setup(config: { commitBytes?: number; heldBytesMax?: number } = {}) {
       onRetry: (retryMs) => retries.push(retryMs),
       log: silent,
       random: () => 0,
+      ...(allWaiting && { allWaiting }),
       schedule: (callback, delayMs) => {
         const timer = { callback, delayMs };
         timers.push(timer);
@@ -106,12 +107,48 @@ describe('commit loop', () => {
       await turn();
       delays.push(fire());
     }
-    expect(commits[7]!.sequences).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     expect(delays).toEqual([30_000, 500, 1000, 2000, 4000, 8000, 15_000, 15_000]);
     expect(retries).toEqual(delays.slice(1));
-    commits[7]!.succeed();
+    // What has waited long enough follows at once, in portions that fit into memory.
+    for (const attempt of [7, 8, 9, 10]) {
+      commits[attempt]!.succeed();
+      await turn();
+    }
+    expect(commits.slice(7).map(({ sequences }) => sequences)).toEqual([
+      [1, 2],
+      [3, 4],
+      [5, 6],
+      [7, 8],
+    ]);
+    expect(loop.held).toEqual({ batches: 0, bytes: 0, heldBack: 0 });
+  });
+
+  test('does not wait for more when everybody has something waiting, yet a while for those who catch up', async () => {
+    let all = true;
+    const { loop, timers, commits, fire } = setup({}, () => all);
+    loop.put(batch(1));
+    expect(commits).toEqual([]);
+    expect(fire()).toBe(3000);
+    expect(commits[0]!.sequences).toEqual([1]);
+    expect(timers).toEqual([]);
+    commits[0]!.succeed();
     await turn();
-    expect(loop.held).toEqual({ batches: 0, bytes: 0 });
+    // Somebody has brought nothing yet: the rest of the interval, or until that one comes.
+    all = false;
+    loop.put(batch(2));
+    expect(fire()).toBe(3000);
+    loop.put(batch(3));
+    expect(commits).toHaveLength(1);
+    all = true;
+    loop.put(batch(4));
+    expect(commits[1]!.sequences).toEqual([2, 3, 4]);
+    expect(timers).toEqual([]);
+    commits[1]!.succeed();
+    await turn();
+    all = false;
+    loop.put(batch(5));
+    expect([fire(), fire()]).toEqual([3000, 27_000]);
+    expect(commits[2]!.sequences).toEqual([5]);
   });
 
   test('admits only while there is room, in order, one at a time', async () => {
@@ -156,7 +193,7 @@ describe('commit loop', () => {
     const { loop, commits, fire } = setup();
     for (const sequence of [1, 2, 3]) loop.put(batch(sequence));
     loop.drop(({ sequence }) => sequence === 2);
-    expect(loop.held).toEqual({ batches: 2, bytes: 2 * ONE });
+    expect(loop.held).toEqual({ batches: 2, bytes: 2 * ONE, heldBack: 0 });
     fire();
     expect(commits[0]!.sequences).toEqual([1, 3]);
   });

@@ -1,6 +1,6 @@
-// Batches wait here, in memory, for the next commit. Paced by age and by size; one commit at a time; a failed one is tried
-// again with the same batches. Holds a bounded number of bytes: beyond it nothing more is admitted until a commit makes
-// room. Knows neither rows nor the store.
+// Batches wait here, in memory, for the next commit. Paced by age, by size, and by whether anybody is left to wait for; one
+// commit at a time, of a bounded size; a failed one is tried again with the same batches. Holds a bounded number of bytes:
+// beyond it nothing more is admitted until a commit makes room. Knows neither rows nor the store.
 import type { FlowBatch } from './model/flow-batch.ts';
 
 /** The part of pino that is used here. */
@@ -15,9 +15,12 @@ export type Schedule = (callback: () => void, delayMs: number) => () => void;
 export interface CommitLoopConfig {
   /** Age of the oldest waiting batch at which a commit begins, in milliseconds. */
   readonly commitIntervalMs: number;
-  /** Bytes of waiting batches, in memory, at which a commit begins whatever their age. Default 64 MiB. */
+  /**
+   * Bytes of waiting batches, in memory, at which a commit begins whatever their age, and about the most that one commit
+   * takes: its rows need several times as much. Default 16 MiB, some 200,000 flows.
+   */
   readonly commitBytes?: number;
-  /** Bytes of batches, waiting or in the commit that runs, above which none is admitted. Default 256 MiB. */
+  /** Bytes of batches, waiting or in the commit that runs, above which none is admitted. Default 64 MiB. */
   readonly heldBytesMax?: number;
 }
 
@@ -29,6 +32,8 @@ export interface CommitLoopDependencies {
   readonly log: Logger;
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  /** Whether all who send have something waiting, so that a commit need not wait for more. Default: never. */
+  readonly allWaiting?: () => boolean;
   readonly schedule?: Schedule;
 }
 
@@ -39,16 +44,18 @@ export interface CommitLoop {
   put(batch: FlowBatch): void;
   /** Forgets the waiting batches that `which` says. */
   drop(which: (batch: FlowBatch) => boolean): void;
-  /** Commits what is held; one attempt. Rejects as the commit does. */
+  /** Commits all that is held, in as many commits as it takes; one attempt each. Rejects as the first that fails. */
   flush(): Promise<void>;
   /** Stops pacing. What is held stays uncommitted. */
   stop(): void;
-  /** Number of batches held, and their bytes in memory. */
-  readonly held: { readonly batches: number; readonly bytes: number };
+  /** Number of batches held, their bytes in memory, and how many wait to be admitted. */
+  readonly held: { readonly batches: number; readonly bytes: number; readonly heldBack: number };
 }
 
-const COMMIT_BYTES = 64 << 20;
-const HELD_BYTES_MAX = 256 << 20;
+const COMMIT_BYTES = 16 << 20;
+const HELD_BYTES_MAX = 64 << 20;
+/** Batches that all who send wait for are committed at this part of the interval: those who catch up send more at once. */
+const ALL_WAITING_PART = 0.1;
 const RETRY_MIN_MS = 1000;
 const RETRY_MAX_MS = 30_000;
 
@@ -73,6 +80,10 @@ export function createCommitLoop(config: CommitLoopConfig, dependencies: CommitL
   let committingBytes = 0;
   let running: Promise<void> | undefined;
   let cancelTimer: (() => void) | undefined;
+  /** The first part of the interval is over: a commit may begin as soon as nobody is left to wait for. */
+  let mayBeEarly = false;
+  /** The last commit left batches behind that had waited as long as those it took. */
+  let overdue = false;
   /** Failed commits since the last one that succeeded, and the pause that follows from them. */
   let failures = 0;
   let retryMs = 0;
@@ -88,11 +99,18 @@ export function createCommitLoop(config: CommitLoopConfig, dependencies: CommitL
 
   function pace(): void {
     if (stopped || running !== undefined || waiting.length === 0) return;
-    if (failures === 0 && waitingBytes >= commitBytes) {
+    if (failures > 0) cancelTimer ??= schedule(onTimer, retryMs);
+    else if (overdue || waitingBytes >= commitBytes || (mayBeEarly && dependencies.allWaiting?.())) {
       cancelTimer?.();
-      cancelTimer = undefined;
-      void attempt();
-    } else cancelTimer ??= schedule(onTimer, failures === 0 ? config.commitIntervalMs : retryMs);
+      onTimer();
+    } else if (dependencies.allWaiting === undefined) cancelTimer ??= schedule(onTimer, config.commitIntervalMs);
+    else cancelTimer ??= schedule(beEarly, config.commitIntervalMs * ALL_WAITING_PART);
+  }
+
+  function beEarly(): void {
+    mayBeEarly = true;
+    cancelTimer = schedule(onTimer, config.commitIntervalMs * (1 - ALL_WAITING_PART));
+    pace();
   }
 
   function onTimer(): void {
@@ -112,8 +130,7 @@ export function createCommitLoop(config: CommitLoopConfig, dependencies: CommitL
   }
 
   function commitHeld(): Promise<void> {
-    if (running !== undefined) return running.then(commitHeld, commitHeld);
-    if (waiting.length === 0) return Promise.resolve();
+    mayBeEarly = false;
     running = commitWaiting().finally(() => {
       running = undefined;
       release();
@@ -122,9 +139,25 @@ export function createCommitLoop(config: CommitLoopConfig, dependencies: CommitL
     return running;
   }
 
+  async function flush(): Promise<void> {
+    while (running !== undefined || waiting.length > 0) {
+      if (running !== undefined) await running.catch(() => undefined);
+      else await commitHeld();
+    }
+  }
+
+  /** The oldest batches, about `commitBytes` of them: what an epoch sent stays in order. */
+  function takeWaiting(): void {
+    let count = 0;
+    let bytes = 0;
+    while (count < waiting.length && bytes < commitBytes) bytes += batchBytes(waiting[count++]!);
+    [committing, committingBytes] = [waiting.slice(0, count), bytes];
+    [waiting, waitingBytes] = [waiting.slice(count), waitingBytes - bytes];
+    overdue = waiting.length > 0;
+  }
+
   async function commitWaiting(): Promise<void> {
-    [committing, committingBytes] = [waiting, waitingBytes];
-    [waiting, waitingBytes] = [[], 0];
+    takeWaiting();
     try {
       await dependencies.commit(committing);
       failures = 0;
@@ -154,14 +187,18 @@ export function createCommitLoop(config: CommitLoopConfig, dependencies: CommitL
       waiting = waiting.filter((batch) => !which(batch));
       waitingBytes = waiting.reduce((sum, batch) => sum + batchBytes(batch), 0);
     },
-    flush: commitHeld,
+    flush,
     stop() {
       stopped = true;
       cancelTimer?.();
       cancelTimer = undefined;
     },
     get held() {
-      return { batches: waiting.length + committing.length, bytes: waitingBytes + committingBytes };
+      return {
+        batches: waiting.length + committing.length,
+        bytes: waitingBytes + committingBytes,
+        heldBack: queue.length,
+      };
     },
   };
 }

@@ -1,24 +1,19 @@
 // `flowtoll`: the command line of the aggregator. Wires the commands; errors become one line and an exit code: 1 for what
 // went wrong, 2 for a command line that cannot be understood.
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { reportCommand } from './commands/report.ts';
 import { serveCommand } from './commands/serve.ts';
 import { sqlCommand } from './commands/sql.ts';
 import { FlowtollError } from './model/errors.ts';
+import { aggregatorVersion } from './version.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
-function version(): string {
-  const manifest: { version: string } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-  return manifest.version;
-}
-
 function buildProgram(): Command {
   const program = new Command('flowtoll')
     .description('what every Kubernetes network flow costs')
-    .version(version())
+    .version(aggregatorVersion())
     .showHelpAfterError('(flowtoll --help lists what there is)')
     .exitOverride();
   for (const command of [serveCommand(), reportCommand(), sqlCommand()]) {

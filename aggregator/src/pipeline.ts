@@ -4,14 +4,15 @@ import { type CommitLoop, createCommitLoop, type Schedule } from './commit-loop.
 import type { Enricher } from './enrich/enricher.ts';
 import { createIngestServer, type IngestServer, type IngestServerConfig } from './ingest/ingest-server.ts';
 import type { Logger } from './ingest/ingest-stream.ts';
-import { lostBatch } from './lost-batch.ts';
+import { lostBatch, vanishedBatch } from './lost-batch.ts';
+import type { EpochNote } from './model/epoch-note.ts';
 import { FlowtollError } from './model/errors.ts';
 import type { FlowBatch } from './model/flow-batch.ts';
 import type { FlowRow } from './model/flow-row.ts';
+import { createPipelineCounters, type PipelineCounters, RowCounts } from './pipeline-counters.ts';
 import type { Pricer } from './pricing/pricer.ts';
 import type { Classify } from './pricing/traffic-class.ts';
-import type { FlowTable } from './table/flow-table.ts';
-import type { RowBuffer } from './table/row-buffer.ts';
+import { type CommitResult, type FlowTable, TXN_RETENTION_MS } from './table/flow-table.ts';
 
 export interface PipelineConfig {
   readonly listen: IngestServerConfig;
@@ -19,36 +20,45 @@ export interface PipelineConfig {
   readonly commitIntervalMs: number;
   /** Bytes of waiting batches, in memory, at which they are committed whatever their age. */
   readonly commitBytes?: number;
+  /** Whether a commit begins early when every stream has a batch waiting. Default: no. */
+  readonly commitWhenAllWaiting?: boolean;
   /** Bytes of batches in memory above which agents have to wait. */
   readonly heldBytesMax?: number;
+  /** Age of a batch from which on it is refused, in milliseconds. Default: what the table's log remembers. */
+  readonly batchAgeMaxMs?: number;
+}
+
+/** Where rows go. */
+export interface RowSink {
+  /** Copies the row; the object may be used again. */
+  append(row: FlowRow): void;
 }
 
 export interface PipelineDependencies {
   readonly enricher: Enricher;
   readonly classify: Classify;
   readonly pricer: Pricer;
-  readonly table: FlowTable;
+  readonly table: FlowTable<RowSink>;
   readonly log: Logger;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly schedule?: Schedule;
+  /** What takes the streams of agents. Default: gRPC. */
+  readonly createIngest?: typeof createIngestServer;
+  /** Hears what each commit was like. */
+  readonly observer?: PipelineObserver;
 }
 
-/** Counts since the start of the process. */
-export interface PipelineCounters {
-  commits: number;
-  failedCommits: number;
-  rows: number;
-  /** Rows whose cost does not fit its column: stored with their bytes and no cost. */
-  priceOverflows: number;
-  /** Batches that became a loss, because their rows could not be made. */
-  lostBatches: number;
-  /** Batches that were in the table already when their commit came. */
-  duplicates: number;
-  /** Batches that follow one which the table does not hold; their agents send them again. */
-  refused: number;
+/** Hears what happens, as it happens. */
+export interface PipelineObserver {
+  /** A commit was tried; how long it took, in ms. */
+  onCommit?(durationMs: number, succeeded: boolean): void;
+  /** A batch is acknowledged; how long after the end of its window, in ms. */
+  onAcknowledged?(afterWindowMs: number): void;
+  /** An agent said Hello; how far its clock is ahead of ours, in ms. */
+  onClockOffset?(offsetMs: number): void;
 }
 
 export interface Pipeline {
@@ -56,68 +66,95 @@ export interface Pipeline {
   readonly counters: PipelineCounters;
   /** What waits in memory. */
   readonly held: CommitLoop['held'];
+  /** Since when every commit has failed, ms since the Unix epoch; undefined when the last one succeeded. */
+  readonly failingSinceMs: number | undefined;
   /** Listens; resolves to the real port. */
   start(): Promise<number>;
+  /**
+   * Records as a loss what vanished with nodes that were silent for so long, and what is to be remembered of epochs where
+   * no commit has done so. Returns how many epochs that were.
+   */
+  recordVanished(silentMs: number): Promise<number>;
   /** Takes nothing more, commits what waits, acknowledges it, closes. Rejects when that last commit fails. */
   stop(): Promise<void>;
 }
 
 /** Puts the parts together; nothing happens before start(). */
 export function createPipeline(config: PipelineConfig, dependencies: PipelineDependencies): Pipeline {
-  const { enricher, classify, pricer, table, log, now, random } = dependencies;
-  const counters: PipelineCounters = {
-    commits: 0,
-    failedCommits: 0,
-    rows: 0,
-    priceOverflows: 0,
-    lostBatches: 0,
-    duplicates: 0,
-    refused: 0,
-  };
+  const { enricher, classify, pricer, table, log, now, random, observer } = dependencies;
+  const counters = createPipelineCounters();
   /** Batches whose rows cannot be made, with what is stored in their place. */
   const substitutes = new WeakMap<FlowBatch, FlowBatch>();
+  /** What the next commit shall record, the newest of each kind and epoch. */
+  let notes = new Map<string, EpochNote>();
+  let failingSinceMs: number | undefined;
 
   const loop = createCommitLoop(config, {
     commit: commitBatches,
-    onRetry: (retryMs) => {
-      counters.failedCommits++;
-      ingest.throttle(retryMs);
-    },
+    onRetry: (retryMs) => ingest.throttle(retryMs),
     log,
     random,
+    ...(config.commitWhenAllWaiting && { allWaiting }),
     ...(dependencies.schedule && { schedule: dependencies.schedule }),
   });
-  const ingest = createIngestServer(config.listen, {
-    sink: { committedSequence: (epoch) => table.committedSequence(epoch), admit: loop.admit, put: loop.put },
-    log,
-    now,
-  });
+  const createIngest = dependencies.createIngest ?? createIngestServer;
+  const ingest = createIngest(
+    { ...config.listen, batchAgeMaxMs: config.batchAgeMaxMs ?? TXN_RETENTION_MS },
+    {
+      sink: {
+        committedSequence: (epoch) => table.committedSequence(epoch),
+        admit: loop.admit,
+        put: loop.put,
+        note: (note) => notes.set(`${note.kind} ${note.epoch}`, note),
+      },
+      log,
+      now,
+      onClockOffset: (offsetMs) => observer?.onClockOffset?.(offsetMs),
+    },
+  );
 
-  function appendRows(batch: FlowBatch, rows: RowBuffer): void {
+  function allWaiting(): boolean {
+    const { open, waiting } = ingest.streams;
+    return waiting >= open;
+  }
+
+  function appendRows(batch: FlowBatch, rows: RowSink, counts: RowCounts): void {
     enricher.enrich(substitutes.get(batch) ?? batch, (row) => {
       classify(row);
-      priceRow(row);
+      priceRow(row, counts);
       rows.append(row);
+      counts.add(row);
     });
   }
 
   /** A cost that does not fit must not lose the bytes: the pricer leaves such a row without cost. */
-  function priceRow(row: FlowRow): void {
+  function priceRow(row: FlowRow, counts: RowCounts): void {
     try {
       pricer.price(row);
     } catch (error) {
       if (!(error instanceof FlowtollError && error.code === 'PRICE_OVERFLOW')) throw error;
-      counters.priceOverflows++;
+      counts.priceOverflows++;
     }
   }
 
   async function commitBatches(batches: readonly FlowBatch[]): Promise<void> {
     const startedAt = now();
-    const result = await commitWithSubstitutes(batches);
+    const counts = new Map<FlowBatch, RowCounts>();
+    let result: CommitResult<FlowBatch>;
+    try {
+      result = await commitWithSubstitutes(batches, counts);
+    } catch (error) {
+      counters.failedCommits++;
+      failingSinceMs ??= startedAt;
+      observer?.onCommit?.(now() - startedAt, false);
+      throw error;
+    }
+    failingSinceMs = undefined;
+    observer?.onCommit?.(now() - startedAt, true);
     counters.commits++;
-    counters.rows += result.rowCount;
     counters.duplicates += result.duplicates.length;
-    for (const [epoch, sequence] of result.committed) ingest.acknowledge(epoch, sequence);
+    for (const batch of result.written) counters.addRows(counts.get(batch));
+    acknowledge(result);
     discardRefused(new Set(result.refused.map(({ batch }) => batch.epoch)), result.refused.length);
     log.info(
       {
@@ -131,16 +168,30 @@ export function createPipeline(config: PipelineConfig, dependencies: PipelineDep
     );
   }
 
+  function acknowledge({ committed, written }: CommitResult<FlowBatch>): void {
+    for (const [epoch, sequence] of committed) ingest.acknowledge(epoch, sequence);
+    const nowMs = now();
+    for (const { windowEndUs } of written) observer?.onAcknowledged?.(nowMs - windowEndUs / 1000);
+  }
+
   /** One batch whose rows cannot be made must not hold up all others: it becomes a loss, and the rest goes on. */
-  async function commitWithSubstitutes(batches: readonly FlowBatch[]) {
+  async function commitWithSubstitutes(batches: readonly FlowBatch[], counts: Map<FlowBatch, RowCounts>) {
     for (;;) {
       let culprit: FlowBatch | undefined;
       try {
-        return await table.commit(batches, (batch, rows) => {
-          culprit = batch;
-          appendRows(batch, rows);
-          culprit = undefined;
-        });
+        return await withNotes((recorded) =>
+          table.commit(
+            batches,
+            (batch, rows) => {
+              culprit = batch;
+              const rowCounts = new RowCounts();
+              counts.set(batch, rowCounts);
+              appendRows(batch, rows, rowCounts);
+              culprit = undefined;
+            },
+            recorded,
+          ),
+        );
       } catch (error) {
         if (culprit === undefined || substitutes.has(culprit)) throw error;
         substitutes.set(culprit, lostBatch(culprit));
@@ -151,6 +202,18 @@ export function createPipeline(config: PipelineConfig, dependencies: PipelineDep
           'no rows can be made of a batch; its bytes are stored as a loss',
         );
       }
+    }
+  }
+
+  /** Runs a commit that records all notes; those of one that fails wait for the next. */
+  async function withNotes<T>(commit: (recorded: readonly EpochNote[]) => Promise<T>): Promise<T> {
+    const recorded = notes;
+    notes = new Map();
+    try {
+      return await commit([...recorded.values()]);
+    } catch (error) {
+      notes = new Map([...recorded, ...notes]);
+      throw error;
     }
   }
 
@@ -171,7 +234,23 @@ export function createPipeline(config: PipelineConfig, dependencies: PipelineDep
     get held() {
       return loop.held;
     },
+    get failingSinceMs() {
+      return failingSinceMs;
+    },
     start: () => ingest.start(),
+    async recordVanished(silentMs) {
+      await recordNotes();
+      const nowMs = now();
+      const vanished = await table.recordVanished({ silentMs, isAlive: ingest.isKnown }, (epoch, rows) =>
+        appendRows(vanishedBatch(epoch, nowMs), rows, new RowCounts()),
+      );
+      counters.vanishedEpochs += vanished.length;
+      for (const { node, epoch, committedSequence, knownSequence } of vanished) {
+        const fields = { node, epoch, committedSequence, knownSequence };
+        log.warn(fields, 'a node has not been heard of for long; what it had not sent is stored as a loss');
+      }
+      return vanished.length;
+    },
     async stop() {
       ingest.stopTaking();
       loop.stop();
@@ -179,8 +258,13 @@ export function createPipeline(config: PipelineConfig, dependencies: PipelineDep
         await loop.flush();
       } finally {
         await ingest.stop();
+        await recordNotes().catch((error: unknown) => log.warn({ err: error }, 'how epochs ended is not recorded'));
         await table.close();
       }
     },
   };
+
+  async function recordNotes(): Promise<void> {
+    if (notes.size > 0) await withNotes((recorded) => table.commit([], () => undefined, recorded));
+  }
 }

@@ -1,5 +1,5 @@
 // Everything that agent and aggregator share: the generated types of flowtoll.v1, the codec of its columns, and the glue
-// to grpc-js. They meet nowhere else.
+// to grpc-js. They meet nowhere else, but for ./telemetry: how both are watched.
 export * from '../gen/flowtoll/v1/flow_pb.ts';
 export * from '../gen/flowtoll/v1/ingest_service_pb.ts';
 export type { FlowArrays, WireColumns } from './flow-arrays.ts';

@@ -23,7 +23,15 @@ export async function runReplay(directory: string, clusterName: string): Promise
     return watchPart(name, child);
   };
   const serve = [AGGREGATOR, 'serve', '--store', storeOf(directory), '--topology', topology];
-  const aggregator = start('aggregator', [...serve, '--listen', '127.0.0.1:0', '--commit-interval', '1s']);
+  const aggregator = start('aggregator', [
+    ...serve,
+    '--listen',
+    '127.0.0.1:0',
+    '--commit-interval',
+    '1s',
+    '--max-batch-age',
+    'none',
+  ]);
   const { port } = await aggregator.logged('listening');
   for (const file of (await readdir(RECORDINGS)).filter((name) => name.endsWith('.rec')).sort()) {
     say(`replaying ${file}`);

@@ -31,7 +31,19 @@ const flowtoll = (args: readonly string[], env: Record<string, string> = {}): Pr
   programs.run(AGGREGATOR_PROGRAM, args, env);
 
 const serveArgs = (store: string, topology = TOPOLOGY): string[] => [
-  ...['serve', '--store', store, '--topology', topology, '--listen', '127.0.0.1:0', '--commit-interval', '100ms'],
+  ...[
+    'serve',
+    '--store',
+    store,
+    '--topology',
+    topology,
+    '--listen',
+    '127.0.0.1:0',
+    '--commit-interval',
+    '100ms',
+    '--max-batch-age',
+    'none',
+  ],
 ];
 
 /** It said one thing, of this kind, and nothing else. */

@@ -24,7 +24,7 @@ test('what was recorded on three nodes is in the table, once', async () => {
   const serve = ['serve', '--store', store, '--topology', join(TESTDATA, 'topology.yaml')];
   const aggregator = programs.start(AGGREGATOR_PROGRAM, [
     ...serve,
-    ...['--listen', '127.0.0.1:0', '--commit-interval', '200ms'],
+    ...['--listen', '127.0.0.1:0', '--commit-interval', '200ms', '--max-batch-age', 'none'],
   ]);
   const { port } = await aggregator.logged('listening');
   const agents = NODES.map((node) =>

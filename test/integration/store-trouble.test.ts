@@ -60,7 +60,7 @@ const TROUBLES: readonly Trouble[] = [
 test('batches wait for a store that is full or read-only, and are in the table once', async () => {
   const aggregator = programs.start(AGGREGATOR_PROGRAM, [
     ...['serve', '--store', store, '--topology', join(TESTDATA, 'topology.yaml')],
-    ...['--listen', '127.0.0.1:0', '--commit-interval', '100ms'],
+    ...['--listen', '127.0.0.1:0', '--commit-interval', '100ms', '--max-batch-age', 'none'],
   ]);
   const { port } = await aggregator.logged('listening');
   const replayed: NodeName[] = [];
@@ -90,7 +90,7 @@ test('an aggregator that is stopped while its store is full says so, and its age
   const topology = join(TESTDATA, 'topology.yaml');
   const serve = (...listen: string[]) =>
     programs.start(AGGREGATOR_PROGRAM, [
-      ...['serve', '--store', store, '--topology', topology, '--commit-interval', '100ms'],
+      ...['serve', '--store', store, '--topology', topology, '--commit-interval', '100ms', '--max-batch-age', 'none'],
       ...listen,
     ]);
   const first = serve('--listen', '127.0.0.1:0');

@@ -24,7 +24,7 @@ beforeEach(async () => {
   store = join(directory, 'store');
   aggregator = programs.start(AGGREGATOR_PROGRAM, [
     ...['serve', '--store', store, '--topology', join(TESTDATA, 'topology.yaml')],
-    ...['--listen', '127.0.0.1:0', '--commit-interval', '100ms'],
+    ...['--listen', '127.0.0.1:0', '--commit-interval', '100ms', '--max-batch-age', 'none'],
   ]);
   port = Number((await aggregator.logged('listening'))['port']);
 });

@@ -1,5 +1,6 @@
 // The exporter against an aggregator that the test plays: what is sent when, and what becomes of it. Time is the test's.
 import { create, fromBinary } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import {
   AcknowledgementSchema,
   type Batch,
@@ -23,6 +24,8 @@ class Peer {
   hello: Hello | undefined;
   readonly batches: Batch[] = [];
   closed = false;
+  /** Last sequence number in its Goodbye. */
+  goodbye: number | undefined;
   /** What sendBatch answers. */
   takesMore = true;
   readonly handlers: LinkHandlers;
@@ -81,8 +84,9 @@ function setup(queueBytes = 1 << 20) {
             peer.batches.push(fromBinary(BatchSchema, bytes));
             return peer.takesMore;
           },
-          close: () => {
+          close: (goodbye) => {
             peer.closed = true;
+            peer.goodbye = goodbye && Number(goodbye.lastSequence);
           },
         };
       },
@@ -99,6 +103,34 @@ function setup(queueBytes = 1 << 20) {
 }
 
 describe('exporter', () => {
+  test('says goodbye when it is told to stop and everything is acknowledged, else nothing', async () => {
+    const { exporter, peers } = setup();
+    exporter.start();
+    peers[0]!.welcome(0);
+    exporter.send(windowFlows(0, 1));
+    exporter.send(windowFlows(1, 1));
+    peers[0]!.acknowledge(2);
+    expect(await exporter.stop(1000)).toBe(true);
+    expect(peers[0]).toMatchObject({ closed: true, goodbye: 2 });
+
+    const other = setup();
+    other.exporter.start();
+    other.peers[0]!.welcome(0);
+    other.exporter.send(windowFlows(0, 1));
+    expect(await other.exporter.stop(0)).toBe(false);
+    expect(other.peers[0]).toMatchObject({ closed: true, goodbye: undefined });
+  });
+
+  test('knows how far its clock is from the aggregator’s', () => {
+    const { exporter, peers } = setup();
+    exporter.start();
+    expect([exporter.isConnected, exporter.clockOffsetMs]).toEqual([false, undefined]);
+    peers[0]!.handlers.onWelcome(
+      create(WelcomeSchema, { receivedAt: timestampFromMs(NOW_MS - 1500), windowBytes: 1000n }),
+    );
+    expect([exporter.isConnected, exporter.clockOffsetMs]).toEqual([true, 1500]);
+  });
+
   test('is inert until started, then says who it is', () => {
     const { exporter, peers } = setup();
     exporter.send(windowFlows(0, 1));

@@ -2,8 +2,15 @@
 // acknowledged, reconnects and sends again what was not. The rules are those of proto/flowtoll/v1/ingest_service.proto.
 import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
-import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { type Acknowledgement, HelloSchema, type Welcome, WireError } from '@flowtoll/proto';
+import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
+import {
+  type Acknowledgement,
+  type Goodbye,
+  GoodbyeSchema,
+  HelloSchema,
+  type Welcome,
+  WireError,
+} from '@flowtoll/proto';
 import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { WindowFlows } from '../flow/window-flows.ts';
 import { createBackoff } from './backoff.ts';
@@ -99,6 +106,10 @@ export interface Exporter {
   readonly epoch: string;
   /** Batches that wait for their acknowledgement, and their bytes. */
   readonly waiting: { readonly batches: number; readonly bytes: number };
+  /** Whether an aggregator has welcomed us and the stream stands. */
+  readonly isConnected: boolean;
+  /** How far our clock is ahead of the aggregator's, in ms, by the last Welcome; undefined before the first. */
+  readonly clockOffsetMs: number | undefined;
   /** Begins to connect. */
   start(): void;
   /**
@@ -159,6 +170,8 @@ class StreamingExporter implements Exporter {
   /** Welcome has come: batches may be sent. */
   #welcomed = false;
   #windowBytes = 0;
+  #helloSentMs = 0;
+  #clockOffsetMs: number | undefined;
   /** Highest sequence number written to this link, or known to be committed. */
   #sentSequence = 0;
   /** What is under way on this link without acknowledgement, oldest first. */
@@ -197,6 +210,14 @@ class StreamingExporter implements Exporter {
     return { batches: this.#queue.count, bytes: this.#queue.sizeBytes };
   }
 
+  get isConnected() {
+    return this.#welcomed;
+  }
+
+  get clockOffsetMs() {
+    return this.#clockOffsetMs;
+  }
+
   start(): void {
     this.#connect();
   }
@@ -225,9 +246,9 @@ class StreamingExporter implements Exporter {
     this.#stopped = true;
     this.#cancelReconnect?.();
     this.#cancelPause?.();
-    this.#link?.close();
-    this.#link = undefined;
     const left = this.#queue.count;
+    this.#link?.close(left === 0 && this.#welcomed ? this.#goodbye() : undefined);
+    this.#link = undefined;
     if (left > 0 && this.#queue.isDurable) {
       this.#log.info({ batches: left, epoch: this.epoch }, 'stopped; what is not acknowledged waits in the spool');
     } else if (left > 0) {
@@ -235,6 +256,10 @@ class StreamingExporter implements Exporter {
       this.#log.error({ batches: left, epoch: this.epoch }, 'stopped with batches that are not acknowledged');
     }
     return left === 0;
+  }
+
+  #goodbye(): Goodbye {
+    return create(GoodbyeSchema, { epoch: this.epoch, lastSequence: BigInt(this.#queue.lastSequence) });
   }
 
   #emptyOr(deadlineMs: number): Promise<void> {
@@ -261,6 +286,7 @@ class StreamingExporter implements Exporter {
       onEnd: (end) => this.#onEnd(end),
     });
     this.#link = link;
+    this.#helloSentMs = this.#now();
     link.sendHello(
       create(HelloSchema, {
         protocolVersion: PROTOCOL_VERSION,
@@ -269,13 +295,17 @@ class StreamingExporter implements Exporter {
         epoch: this.epoch,
         firstSequence: BigInt(this.#queue.firstSequence),
         lastSequence: BigInt(this.#queue.lastSequence),
-        sentAt: timestampFromMs(this.#now()),
+        sentAt: timestampFromMs(this.#helloSentMs),
       }),
     );
   }
 
   #onWelcome(welcome: Welcome): void {
     const committed = Number(welcome.lastCommittedSequence);
+    // The aggregator read Hello somewhere between our sending it and its answer: half way is the best guess.
+    if (welcome.receivedAt) {
+      this.#clockOffsetMs = (this.#helloSentMs + this.#now()) / 2 - timestampMs(welcome.receivedAt);
+    }
     const { count, firstSequence, lastSequence } = this.#queue;
     const oldestPossible = count === 0 ? lastSequence : firstSequence - 1;
     if (committed < oldestPossible || committed > this.#mayBeCommitted) {

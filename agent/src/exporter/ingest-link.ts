@@ -4,6 +4,7 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import {
   type Acknowledgement,
   asBuffer,
+  type Goodbye,
   type Hello,
   IngestRequestSchema,
   IngestResponseSchema,
@@ -37,8 +38,8 @@ export interface IngestLink {
   sendHello(hello: Hello): void;
   /** Sends a serialised Batch; false when the stream would rather have no more before `onDrain`. */
   sendBatch(batchBytes: Uint8Array): boolean;
-  /** Ends the stream without another word; `onEnd` is not called. */
-  close(): void;
+  /** Ends the stream, after a last word where there is one; `onEnd` is not called. */
+  close(goodbye?: Goodbye): void;
 }
 
 /** Opens one stream; what fails is heard through `onEnd`. */
@@ -46,6 +47,9 @@ export type OpenLink = (handlers: LinkHandlers) => IngestLink;
 
 const PATH = `/${IngestService.typeName}/${IngestService.method.ingest.name}`;
 const REJECTED_SEQUENCE_TRAILER = 'flowtoll-rejected-sequence';
+
+/** How long a last word may take: the process stays for it. */
+const GOODBYE_MS = 2000;
 
 const CHANNEL_OPTIONS: ChannelOptions = {
   // The exporter has its own backoff, and wants each attempt to be one: no memory of earlier failures, names looked up anew.
@@ -96,7 +100,21 @@ export function createOpenLink(address: string, channelCredentials?: ChannelCred
         stream.write(asBuffer(toBinary(IngestRequestSchema, request)));
       },
       sendBatch: (batchBytes) => stream.write(batchRequest(batchBytes)),
-      close,
+      close(goodbye) {
+        if (ended || goodbye === undefined) {
+          close();
+          return;
+        }
+        ended = true;
+        const timer = setTimeout(close, GOODBYE_MS);
+        stream.on('status', () => {
+          clearTimeout(timer);
+          close();
+        });
+        const request = create(IngestRequestSchema, { message: { case: 'goodbye', value: goodbye } });
+        stream.write(asBuffer(toBinary(IngestRequestSchema, request)));
+        stream.end();
+      },
     };
   };
 }

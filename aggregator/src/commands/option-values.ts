@@ -8,12 +8,12 @@ export function parsePath(text: string): string {
   return text;
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** "500ms", "30s", "2m", "1h" → milliseconds, between the bounds. */
 export function parseDuration(leastMs: number, mostMs: number): (text: string) => number {
   return (text) => {
-    const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text.trim());
+    const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim());
     const value = match === null ? Number.NaN : Number(match[1]) * UNIT_MS[match[2]!]!;
     if (!(value >= leastMs && value <= mostMs)) {
       throw new InvalidArgumentError(
@@ -28,6 +28,32 @@ function durationText(ms: number): string {
   if (ms % 3_600_000 === 0) return `${ms / 3_600_000}h`;
   if (ms % 60_000 === 0) return `${ms / 60_000}m`;
   return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
+}
+
+/** What the parser takes, or "none", which is `false`: commander makes an empty text of undefined and null. */
+export function orNone<T>(parse: (text: string) => T): (text: string) => T | false {
+  return (text) => (text.trim() === 'none' ? false : parse(text));
+}
+
+const UNIT_BYTES: Readonly<Record<string, number>> = { '': 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+/** "16MiB", "1048576" → bytes, between the bounds. */
+export function parseSize(leastBytes: number, mostBytes: number): (text: string) => number {
+  return (text) => {
+    const match = /^(\d+(?:\.\d+)?)(|KiB|MiB|GiB)$/.exec(text.trim());
+    const value = match === null ? Number.NaN : Number(match[1]) * UNIT_BYTES[match[2]!]!;
+    if (!(value >= leastBytes && value <= mostBytes)) {
+      throw new InvalidArgumentError(`It takes a size like 16MiB, from ${leastBytes} to ${mostBytes} bytes.`);
+    }
+    return Math.round(value);
+  };
+}
+
+/** "true", "off", "1", … → boolean. */
+export function parseSwitch(text: string): boolean {
+  if (/^(1|true|yes|on)$/i.test(text)) return true;
+  if (/^(0|false|no|off)$/i.test(text)) return false;
+  throw new InvalidArgumentError('It takes true or false.');
 }
 
 /** Where to listen. */

@@ -1,16 +1,30 @@
 // `flowtoll serve`: reads the configuration, opens the parts, and runs the pipeline until SIGTERM or SIGINT. No decisions
 // about flows here.
+
+import type { TelemetryServer } from '@flowtoll/proto/telemetry';
 import { Command, Option } from 'commander';
 import { type Logger, pino } from 'pino';
 import { createEnricher } from '../enrich/enricher.ts';
-import { createPipeline } from '../pipeline.ts';
+import { FlowtollError } from '../model/errors.ts';
+import { createPipeline, type Pipeline } from '../pipeline.ts';
 import { defaultPriceBooks } from '../pricing/default-books.ts';
 import { createPricer } from '../pricing/pricer.ts';
 import { createClassifier } from '../pricing/traffic-class.ts';
 import { openDirectoryStore } from '../store/directory-store.ts';
-import { openFlowTable } from '../table/flow-table.ts';
+import { openFlowTable, TXN_RETENTION_MS } from '../table/flow-table.ts';
+import { createAggregatorTelemetry, createObserver } from '../telemetry/telemetry.ts';
 import { loadTopologyFile } from '../topology/file-topology.ts';
-import { type ListenAddress, parseDuration, parseListenAddress, parsePath } from './option-values.ts';
+import { watchVanished } from '../vanished-watch.ts';
+import { aggregatorVersion } from '../version.ts';
+import {
+  type ListenAddress,
+  orNone,
+  parseDuration,
+  parseListenAddress,
+  parsePath,
+  parseSize,
+  parseSwitch,
+} from './option-values.ts';
 import { storeOption } from './options.ts';
 
 interface ServeOptions {
@@ -18,6 +32,12 @@ interface ServeOptions {
   readonly topology: string;
   readonly listen: ListenAddress;
   readonly commitInterval: number;
+  readonly commitBytes: number;
+  readonly commitWhenAllWaiting: boolean;
+  readonly heldBytes: number;
+  readonly maxBatchAge: number | false;
+  readonly vanishedAfter: number | false;
+  readonly metricsListen: ListenAddress | false;
   readonly cluster?: string;
   readonly labels?: readonly string[];
   readonly logLevel: string;
@@ -25,6 +45,8 @@ interface ServeOptions {
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 const DEFAULT_CLUSTER = 'default';
+const METRICS_LISTEN = '127.0.0.1:9464';
+const MIB = 1024 ** 2;
 
 /** The command; nothing happens before it is parsed. */
 export function serveCommand(): Command {
@@ -50,6 +72,42 @@ export function serveCommand(): Command {
         .argParser(parseDuration(100, 600_000)),
     )
     .addOption(
+      new Option('--commit-bytes <size>', 'bytes of waiting flows that are committed whatever their age, 1MiB to 1GiB')
+        .env('FLOWTOLL_COMMIT_BYTES')
+        .default(16 * MIB, '16MiB')
+        .argParser(parseSize(MIB, 1024 * MIB)),
+    )
+    .addOption(
+      new Option('--commit-when-all-waiting <on>', 'commit early when every connected agent has flows waiting')
+        .env('FLOWTOLL_COMMIT_WHEN_ALL_WAITING')
+        .default(true)
+        .argParser(parseSwitch),
+    )
+    .addOption(
+      new Option('--held-bytes <size>', 'most bytes of flows in memory; beyond it agents have to wait, 1MiB to 16GiB')
+        .env('FLOWTOLL_HELD_BYTES')
+        .default(64 * MIB, '64MiB')
+        .argParser(parseSize(MIB, 16 * 1024 * MIB)),
+    )
+    .addOption(
+      new Option('--max-batch-age <time>', 'refuse flows older than this; "none" for old recordings')
+        .env('FLOWTOLL_MAX_BATCH_AGE')
+        .default(TXN_RETENTION_MS, '30d')
+        .argParser(orNone(parseDuration(60_000, TXN_RETENTION_MS))),
+    )
+    .addOption(
+      new Option('--vanished-after <time>', 'store as a loss what a node silent for this long had not sent; or "none"')
+        .env('FLOWTOLL_VANISHED_AFTER')
+        .default(86_400_000, '1d')
+        .argParser(orNone(parseDuration(1000, TXN_RETENTION_MS - 86_400_000))),
+    )
+    .addOption(
+      new Option('--metrics-listen <host:port>', 'where /metrics, /livez and /readyz are; "none": nowhere')
+        .env('FLOWTOLL_METRICS_LISTEN')
+        .default(parseListenAddress(METRICS_LISTEN), METRICS_LISTEN)
+        .argParser(orNone(parseListenAddress)),
+    )
+    .addOption(
       new Option('--cluster <name>', `name of the cluster (default: the topology file's, or "${DEFAULT_CLUSTER}")`).env(
         'FLOWTOLL_CLUSTER',
       ),
@@ -70,10 +128,13 @@ export function serveCommand(): Command {
         .choices(LOG_LEVELS)
         .default('info'),
     )
-    .action((options: ServeOptions) => serve(options));
+    .action((options: ServeOptions, command: Command) =>
+      serve(options, command.getOptionValueSource('metricsListen') !== 'default'),
+    );
 }
 
-async function serve(options: ServeOptions): Promise<void> {
+/** @param metricsAsked somebody said where metrics shall be: it is an error when they cannot */
+async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void> {
   const log = pino(
     { level: options.logLevel, base: { component: 'aggregator' } },
     pino.destination({ fd: 2, sync: true }),
@@ -85,8 +146,16 @@ async function serve(options: ServeOptions): Promise<void> {
   const books = defaultPriceBooks();
   const store = await openDirectoryStore(options.store);
   const table = await openFlowTable(store, { cluster, clock: Date.now });
+  const observer = createObserver();
   const pipeline = createPipeline(
-    { listen: options.listen, commitIntervalMs: options.commitInterval },
+    {
+      listen: options.listen,
+      commitIntervalMs: options.commitInterval,
+      commitBytes: options.commitBytes,
+      commitWhenAllWaiting: options.commitWhenAllWaiting,
+      heldBytesMax: options.heldBytes,
+      batchAgeMaxMs: options.maxBatchAge === false ? Number.POSITIVE_INFINITY : options.maxBatchAge,
+    },
     {
       enricher: createEnricher({ topology: topology.source, cluster, labelKeys: options.labels ?? [] }),
       classify: createClassifier({
@@ -98,31 +167,66 @@ async function serve(options: ServeOptions): Promise<void> {
       log,
       now: Date.now,
       random: Math.random,
+      observer,
     },
   );
-  const port = await startOrClose(pipeline, table);
-  log.info({ host: options.listen.host, port, cluster, store: store.describe() }, 'listening');
+  const watched = { pipeline, table, observer, now: Date.now, version: aggregatorVersion() };
+  const { metricsListen } = options;
+  const telemetry = metricsListen === false ? undefined : createAggregatorTelemetry(metricsListen, watched);
+  const { port, metricsPort } = await closingOnFailure(table, async () => ({
+    metricsPort: metricsListen && telemetry && (await startTelemetry(telemetry, metricsListen, metricsAsked, log)),
+    port: await pipeline.start(),
+  }));
+  log.info({ host: options.listen.host, port, metricsPort, cluster, store: store.describe() }, 'listening');
+  const stopWatching =
+    options.vanishedAfter === false
+      ? () => undefined
+      : watchVanished({ silentMs: options.vanishedAfter }, { pipeline, log });
   const signal = await stopRequested;
   log.info({ signal, ...pipeline.held }, 'stopping: last commit');
+  stopWatching();
   await pipeline.stop();
-  log.info({ ...pipeline.counters, ingest: ingestCounters(pipeline.ingest.counters) }, 'stopped');
+  await telemetry?.stop();
+  log.info(countsOf(pipeline), 'stopped');
+}
+
+/** Metrics that nobody asked for must not keep flows from being stored: a port that another process has is only said. */
+async function startTelemetry(
+  telemetry: TelemetryServer,
+  { host, port }: ListenAddress,
+  asked: boolean,
+  log: Logger,
+): Promise<number | undefined> {
+  try {
+    return await telemetry.start();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const advice = 'choose another address with --metrics-listen, or "none"';
+    if (asked) {
+      throw new FlowtollError('LISTEN_FAILED', `cannot serve metrics on ${host}:${port}: ${reason}; ${advice}`, {
+        cause: error,
+      });
+    }
+    log.warn({ host, port, reason }, `no metrics: ${advice}`);
+    return undefined;
+  }
 }
 
 /** A table left open would keep the process alive. */
-async function startOrClose(
-  pipeline: { start(): Promise<number> },
-  table: { close(): Promise<void> },
-): Promise<number> {
+async function closingOnFailure<T>(table: { close(): Promise<void> }, start: () => Promise<T>): Promise<T> {
   try {
-    return await pipeline.start();
+    return await start();
   } catch (error) {
     await table.close();
     throw error;
   }
 }
 
-function ingestCounters({ rejected, ...counts }: { readonly rejected: ReadonlyMap<string, number> }): object {
-  return { ...counts, rejected: Object.fromEntries(rejected) };
+/** For the log: numbers, and maps as objects. */
+function countsOf({ counters, ingest }: Pipeline): object {
+  const { rowsByClass, unpricedRowsByClass, addRows: _, ...counts } = counters;
+  const { rejected, ...ingestCounts } = ingest.counters;
+  return { ...counts, ingest: { ...ingestCounts, rejected: Object.fromEntries(rejected) } };
 }
 
 /** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */

@@ -1,19 +1,37 @@
 // Bytes of an IngestRequest → its message, with a FlowColumns left as bytes for the column codec. protobuf-es reads the
 // small parts; the large ones are walked over first, so that no message makes it allocate an object per byte.
 import { fromBinary } from '@bufbuild/protobuf';
-import { type Batch, BatchSchema, type Hello, HelloSchema, WIRE_BYTES, WireError, WireReader } from '@flowtoll/proto';
+import {
+  type Batch,
+  BatchSchema,
+  type Goodbye,
+  GoodbyeSchema,
+  type Hello,
+  HelloSchema,
+  WIRE_BYTES,
+  WireError,
+  WireReader,
+} from '@flowtoll/proto';
 import { InvalidMessageError } from './invalid-message.ts';
 
 /** What an agent may say. `columns` are the bytes of an uncompressed FlowColumns; `batch` is all the rest. */
 export type DecodedRequest =
   | { readonly kind: 'hello'; readonly hello: Hello }
+  | { readonly kind: 'goodbye'; readonly goodbye: Goodbye }
   | { readonly kind: 'batch'; readonly batch: Batch; readonly columns: Uint8Array | undefined };
 
 const REQUEST_HELLO = 1;
 const REQUEST_BATCH = 2;
+const REQUEST_GOODBYE = 3;
 const BATCH_COLUMNS = 6;
 const BATCH_ZSTD_COLUMNS = 7;
 const BATCH_LOSSES = 8;
+
+const KINDS: ReadonlyMap<number, DecodedRequest['kind']> = new Map([
+  [REQUEST_HELLO, 'hello'],
+  [REQUEST_BATCH, 'batch'],
+  [REQUEST_GOODBYE, 'goodbye'],
+]);
 
 /** Losses in one batch: an agent knows a handful of reasons. */
 const LOSSES_MAX = 1000;
@@ -37,21 +55,30 @@ function decode(bytes: Uint8Array): DecodedRequest {
   const reader = new WireReader(bytes);
   while (reader.next()) {
     const { fieldNumber } = reader;
-    if (fieldNumber !== REQUEST_HELLO && fieldNumber !== REQUEST_BATCH) {
+    const kind = KINDS.get(fieldNumber);
+    if (kind === undefined) {
       reader.skip();
       continue;
     }
-    const body = lengthDelimited(reader, fieldNumber === REQUEST_HELLO ? 'hello' : 'batch');
+    const body = lengthDelimited(reader, kind);
     if (request !== undefined) throw new InvalidMessageError('malformed', 'IngestRequest holds more than one message');
-    request =
-      fieldNumber === REQUEST_HELLO
-        ? { kind: 'hello', hello: fromBinary(HelloSchema, body, READ_OPTIONS) }
-        : decodeBatch(body);
+    request = decodeMessage(kind, body);
   }
   if (request === undefined) {
-    throw new InvalidMessageError('malformed', 'IngestRequest holds neither hello nor batch');
+    throw new InvalidMessageError('malformed', 'IngestRequest holds no message');
   }
   return request;
+}
+
+function decodeMessage(kind: DecodedRequest['kind'], body: Uint8Array): DecodedRequest {
+  switch (kind) {
+    case 'hello':
+      return { kind, hello: fromBinary(HelloSchema, body, READ_OPTIONS) };
+    case 'goodbye':
+      return { kind, goodbye: fromBinary(GoodbyeSchema, body, READ_OPTIONS) };
+    case 'batch':
+      return decodeBatch(body);
+  }
 }
 
 function lengthDelimited(reader: WireReader, what: string): Uint8Array {

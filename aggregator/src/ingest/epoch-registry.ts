@@ -30,6 +30,23 @@ interface EpochState {
 /** All epochs that this process has business with. */
 export class EpochRegistry {
   readonly #epochs = new Map<string, EpochState>();
+  #streams = 0;
+  #waitingStreams = 0;
+
+  /** Number of epochs with a stream. */
+  get streams(): number {
+    return this.#streams;
+  }
+
+  /** Number of epochs with a stream that has brought batches which wait for a commit. */
+  get waitingStreams(): number {
+    return this.#waitingStreams;
+  }
+
+  /** Whether the epoch has a stream or batches that wait. */
+  has(epoch: string): boolean {
+    return this.#epochs.has(epoch);
+  }
 
   /** Number of epochs with a stream or with batches that wait. */
   get size(): number {
@@ -44,9 +61,11 @@ export class EpochRegistry {
     const state = this.#epochs.get(epoch) ?? { taken: 0, committed: 0, stream: undefined };
     this.#epochs.set(epoch, state);
     const old = state.stream;
-    state.stream = stream;
-    state.committed = Math.max(state.committed, committedInTable);
-    state.taken = Math.max(state.taken, state.committed);
+    this.#change(state, () => {
+      state.stream = stream;
+      state.committed = Math.max(state.committed, committedInTable);
+      state.taken = Math.max(state.taken, state.committed);
+    });
     if (old !== stream) old?.end('superseded');
     return state.committed;
   }
@@ -55,7 +74,9 @@ export class EpochRegistry {
   close(epoch: string, stream: EpochStream): void {
     const state = this.#epochs.get(epoch);
     if (state?.stream !== stream) return;
-    state.stream = undefined;
+    this.#change(state, () => {
+      state.stream = undefined;
+    });
     this.#forgetIfIdle(epoch, state);
   }
 
@@ -71,7 +92,10 @@ export class EpochRegistry {
   /** Notes that the batch after the last one was taken. */
   took(epoch: string, sequence: number): void {
     const state = this.#epochs.get(epoch);
-    if (state !== undefined) state.taken = sequence;
+    if (state === undefined) return;
+    this.#change(state, () => {
+      state.taken = sequence;
+    });
   }
 
   /** What is known to be committed of the epoch. */
@@ -89,8 +113,10 @@ export class EpochRegistry {
   commit(epoch: string, sequence: number): void {
     const state = this.#epochs.get(epoch);
     if (state === undefined || sequence <= state.committed) return;
-    state.committed = sequence;
-    state.taken = Math.max(state.taken, sequence);
+    this.#change(state, () => {
+      state.committed = sequence;
+      state.taken = Math.max(state.taken, sequence);
+    });
     state.stream?.committed(sequence);
     this.#forgetIfIdle(epoch, state);
   }
@@ -98,13 +124,31 @@ export class EpochRegistry {
   /** Forgets what waited of the epoch, because it cannot be committed; its agent must begin again with Hello. */
   discard(epoch: string): void {
     const state = this.#epochs.get(epoch);
+    if (state === undefined) return;
+    const { stream } = state;
+    this.#change(state, () => {
+      state.stream = undefined;
+    });
     this.#epochs.delete(epoch);
-    state?.stream?.end('discarded');
+    stream?.end('discarded');
   }
 
   /** Asks every stream for a pause. */
   throttle(pauseMs: number): void {
     for (const { stream } of this.#epochs.values()) stream?.throttle(pauseMs);
+  }
+
+  /** Every change of a state goes through here: it keeps the numbers. */
+  #change(state: EpochState, change: () => void): void {
+    this.#count(state, -1);
+    change();
+    this.#count(state, 1);
+  }
+
+  #count({ stream, taken, committed }: EpochState, by: 1 | -1): void {
+    if (stream === undefined) return;
+    this.#streams += by;
+    if (taken > committed) this.#waitingStreams += by;
   }
 
   #forgetIfIdle(epoch: string, state: EpochState): void {

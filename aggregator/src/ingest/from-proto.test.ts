@@ -24,7 +24,7 @@ import {
   WINDOW_START_MS,
 } from './messages.testing.ts';
 
-const AGENT = { node: 'node-a', epoch: EPOCH, version: '0.1.0' };
+const AGENT = { node: 'node-a', epoch: EPOCH, version: '0.1.0', lastSequence: 0 };
 const START_US = WINDOW_START_MS * 1000;
 
 function read(bytes: Uint8Array): FlowBatch {
@@ -344,7 +344,7 @@ describe('decodeRequest', () => {
   test('refuses two messages in one, and none', () => {
     const two = Buffer.concat([helloBytes(), helloBytes()]);
     expect(refusal(() => decodeRequest(two)).message).toBe('IngestRequest holds more than one message');
-    expect(refusal(() => decodeRequest(new Uint8Array())).message).toBe('IngestRequest holds neither hello nor batch');
+    expect(refusal(() => decodeRequest(new Uint8Array())).message).toBe('IngestRequest holds no message');
   });
 
   test('refuses flows given twice', () => {

@@ -40,6 +40,8 @@ export interface Agent {
   readonly node: string;
   readonly epoch: string;
   readonly version: string;
+  /** Highest sequence number that it has made; 0 when none. */
+  readonly lastSequence: number;
 }
 
 /** Checks Hello. */
@@ -67,7 +69,11 @@ export function agentFromProto(hello: Hello): Agent {
       `hello.first_sequence ${hello.firstSequence} is above last_sequence ${hello.lastSequence}`,
     );
   }
-  return { node, epoch, version: hello.agentVersion.slice(0, AGENT_VERSION_LENGTH_MAX) };
+  if (hello.lastSequence >= COUNTER_END) {
+    throw new InvalidMessageError('sequence', `hello.last_sequence is ${hello.lastSequence}; at most 2^53 - 1`);
+  }
+  const version = hello.agentVersion.slice(0, AGENT_VERSION_LENGTH_MAX);
+  return { node, epoch, version, lastSequence: Number(hello.lastSequence) };
 }
 
 /** The batch's sequence number, checked; apart, so that errors in the rest can name it. */

@@ -16,6 +16,10 @@ export interface IngestCounters {
   superseded: number;
   /** Streams that broke off: the agent or the connection is gone, or a message was over the limit of grpc-js itself. */
   brokenOff: number;
+  /** Hellos whose clock was off by so much that somebody should look after it. */
+  largeClockOffsets: number;
+  /** Batches whose times were moved, because the agent's clock was off. */
+  movedBatches: number;
 }
 
 /** All zero. */
@@ -29,6 +33,8 @@ export function createIngestCounters(): IngestCounters {
     rejected: new Map(),
     superseded: 0,
     brokenOff: 0,
+    largeClockOffsets: 0,
+    movedBatches: 0,
   };
 }
 

@@ -1,9 +1,11 @@
 // A real server on loopback and raw streams that say what they like: statuses, counts, and that a bad stream harms no
 // other. The sink is the test's.
 import { fromBinary } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { type IngestResponse, IngestResponseSchema } from '@flowtoll/proto';
 import { Client, type ClientDuplexStream, credentials, type StatusObject, status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { EpochNote } from '../model/epoch-note.ts';
 import { FlowtollError } from '../model/errors.ts';
 import type { FlowBatch } from '../model/flow-batch.ts';
 import { createIngestServer, type IngestServer } from './ingest-server.ts';
@@ -12,11 +14,15 @@ import {
   batchBytes,
   batchInit,
   EPOCH,
+  goodbyeBytes,
   helloBytes,
   helloInit,
   OTHER_EPOCH,
   WINDOW_START_MS,
 } from './messages.testing.ts';
+
+const DAY_MS = 86_400_000;
+const WINDOW_END_MS = WINDOW_START_MS + 60_000;
 
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -24,6 +30,7 @@ const silent = { debug: () => undefined, info: () => undefined, warn: () => unde
 class Sink {
   readonly batches: FlowBatch[] = [];
   readonly committed = new Map<string, number>();
+  readonly notes: EpochNote[] = [];
   full = false;
   unavailable = false;
   readonly #waiting: (() => void)[] = [];
@@ -38,6 +45,9 @@ class Sink {
   };
   put = (batch: FlowBatch) => {
     this.batches.push(batch);
+  };
+  note = (note: EpochNote) => {
+    this.notes.push(note);
   };
   makeRoom(): void {
     this.full = false;
@@ -102,6 +112,14 @@ class Stream {
 }
 
 const batch = (sequence: number, epoch = EPOCH) => batchBytes(batchInit({ sequence: BigInt(sequence), epoch }));
+/** The first batch, so long after the window of the others. */
+const windowAt = (afterMs: number) =>
+  batchBytes(
+    batchInit({
+      windowStart: timestampFromMs(WINDOW_START_MS + afterMs),
+      windowEnd: timestampFromMs(WINDOW_END_MS + afterMs),
+    }),
+  );
 const badBatch = (sequence: number) => batchBytes(batchInit({ sequence: BigInt(sequence) }, { initiator: [0, 9] }));
 
 describe('ingest server', () => {
@@ -114,8 +132,8 @@ describe('ingest server', () => {
     sink = new Sink();
     clients = [];
     server = createIngestServer(
-      { host: '127.0.0.1', port: 0, messageBytesMax: 200_000 },
-      { sink, log: silent, now: () => WINDOW_START_MS },
+      { host: '127.0.0.1', port: 0, messageBytesMax: 200_000, batchAgeMaxMs: 30 * DAY_MS },
+      { sink, log: silent, now: () => WINDOW_END_MS },
     );
     port = await server.start();
   });
@@ -206,6 +224,64 @@ describe('ingest server', () => {
     await arrived(2);
   });
 
+  test('moves the windows of an agent whose clock is off, counts it, and says what is left to be remembered', async () => {
+    const ahead = timestampFromMs(WINDOW_END_MS + 90_000);
+    const stream = connect().send(helloBytes(helloInit({ sentAt: ahead, firstSequence: 1n, lastSequence: 3n })));
+    expect(await stream.next()).toBe('welcome 0');
+    stream.send(
+      batchBytes(
+        batchInit({
+          windowStart: timestampFromMs(WINDOW_START_MS + 90_000),
+          windowEnd: timestampFromMs(WINDOW_END_MS + 90_000),
+        }),
+      ),
+    );
+    await arrived(1);
+    expect(sink.batches[0]).toMatchObject({ windowStartUs: WINDOW_START_MS * 1000, windowEndUs: WINDOW_END_MS * 1000 });
+    expect(server.counters).toMatchObject({ largeClockOffsets: 1, movedBatches: 1 });
+    const announced = { kind: 'announced', epoch: EPOCH, node: 'node-a', sequence: 3 };
+    expect(sink.notes).toEqual([announced]);
+    server.acknowledge(EPOCH, 1);
+    expect(await stream.next()).toBe('acknowledgement 1');
+    stream.send(goodbyeBytes(1)).halfClose();
+    expect((await stream.ended).code).toBe(status.OK);
+    expect(sink.notes).toEqual([announced, { kind: 'ended', epoch: EPOCH, sequence: 1 }]);
+  });
+
+  test('a stream that breaks off says nothing of an end', async () => {
+    const stream = connect().send(helloBytes(), batch(1));
+    await arrived(1);
+    server.acknowledge(EPOCH, 1);
+    expect([await stream.next(), await stream.next()]).toEqual(['welcome 0', 'acknowledgement 1']);
+    stream.cancel();
+    await stream.ended;
+    while (server.streams.open > 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(sink.notes.map(({ kind }) => kind)).toEqual(['announced']);
+  });
+
+  test('knows who has something waiting', async () => {
+    const first = connect().send(helloBytes());
+    const second = connect().send(helloBytes(helloInit({ epoch: OTHER_EPOCH })));
+    expect([await first.next(), await second.next()]).toEqual(['welcome 0', 'welcome 0']);
+    expect(server.streams).toEqual({ open: 2, waiting: 0 });
+    first.send(batch(1), batch(2));
+    await arrived(2);
+    expect(server.streams).toEqual({ open: 2, waiting: 1 });
+    server.acknowledge(EPOCH, 1);
+    expect(server.streams).toEqual({ open: 2, waiting: 1 });
+    server.acknowledge(EPOCH, 2);
+    expect(server.streams).toEqual({ open: 2, waiting: 0 });
+    second.send(batch(1, OTHER_EPOCH));
+    await arrived(3);
+    second.cancel();
+    await second.ended;
+    while (server.streams.open > 1) await new Promise((resolve) => setImmediate(resolve));
+    expect(server.streams).toEqual({ open: 1, waiting: 0 });
+    expect([server.isKnown(EPOCH), server.isKnown(OTHER_EPOCH)]).toEqual([true, true]);
+    server.acknowledge(OTHER_EPOCH, 1);
+    expect(server.isKnown(OTHER_EPOCH)).toBe(false);
+  });
+
   test('passes a pause on', async () => {
     const stream = connect().send(helloBytes());
     expect(await stream.next()).toBe('welcome 0');
@@ -261,6 +337,27 @@ describe('ingest server', () => {
       text: 'a second hello',
     },
     {
+      name: 'goodbye before all is acknowledged',
+      send: [helloBytes(), batch(1), goodbyeBytes(1)],
+      code: status.INVALID_ARGUMENT,
+      reason: 'sequence',
+      text: 'goodbye.last_sequence is 1; acknowledged is 0',
+    },
+    {
+      name: 'goodbye of another epoch',
+      send: [helloBytes(), goodbyeBytes(0, OTHER_EPOCH)],
+      code: status.INVALID_ARGUMENT,
+      reason: 'epoch',
+      text: 'goodbye.epoch is not',
+    },
+    {
+      name: 'goodbye before hello',
+      send: [goodbyeBytes(0)],
+      code: status.INVALID_ARGUMENT,
+      reason: 'malformed',
+      text: 'goodbye before hello',
+    },
+    {
       name: 'another version',
       send: [helloBytes(helloInit({ protocolVersion: 7 }))],
       code: status.FAILED_PRECONDITION,
@@ -281,6 +378,22 @@ describe('ingest server', () => {
       reason: 'index',
       text: 'BATCH_INVALID: columns.initiator[1] is 9; there are 4 addresses',
       sequence: 2,
+    },
+    {
+      name: 'a batch from far ahead',
+      send: [helloBytes(), windowAt(2 * DAY_MS)],
+      code: status.INVALID_ARGUMENT,
+      reason: 'future',
+      text: 'set the clock of node node-a',
+      sequence: 1,
+    },
+    {
+      name: 'a batch that is older than the log remembers',
+      send: [helloBytes(), windowAt(-31 * DAY_MS)],
+      code: status.INVALID_ARGUMENT,
+      reason: 'too-old',
+      text: 'more than 30 days ago',
+      sequence: 1,
     },
     {
       name: 'a message over our limit',

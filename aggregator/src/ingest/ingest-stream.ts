@@ -1,7 +1,7 @@
 // One agent's stream: Hello, Welcome, batches, acknowledgements (proto/flowtoll/v1/ingest_service.proto). Reads the next
 // message only when there is room for its batch, so that a slow store slows the agents down instead of filling memory.
 import { create } from '@bufbuild/protobuf';
-import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
 import {
   AcknowledgementSchema,
   type IngestResponse,
@@ -10,8 +10,10 @@ import {
   WelcomeSchema,
 } from '@flowtoll/proto';
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import type { EpochNote } from '../model/epoch-note.ts';
 import { FlowtollError } from '../model/errors.ts';
 import type { FlowBatch } from '../model/flow-batch.ts';
+import { clockOffsetMs, correctBatch, OFFSET_LARGE_MS } from './agent-clock.ts';
 import { type DecodedRequest, decodeRequest } from './decode-request.ts';
 import type { EpochRegistry, EpochStream } from './epoch-registry.ts';
 import { type Agent, agentFromProto, batchFromProto, PROTOCOL_VERSION, sequenceFromProto } from './from-proto.ts';
@@ -26,6 +28,8 @@ export interface BatchSink {
   admit(take: () => void): void;
   /** Takes the batch. Called inside `admit` only. */
   put(batch: FlowBatch): void;
+  /** Takes what should be remembered of an epoch. */
+  note?(note: EpochNote): void;
 }
 
 /** The part of pino that is used here. */
@@ -48,10 +52,17 @@ export interface StreamContext {
   readonly windowBytes: number;
   /** Largest message that is taken, in bytes. */
   readonly messageBytesMax: number;
+  /** Age of a batch from which on nobody knows whether it is in the table, in ms. */
+  readonly batchAgeMaxMs: number;
+  /** Hears how far an agent's clock is ahead of ours, in ms, at each Hello. */
+  readonly onClockOffset: (offsetMs: number) => void;
 }
 
-/** The call: requests stay bytes, since reading them is ours. */
-export type IngestCall = ServerDuplexStream<Buffer, IngestResponse>;
+/** The call, as far as it is used here: requests stay bytes, since reading them is ours. */
+export type IngestCall = Pick<
+  ServerDuplexStream<Buffer, IngestResponse>,
+  'on' | 'emit' | 'write' | 'end' | 'pause' | 'resume' | 'getPeer'
+>;
 
 /** Serves one stream until it ends. */
 export class IngestStream implements EpochStream {
@@ -63,6 +74,8 @@ export class IngestStream implements EpochStream {
   /** The agent sends no more, but waits for acknowledgements. */
   #halfClosed = false;
   #batches = 0;
+  /** How far the agent's clock was ahead of ours at Hello, in ms. */
+  #clockOffsetMs = 0;
 
   constructor(call: IngestCall, context: StreamContext) {
     this.#call = call;
@@ -109,20 +122,26 @@ export class IngestStream implements EpochStream {
   #receive(bytes: Buffer): void {
     if (this.#ended) return;
     this.#call.pause();
+    const receivedMs = this.#context.now();
     // What is under way in `admit` holds one message a stream; the connection's flow control holds the rest back.
     this.#context.sink.admit(() => {
-      if (!this.#ended) this.#handle(bytes);
+      if (!this.#ended) this.#handle(bytes, receivedMs);
     });
   }
 
-  #handle(bytes: Buffer): void {
+  #handle(bytes: Buffer, receivedMs: number): void {
     let sequence: number | undefined;
     try {
       this.#checkSize(bytes);
       const request = decodeRequest(bytes);
       if (request.kind === 'hello') {
-        this.#hello(request);
+        this.#hello(request, receivedMs);
         return; // reading goes on after Welcome
+      }
+      if (request.kind === 'goodbye') {
+        this.#goodbye(request);
+        this.#call.resume();
+        return;
       }
       sequence = sequenceFromProto(request.batch);
       this.#batch(request, sequence, bytes.length);
@@ -139,11 +158,18 @@ export class IngestStream implements EpochStream {
     throw new InvalidMessageError('too-large', `message of ${bytes.length} bytes; at most ${messageBytesMax}`);
   }
 
-  #hello({ hello }: Extract<DecodedRequest, { kind: 'hello' }>): void {
+  #hello({ hello }: Extract<DecodedRequest, { kind: 'hello' }>, receivedMs: number): void {
     if (this.#agent !== undefined) throw new InvalidMessageError('malformed', 'a second hello on one stream');
     const agent = agentFromProto(hello);
     this.#agent = agent;
-    const receivedAt = timestampFromMs(this.#context.now());
+    const receivedAt = timestampFromMs(receivedMs);
+    this.#measureClock(agent, hello.sentAt && timestampMs(hello.sentAt), receivedMs);
+    this.#context.sink.note?.({
+      kind: 'announced',
+      epoch: agent.epoch,
+      node: agent.node,
+      sequence: agent.lastSequence,
+    });
     this.#context.sink.committedSequence(agent.epoch).then(
       (committedInTable) => {
         if (this.#ended) return;
@@ -162,33 +188,68 @@ export class IngestStream implements EpochStream {
     );
   }
 
+  /** Closing its side is no Goodbye: that is what a connection looks like that breaks, too. */
+  #goodbye({ goodbye }: Extract<DecodedRequest, { kind: 'goodbye' }>): void {
+    const { epochs, sink } = this.#context;
+    if (this.#agent === undefined) throw new InvalidMessageError('malformed', 'goodbye before hello');
+    const { epoch } = this.#agent;
+    if (goodbye.epoch !== epoch) {
+      throw new InvalidMessageError('epoch', `goodbye.epoch is not ${epoch}, which hello named`);
+    }
+    const sequence = epochs.committedSequence(epoch);
+    if (goodbye.lastSequence !== BigInt(sequence)) {
+      throw new InvalidMessageError(
+        'sequence',
+        `goodbye.last_sequence is ${goodbye.lastSequence}; acknowledged is ${sequence}`,
+      );
+    }
+    sink.note?.({ kind: 'ended', epoch, sequence });
+  }
+
+  #measureClock({ node, epoch }: Agent, sentMs: number | undefined, receivedMs: number): void {
+    this.#clockOffsetMs = clockOffsetMs(sentMs, receivedMs);
+    this.#context.onClockOffset(this.#clockOffsetMs);
+    if (Math.abs(this.#clockOffsetMs) < OFFSET_LARGE_MS) return;
+    this.#context.counters.largeClockOffsets++;
+    const fields = { node, epoch, offsetMs: this.#clockOffsetMs };
+    this.#context.log.warn(fields, 'the clock of a node is far from ours; its windows are moved');
+  }
+
   #batch(request: Extract<DecodedRequest, { kind: 'batch' }>, sequence: number, wireBytes: number): void {
-    const { epochs, counters, sink } = this.#context;
+    const { epochs, counters } = this.#context;
     if (this.#agent === undefined) throw new InvalidMessageError('malformed', 'a batch before hello');
     // Validated first, whatever its number: a bad batch is an agent's fault that should show.
-    const batch = batchFromProto(request.batch, request.columns, this.#agent);
-    switch (epochs.arrival(batch.epoch, sequence)) {
+    const given = batchFromProto(request.batch, request.columns, this.#agent);
+    switch (epochs.arrival(given.epoch, sequence)) {
       case 'gap':
         throw new InvalidMessageError(
           'gap',
-          `batch.sequence is ${sequence}, which does not follow what this aggregator holds of ${batch.epoch}; say Hello again`,
+          `batch.sequence is ${sequence}, which does not follow what this aggregator holds of ${given.epoch}; say Hello again`,
         );
       case 'committed':
         counters.duplicates++;
-        this.committed(epochs.committedSequence(batch.epoch));
+        this.committed(epochs.committedSequence(given.epoch));
         return;
       case 'pending':
         counters.duplicates++;
         return;
       case 'next':
-        epochs.took(batch.epoch, sequence);
-        sink.put(batch);
-        counters.batches++;
-        counters.flows += batch.count;
-        counters.wireBytes += wireBytes;
-        this.#batches++;
-        this.#context.log.debug({ node: batch.node, sequence, flows: batch.count, wireBytes }, 'batch taken');
+        this.#take(given, wireBytes);
     }
+  }
+
+  #take(given: FlowBatch, wireBytes: number): void {
+    const { epochs, counters, sink, batchAgeMaxMs, now, log } = this.#context;
+    const { batch, movedMs } = correctBatch(given, this.#clockOffsetMs, now(), batchAgeMaxMs);
+    const { node, epoch, sequence, count } = batch;
+    epochs.took(epoch, sequence);
+    sink.put(batch);
+    counters.batches++;
+    if (movedMs !== 0) counters.movedBatches++;
+    counters.flows += count;
+    counters.wireBytes += wireBytes;
+    this.#batches++;
+    log.debug({ node, sequence, flows: count, wireBytes }, 'batch taken');
   }
 
   #fail(error: unknown, sequence: number | undefined): void {

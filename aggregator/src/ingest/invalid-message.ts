@@ -12,6 +12,8 @@ export type RejectReason =
   | 'sequence' // not a sequence number
   | 'gap' // a sequence number that does not follow
   | 'window' // not a window of time
+  | 'future' // a window that lies ahead by more than clocks explain
+  | 'too-old' // a window from before what the log remembers
   | 'flow-count' // too many flows, or none where there should be some
   | 'zstd' // not one frame that states its size, or too large
   | 'columns' // columns that do not fit one another

@@ -2,7 +2,7 @@
 import { zstdCompressSync } from 'node:zlib';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { BatchSchema, FlowColumnsSchema, HelloSchema, IngestRequestSchema } from '@flowtoll/proto';
+import { BatchSchema, FlowColumnsSchema, GoodbyeSchema, HelloSchema, IngestRequestSchema } from '@flowtoll/proto';
 
 export const EPOCH = '11111111-2222-3333-4444-555555555555.66666666-7777-8888-9999-aaaaaaaaaaaa';
 export const OTHER_EPOCH = 'bbbbbbbb-2222-3333-4444-555555555555.66666666-7777-8888-9999-aaaaaaaaaaaa';
@@ -67,6 +67,10 @@ export function batchBytes(batch: BatchInit): Uint8Array {
 
 export function helloBytes(hello: HelloInit = helloInit()): Uint8Array {
   return request({ case: 'hello', value: create(HelloSchema, hello) });
+}
+
+export function goodbyeBytes(lastSequence: number, epoch = EPOCH): Uint8Array {
+  return request({ case: 'goodbye', value: create(GoodbyeSchema, { epoch, lastSequence: BigInt(lastSequence) }) });
 }
 
 function request(message: MessageInitShape<typeof IngestRequestSchema>['message'] & object): Uint8Array {

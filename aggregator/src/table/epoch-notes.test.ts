@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { EpochNote } from '../model/epoch-note.ts';
 import type { TxnAction } from './delta-actions.ts';
-import { type EpochNote, findVanished, newNotes } from './epoch-notes.ts';
+import { findVanished, newNotes } from './epoch-notes.ts';
 
 const HOUR_MS = 3_600_000;
 const NOW_MS = 1_800_000_000_000;

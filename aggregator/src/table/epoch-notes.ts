@@ -1,14 +1,8 @@
 // What the log knows of an epoch besides the batches that are in: transactions of their own, so that they are written with
 // any commit, survive checkpoints, and are forgotten with the rest. From them any replica can tell which node has vanished.
 // Pure: reads a map of transactions, knows neither store nor time.
+import type { EpochNote } from '../model/epoch-note.ts';
 import type { TxnAction } from './delta-actions.ts';
-
-/** Something to be remembered of an epoch. */
-export type EpochNote =
-  /** Its agent said Hello: who it is, and the highest sequence number it had made by then. */
-  | { readonly kind: 'announced'; readonly epoch: string; readonly node: string; readonly sequence: number }
-  /** Its agent said that nothing follows `sequence`, and that all of it is acknowledged. */
-  | { readonly kind: 'ended'; readonly epoch: string; readonly sequence: number };
 
 /** An epoch that ended without a word. */
 export interface VanishedEpoch {

@@ -1,25 +1,19 @@
 // The table `flows` of one cluster, for writers: batches in, one atomic commit out, each batch once (ARCHITECTURE.md, "Exactly
 // once"). Any number of writers may share a table; the conditional write of the log entry decides. Knows batches only by name.
 import { randomUUID } from 'node:crypto';
+import type { EpochNote } from '../model/epoch-note.ts';
 import { FlowtollError } from '../model/errors.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { PARTITION_COLUMN } from './columns.ts';
 import { type CommitPlan, type PendingBatch, planCommit, type RefusedBatch } from './commit-plan.ts';
 import { type DataFiles, openParquetFiles, type StagedFiles } from './data-files.ts';
 import { DeltaLog, PROTOCOL } from './delta-log.ts';
-import {
-  type EpochNote,
-  findVanished,
-  newNotes,
-  type VanishedEpoch,
-  type VanishedRule,
-  vanishedAppId,
-} from './epoch-notes.ts';
+import { findVanished, newNotes, type VanishedEpoch, type VanishedRule, vanishedAppId } from './epoch-notes.ts';
 import type { RowBuffer } from './row-buffer.ts';
 import { checkSchema, deltaSchemaString } from './schema.ts';
 
 export type { PendingBatch, RefusedBatch } from './commit-plan.ts';
-export type { EpochNote, VanishedEpoch } from './epoch-notes.ts';
+export type { VanishedEpoch } from './epoch-notes.ts';
 
 /** Races that one commit may lose. Each loss means that somebody else committed, so this many are a fault. */
 const MAX_ATTEMPTS = 100;

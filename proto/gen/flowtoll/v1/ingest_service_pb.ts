@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file flowtoll/v1/ingest_service.proto.
  */
 export const file_flowtoll_v1_ingest_service: GenFile = /*@__PURE__*/
-  fileDesc("CiBmbG93dG9sbC92MS9pbmdlc3Rfc2VydmljZS5wcm90bxILZmxvd3RvbGwudjEiZAoNSW5nZXN0UmVxdWVzdBIjCgVoZWxsbxgBIAEoCzISLmZsb3d0b2xsLnYxLkhlbGxvSAASIwoFYmF0Y2gYAiABKAsyEi5mbG93dG9sbC52MS5CYXRjaEgAQgkKB21lc3NhZ2UiqAEKDkluZ2VzdFJlc3BvbnNlEicKB3dlbGNvbWUYASABKAsyFC5mbG93dG9sbC52MS5XZWxjb21lSAASNwoPYWNrbm93bGVkZ2VtZW50GAIgASgLMhwuZmxvd3RvbGwudjEuQWNrbm93bGVkZ2VtZW50SAASKQoIdGhyb3R0bGUYAyABKAsyFS5mbG93dG9sbC52MS5UaHJvdHRsZUgAQgkKB21lc3NhZ2UisQEKBUhlbGxvEhgKEHByb3RvY29sX3ZlcnNpb24YASABKA0SFQoNYWdlbnRfdmVyc2lvbhgCIAEoCRIMCgRub2RlGAMgASgJEg0KBWVwb2NoGAQgASgJEhYKDmZpcnN0X3NlcXVlbmNlGAUgASgEEhUKDWxhc3Rfc2VxdWVuY2UYBiABKAQSKwoHc2VudF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiiwEKB1dlbGNvbWUSGAoQcHJvdG9jb2xfdmVyc2lvbhgBIAEoDRIfChdsYXN0X2NvbW1pdHRlZF9zZXF1ZW5jZRgCIAEoBBIvCgtyZWNlaXZlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMd2luZG93X2J5dGVzGAQgASgEIjIKD0Fja25vd2xlZGdlbWVudBINCgVlcG9jaBgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoBCIcCghUaHJvdHRsZRIQCghwYXVzZV9tcxgBIAEoDTJWCg1Jbmdlc3RTZXJ2aWNlEkUKBkluZ2VzdBIaLmZsb3d0b2xsLnYxLkluZ2VzdFJlcXVlc3QaGy5mbG93dG9sbC52MS5Jbmdlc3RSZXNwb25zZSgBMAFiBnByb3RvMw", [file_flowtoll_v1_flow, file_google_protobuf_timestamp]);
+  fileDesc("CiBmbG93dG9sbC92MS9pbmdlc3Rfc2VydmljZS5wcm90bxILZmxvd3RvbGwudjEijQEKDUluZ2VzdFJlcXVlc3QSIwoFaGVsbG8YASABKAsyEi5mbG93dG9sbC52MS5IZWxsb0gAEiMKBWJhdGNoGAIgASgLMhIuZmxvd3RvbGwudjEuQmF0Y2hIABInCgdnb29kYnllGAMgASgLMhQuZmxvd3RvbGwudjEuR29vZGJ5ZUgAQgkKB21lc3NhZ2UiqAEKDkluZ2VzdFJlc3BvbnNlEicKB3dlbGNvbWUYASABKAsyFC5mbG93dG9sbC52MS5XZWxjb21lSAASNwoPYWNrbm93bGVkZ2VtZW50GAIgASgLMhwuZmxvd3RvbGwudjEuQWNrbm93bGVkZ2VtZW50SAASKQoIdGhyb3R0bGUYAyABKAsyFS5mbG93dG9sbC52MS5UaHJvdHRsZUgAQgkKB21lc3NhZ2UisQEKBUhlbGxvEhgKEHByb3RvY29sX3ZlcnNpb24YASABKA0SFQoNYWdlbnRfdmVyc2lvbhgCIAEoCRIMCgRub2RlGAMgASgJEg0KBWVwb2NoGAQgASgJEhYKDmZpcnN0X3NlcXVlbmNlGAUgASgEEhUKDWxhc3Rfc2VxdWVuY2UYBiABKAQSKwoHc2VudF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiLwoHR29vZGJ5ZRINCgVlcG9jaBgBIAEoCRIVCg1sYXN0X3NlcXVlbmNlGAIgASgEIosBCgdXZWxjb21lEhgKEHByb3RvY29sX3ZlcnNpb24YASABKA0SHwoXbGFzdF9jb21taXR0ZWRfc2VxdWVuY2UYAiABKAQSLwoLcmVjZWl2ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDHdpbmRvd19ieXRlcxgEIAEoBCIyCg9BY2tub3dsZWRnZW1lbnQSDQoFZXBvY2gYASABKAkSEAoIc2VxdWVuY2UYAiABKAQiHAoIVGhyb3R0bGUSEAoIcGF1c2VfbXMYASABKA0yVgoNSW5nZXN0U2VydmljZRJFCgZJbmdlc3QSGi5mbG93dG9sbC52MS5Jbmdlc3RSZXF1ZXN0GhsuZmxvd3RvbGwudjEuSW5nZXN0UmVzcG9uc2UoATABYgZwcm90bzM", [file_flowtoll_v1_flow, file_google_protobuf_timestamp]);
 
 /**
  * From the agent.
@@ -45,6 +45,14 @@ export type IngestRequest = Message<"flowtoll.v1.IngestRequest"> & {
      */
     value: Batch;
     case: "batch";
+  } | {
+    /**
+     * Last, where there is time for it.
+     *
+     * @generated from field: flowtoll.v1.Goodbye goodbye = 3;
+     */
+    value: Goodbye;
+    case: "goodbye";
   } | { case: undefined; value?: undefined };
 };
 
@@ -164,6 +172,35 @@ export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
   messageDesc(file_flowtoll_v1_ingest_service, 2);
 
 /**
+ * The agent ends as it should: it was told to stop, made its last batch, and all of it is acknowledged. Who never says this
+ * and never comes back has vanished, and the table says so.
+ *
+ * @generated from message flowtoll.v1.Goodbye
+ */
+export type Goodbye = Message<"flowtoll.v1.Goodbye"> & {
+  /**
+   * As in Hello.
+   *
+   * @generated from field: string epoch = 1;
+   */
+  epoch: string;
+
+  /**
+   * Sequence number of the last batch that the agent made; acknowledged.
+   *
+   * @generated from field: uint64 last_sequence = 2;
+   */
+  lastSequence: bigint;
+};
+
+/**
+ * Describes the message flowtoll.v1.Goodbye.
+ * Use `create(GoodbyeSchema)` to create a new message.
+ */
+export const GoodbyeSchema: GenMessage<Goodbye> = /*@__PURE__*/
+  messageDesc(file_flowtoll_v1_ingest_service, 3);
+
+/**
  * What the aggregator expects.
  *
  * @generated from message flowtoll.v1.Welcome
@@ -204,7 +241,7 @@ export type Welcome = Message<"flowtoll.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_flowtoll_v1_ingest_service, 3);
+  messageDesc(file_flowtoll_v1_ingest_service, 4);
 
 /**
  * A promise: every batch of the epoch up to and including `sequence` is in the table, each once, in a commit that no
@@ -233,7 +270,7 @@ export type Acknowledgement = Message<"flowtoll.v1.Acknowledgement"> & {
  * Use `create(AcknowledgementSchema)` to create a new message.
  */
 export const AcknowledgementSchema: GenMessage<Acknowledgement> = /*@__PURE__*/
-  messageDesc(file_flowtoll_v1_ingest_service, 4);
+  messageDesc(file_flowtoll_v1_ingest_service, 5);
 
 /**
  * Asks the agent to send no batch for a while. What was sent already stays valid.
@@ -254,7 +291,7 @@ export type Throttle = Message<"flowtoll.v1.Throttle"> & {
  * Use `create(ThrottleSchema)` to create a new message.
  */
 export const ThrottleSchema: GenMessage<Throttle> = /*@__PURE__*/
-  messageDesc(file_flowtoll_v1_ingest_service, 5);
+  messageDesc(file_flowtoll_v1_ingest_service, 6);
 
 /**
  * Takes the batches of agents. Any replica of the aggregator serves any agent.
@@ -265,7 +302,8 @@ export const IngestService: GenService<{
   /**
    * One stream per agent. The agent says Hello, waits for Welcome, then sends the batches of its epoch in the order of
    * their sequence numbers, starting after `Welcome.last_committed_sequence`, without waiting for each acknowledgement.
-   * The aggregator acknowledges what it has committed, and may throttle.
+   * The aggregator acknowledges what it has committed, and may throttle. An agent that ends, and has everything
+   * acknowledged, says Goodbye and closes its side.
    *
    * Errors end the stream: INVALID_ARGUMENT for a message that breaks this contract (the batch is not stored; sending it
    * again is no use; the trailer "flowtoll-rejected-sequence" says which one it was, so that the agent can send one with

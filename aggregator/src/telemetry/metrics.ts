@@ -1,0 +1,253 @@
+// Every metric of the aggregator: the one list that /metrics and docs/metrics.md are made of.
+import { type Histogram, type Metric, PROCESS_METRICS } from '@flowtoll/proto/telemetry';
+import type { Pipeline } from '../pipeline.ts';
+
+/** What the metrics are read from. */
+export interface AggregatorMetricsSource {
+  readonly pipeline: Pick<Pipeline, 'counters' | 'held' | 'failingSinceMs' | 'ingest'>;
+  readonly table: { readonly version: number };
+  readonly histograms: AggregatorHistograms;
+  /** Milliseconds since the Unix epoch. */
+  readonly nowMs: number;
+  readonly version: string;
+}
+
+/** What has to be observed as it happens. In seconds. */
+export interface AggregatorHistograms {
+  readonly commitDuration: Histogram;
+  readonly acknowledgementLag: Histogram;
+  /** Absolute. */
+  readonly clockOffset: Histogram;
+}
+
+type AggregatorMetric = Metric<AggregatorMetricsSource>;
+
+const ingest: readonly AggregatorMetric[] = [
+  {
+    name: 'flowtoll_streams',
+    type: 'gauge',
+    unit: 'streams',
+    help: 'Agents that are connected now.',
+    read: ({ pipeline }) => pipeline.ingest.streams.open,
+  },
+  {
+    name: 'flowtoll_streams_waiting',
+    type: 'gauge',
+    unit: 'streams',
+    help: 'Agents that are connected and have batches waiting for a commit.',
+    read: ({ pipeline }) => pipeline.ingest.streams.waiting,
+  },
+  {
+    name: 'flowtoll_streams_opened_total',
+    type: 'counter',
+    unit: 'streams',
+    help: 'Streams that agents opened.',
+    read: ({ pipeline }) => pipeline.ingest.counters.streamsOpened,
+  },
+  {
+    name: 'flowtoll_streams_superseded_total',
+    type: 'counter',
+    unit: 'streams',
+    help: 'Streams that ended because the agent had come back on another one.',
+    read: ({ pipeline }) => pipeline.ingest.counters.superseded,
+  },
+  {
+    name: 'flowtoll_streams_broken_total',
+    type: 'counter',
+    unit: 'streams',
+    help: 'Streams that broke off: agent or connection gone, or a message too large for gRPC itself.',
+    read: ({ pipeline }) => pipeline.ingest.counters.brokenOff,
+  },
+  {
+    name: 'flowtoll_batches_taken_total',
+    type: 'counter',
+    unit: 'batches',
+    help: 'Batches that were valid and new here.',
+    read: ({ pipeline }) => pipeline.ingest.counters.batches,
+  },
+  {
+    name: 'flowtoll_flows_taken_total',
+    type: 'counter',
+    unit: 'flows',
+    help: 'Flows in these batches.',
+    read: ({ pipeline }) => pipeline.ingest.counters.flows,
+  },
+  {
+    name: 'flowtoll_batches_received_bytes_total',
+    type: 'counter',
+    unit: 'bytes',
+    help: 'These batches as they were sent, compressed.',
+    read: ({ pipeline }) => pipeline.ingest.counters.wireBytes,
+  },
+  {
+    name: 'flowtoll_batches_repeated_total',
+    type: 'counter',
+    unit: 'batches',
+    help: 'Batches that came again while their first copy waited here or was in the table.',
+    read: ({ pipeline }) => pipeline.ingest.counters.duplicates,
+  },
+  {
+    name: 'flowtoll_messages_rejected_total',
+    type: 'counter',
+    unit: 'messages',
+    help: 'Messages that were not taken. Agents send the flows of such a batch again as a loss.',
+    label: 'reason',
+    read: ({ pipeline }) => pipeline.ingest.counters.rejected,
+  },
+  {
+    name: 'flowtoll_agent_clock_offset_seconds',
+    type: 'histogram',
+    unit: 'seconds',
+    help: 'How far the clocks of agents were from ours at their Hello, either way; includes the time to connect.',
+    read: ({ histograms }) => histograms.clockOffset,
+  },
+  {
+    name: 'flowtoll_agent_clock_offsets_large_total',
+    type: 'counter',
+    unit: 'streams',
+    help: 'Hellos of agents whose clocks are off by 10 s or more.',
+    read: ({ pipeline }) => pipeline.ingest.counters.largeClockOffsets,
+  },
+  {
+    name: 'flowtoll_batches_moved_total',
+    type: 'counter',
+    unit: 'batches',
+    help: 'Batches whose times were moved by 2 s or more, because the clock of their agent was off.',
+    read: ({ pipeline }) => pipeline.ingest.counters.movedBatches,
+  },
+];
+
+const commits: readonly AggregatorMetric[] = [
+  {
+    name: 'flowtoll_held_batches',
+    type: 'gauge',
+    unit: 'batches',
+    help: 'Batches in memory that wait for their commit, or for its end.',
+    read: ({ pipeline }) => pipeline.held.batches,
+  },
+  {
+    name: 'flowtoll_held_bytes',
+    type: 'gauge',
+    unit: 'bytes',
+    help: 'What these batches take in memory. At --held-bytes agents have to wait.',
+    read: ({ pipeline }) => pipeline.held.bytes,
+  },
+  {
+    name: 'flowtoll_streams_held_back',
+    type: 'gauge',
+    unit: 'streams',
+    help: 'Messages of agents that wait for room, one a stream.',
+    read: ({ pipeline }) => pipeline.held.heldBack,
+  },
+  {
+    name: 'flowtoll_commits_total',
+    type: 'counter',
+    unit: 'commits',
+    help: 'Commits that succeeded.',
+    read: ({ pipeline }) => pipeline.counters.commits,
+  },
+  {
+    name: 'flowtoll_commits_failed_total',
+    type: 'counter',
+    unit: 'commits',
+    help: 'Commits that failed. Their batches are kept and tried again.',
+    read: ({ pipeline }) => pipeline.counters.failedCommits,
+  },
+  {
+    name: 'flowtoll_commits_failing_seconds',
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'For how long every commit has failed; 0 when the last one succeeded.',
+    read: ({ pipeline, nowMs }) => secondsSince(pipeline.failingSinceMs, nowMs),
+  },
+  {
+    name: 'flowtoll_commit_duration_seconds',
+    type: 'histogram',
+    unit: 'seconds',
+    help: 'From the first row of a commit to its entry in the log, failed ones too.',
+    read: ({ histograms }) => histograms.commitDuration,
+  },
+  {
+    name: 'flowtoll_acknowledgement_lag_seconds',
+    type: 'histogram',
+    unit: 'seconds',
+    help: 'From the end of a batch’s window to its acknowledgement.',
+    read: ({ histograms }) => histograms.acknowledgementLag,
+  },
+  {
+    name: 'flowtoll_table_version',
+    type: 'gauge',
+    unit: 'version',
+    help: 'Version of the table that this process read or wrote last.',
+    read: ({ table }) => table.version,
+  },
+  {
+    name: 'flowtoll_batches_duplicate_total',
+    type: 'counter',
+    unit: 'batches',
+    help: 'Batches that were in the table already when their commit came: another replica had them, too.',
+    read: ({ pipeline }) => pipeline.counters.duplicates,
+  },
+  {
+    name: 'flowtoll_batches_refused_total',
+    type: 'counter',
+    unit: 'batches',
+    help: 'Batches that follow one which the table does not hold. Agents send them again.',
+    read: ({ pipeline }) => pipeline.counters.refused,
+  },
+  {
+    name: 'flowtoll_batches_lost_total',
+    type: 'counter',
+    unit: 'batches',
+    help: 'Batches of which no rows could be made: a defect. Their bytes are in the table as a loss.',
+    read: ({ pipeline }) => pipeline.counters.lostBatches,
+  },
+  {
+    name: 'flowtoll_epochs_vanished_total',
+    type: 'counter',
+    unit: 'epochs',
+    help: 'Nodes that this process gave up after --vanished-after; each is a loss of unknown bytes in the table.',
+    read: ({ pipeline }) => pipeline.counters.vanishedEpochs,
+  },
+];
+
+const rows: readonly AggregatorMetric[] = [
+  {
+    name: 'flowtoll_rows_total',
+    type: 'counter',
+    unit: 'rows',
+    help: 'Rows that this process committed. Class unknown: nobody could tell where the two sides are.',
+    label: 'traffic_class',
+    read: ({ pipeline }) => pipeline.counters.rowsByClass,
+  },
+  {
+    name: 'flowtoll_rows_unpriced_total',
+    type: 'counter',
+    unit: 'rows',
+    help: 'Rows with bytes and without a price.',
+    label: 'traffic_class',
+    read: ({ pipeline }) => pipeline.counters.unpricedRowsByClass,
+  },
+  {
+    name: 'flowtoll_price_overflows_total',
+    type: 'counter',
+    unit: 'rows',
+    help: 'Rows whose cost does not fit its column; they have bytes and no cost.',
+    read: ({ pipeline }) => pipeline.counters.priceOverflows,
+  },
+  {
+    name: 'flowtoll_build_info',
+    type: 'gauge',
+    unit: '1',
+    help: 'The version that runs.',
+    label: 'version',
+    read: ({ version }) => ({ [version]: 1 }),
+  },
+];
+
+/** In the order of the page. */
+export const AGGREGATOR_METRICS: readonly AggregatorMetric[] = [...ingest, ...commits, ...rows, ...PROCESS_METRICS];
+
+function secondsSince(sinceMs: number | undefined, nowMs: number): number {
+  return sinceMs === undefined ? 0 : Math.max(0, nowMs - sinceMs) / 1000;
+}

@@ -1,0 +1,62 @@
+// How the aggregator is watched: its metrics and its health over HTTP. Reads; decides nothing.
+import {
+  createTelemetryServer,
+  Histogram,
+  metricsText,
+  type TelemetryConfig,
+  type TelemetryServer,
+} from '@flowtoll/proto/telemetry';
+import type { Pipeline, PipelineObserver } from '../pipeline.ts';
+import { AGGREGATOR_METRICS, type AggregatorHistograms } from './metrics.ts';
+
+/** For how long commits may fail before this replica is not ready, in ms. Agents keep what they have meanwhile. */
+export const NOT_READY_AFTER_MS = 60_000;
+
+const SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const LAG_SECONDS = [1, 2.5, 5, 10, 15, 30, 45, 60, 90, 120, 300, 900, 3600, 21_600, 86_400];
+const OFFSET_SECONDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 60, 3600];
+
+/** Observes what a pipeline does. */
+export interface AggregatorObserver extends PipelineObserver {
+  readonly histograms: AggregatorHistograms;
+}
+
+export function createObserver(): AggregatorObserver {
+  const histograms = {
+    commitDuration: new Histogram(SECONDS),
+    acknowledgementLag: new Histogram(LAG_SECONDS),
+    clockOffset: new Histogram(OFFSET_SECONDS),
+  };
+  return {
+    histograms,
+    onCommit: (durationMs) => histograms.commitDuration.observe(durationMs / 1000),
+    onAcknowledged: (afterWindowMs) => histograms.acknowledgementLag.observe(Math.max(0, afterWindowMs) / 1000),
+    onClockOffset: (offsetMs) => histograms.clockOffset.observe(Math.abs(offsetMs) / 1000),
+  };
+}
+
+export interface AggregatorTelemetryParts {
+  readonly pipeline: Pipeline;
+  readonly table: { readonly version: number };
+  readonly observer: AggregatorObserver;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
+  /** Version of the software. */
+  readonly version: string;
+}
+
+/** Makes the server; nothing happens before start(). The table is open by then, so that is half of being ready. */
+export function createAggregatorTelemetry(config: TelemetryConfig, parts: AggregatorTelemetryParts): TelemetryServer {
+  const { pipeline, table, observer, now, version } = parts;
+  return createTelemetryServer(config, {
+    metrics: () =>
+      metricsText(AGGREGATOR_METRICS, { pipeline, table, histograms: observer.histograms, nowMs: now(), version }),
+    // Whoever answers is alive: commits and streams run on the same thread.
+    deadBecause: () => undefined,
+    notReadyBecause() {
+      const { failingSinceMs } = pipeline;
+      if (failingSinceMs === undefined || now() - failingSinceMs < NOT_READY_AFTER_MS) return undefined;
+      return `every commit has failed since ${new Date(failingSinceMs).toISOString()}; see the log`;
+    },
+  });
+}

@@ -1,0 +1,4 @@
+// What agent and aggregator say of themselves to monitoring: apart from the rest, because it is no part of the wire.
+export { Histogram } from './histogram.ts';
+export { type Metric, metricsTable, metricsText, PROCESS_METRICS } from './metric.ts';
+export { createTelemetryServer, type TelemetryConfig, type TelemetryServer } from './telemetry-server.ts';

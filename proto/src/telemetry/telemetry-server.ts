@@ -1,0 +1,89 @@
+// The HTTP server that monitoring asks: /metrics, /livez, /readyz. Answers GET and HEAD, and nothing else; has no secrets,
+// and changes nothing.
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { METRICS_CONTENT_TYPE } from './metric.ts';
+
+export interface TelemetryConfig {
+  /** Host to listen on: a name, an IPv4 address, or an IPv6 address without brackets. */
+  readonly host: string;
+  /** Port to listen on; 0 lets the system choose. */
+  readonly port: number;
+}
+
+/** What is answered. */
+export interface TelemetrySource {
+  /** Metrics in the Prometheus text format. */
+  metrics(): string;
+  /** Why the process should be started anew; undefined while it should not. */
+  deadBecause(): string | undefined;
+  /** Why the process cannot do its work now; undefined while it can. */
+  notReadyBecause(): string | undefined;
+}
+
+export interface TelemetryServer {
+  /** Listens; resolves to the real port. Rejects as node:net does. */
+  start(): Promise<number>;
+  /** Closes; answers that are under way are cut. */
+  stop(): Promise<void>;
+}
+
+/** A prober that says nothing must not hold a socket for ever. */
+const REQUEST_TIMEOUT_MS = 10_000;
+
+/** Makes the server; nothing happens before start(). */
+export function createTelemetryServer({ host, port }: TelemetryConfig, source: TelemetrySource): TelemetryServer {
+  const server = createServer(
+    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
+    (request, response) => answer(request, response, source),
+  );
+  // Monitoring alone does not keep a process alive.
+  server.unref();
+  return {
+    start: () =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port, host, () => {
+          const address = server.address();
+          resolve(typeof address === 'object' && address !== null ? address.port : port);
+        });
+      }),
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, source: TelemetrySource): void {
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('Allow', 'GET, HEAD');
+    send(response, 405, 'only GET and HEAD\n');
+    return;
+  }
+  switch (request.url?.split('?')[0]) {
+    case '/metrics':
+      response.setHeader('Content-Type', METRICS_CONTENT_TYPE);
+      send(response, 200, source.metrics());
+      return;
+    case '/livez':
+      health(response, source.deadBecause());
+      return;
+    case '/readyz':
+      health(response, source.notReadyBecause());
+      return;
+    default:
+      send(response, 404, 'there are /metrics, /livez and /readyz\n');
+  }
+}
+
+function health(response: ServerResponse, problem: string | undefined): void {
+  send(response, problem === undefined ? 200 : 503, `${problem ?? 'ok'}\n`);
+}
+
+function send(response: ServerResponse, status: number, text: string): void {
+  response.statusCode = status;
+  if (!response.hasHeader('Content-Type')) response.setHeader('Content-Type', 'text/plain; charset=utf-8');
+  response.setHeader('Cache-Control', 'no-store');
+  response.end(text);
+}
