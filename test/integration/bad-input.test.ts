@@ -43,6 +43,9 @@ const serveArgs = (store: string, topology = TOPOLOGY): string[] => [
     '100ms',
     '--max-batch-age',
     'none',
+    // Another aggregator of this test may have the default port, which would be worth a word of its own.
+    '--metrics-listen',
+    'none',
   ],
 ];
 
