@@ -1,5 +1,6 @@
 // Text of command-line options → values. Each parser says in its error what it accepts; commander puts the flag or the
 // environment variable before it.
+import { LISTEN_ADDRESS_FORM, type ListenAddress, parseListenAddress } from '@flowtoll/proto/telemetry';
 import { InvalidArgumentError } from 'commander';
 
 /** A path. Empty text would mean the current directory, and most often is a variable that nobody set. */
@@ -56,21 +57,9 @@ export function parseSwitch(text: string): boolean {
   throw new InvalidArgumentError('It takes true or false.');
 }
 
-/** Where to listen. */
-export interface ListenAddress {
-  /** Name, IPv4 address, or IPv6 address without brackets. */
-  readonly host: string;
-  readonly port: number;
-}
-
 /** "127.0.0.1:4460", "[::1]:4460", "localhost:0", ":4460" (all addresses). */
-export function parseListenAddress(text: string): ListenAddress {
-  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text.trim());
-  const port = match === null ? Number.NaN : Number(match[3]);
-  if (match === null || !(port <= 65_535)) {
-    throw new InvalidArgumentError(
-      'It takes host:port, like 127.0.0.1:4460, [::1]:4460 or :4460 (all addresses); port 0 lets the system choose.',
-    );
-  }
-  return { host: match[1] ?? (match[2] === '' ? '::' : match[2]!), port };
+export function listenAddress(text: string): ListenAddress {
+  const address = parseListenAddress(text);
+  if (address === undefined) throw new InvalidArgumentError(`It takes ${LISTEN_ADDRESS_FORM}.`);
+  return address;
 }

@@ -1,7 +1,7 @@
 // `flowtoll serve`: reads the configuration, opens the parts, and runs the pipeline until SIGTERM or SIGINT. No decisions
 // about flows here.
 
-import type { TelemetryServer } from '@flowtoll/proto/telemetry';
+import type { ListenAddress, TelemetryServer } from '@flowtoll/proto/telemetry';
 import { Command, Option } from 'commander';
 import { type Logger, pino } from 'pino';
 import { createEnricher } from '../enrich/enricher.ts';
@@ -16,15 +16,7 @@ import { createAggregatorTelemetry, createObserver } from '../telemetry/telemetr
 import { loadTopologyFile } from '../topology/file-topology.ts';
 import { watchVanished } from '../vanished-watch.ts';
 import { aggregatorVersion } from '../version.ts';
-import {
-  type ListenAddress,
-  orNone,
-  parseDuration,
-  parseListenAddress,
-  parsePath,
-  parseSize,
-  parseSwitch,
-} from './option-values.ts';
+import { listenAddress, orNone, parseDuration, parsePath, parseSize, parseSwitch } from './option-values.ts';
 import { storeOption } from './options.ts';
 
 interface ServeOptions {
@@ -62,8 +54,8 @@ export function serveCommand(): Command {
     .addOption(
       new Option('--listen <host:port>', 'where agents connect; port 0 lets the system choose')
         .env('FLOWTOLL_LISTEN')
-        .default(parseListenAddress('127.0.0.1:4460'), '127.0.0.1:4460')
-        .argParser(parseListenAddress),
+        .default(listenAddress('127.0.0.1:4460'), '127.0.0.1:4460')
+        .argParser(listenAddress),
     )
     .addOption(
       new Option('--commit-interval <time>', 'longest time that flows wait for their commit, 100ms to 10m')
@@ -104,8 +96,8 @@ export function serveCommand(): Command {
     .addOption(
       new Option('--metrics-listen <host:port>', 'where /metrics, /livez and /readyz are; "none": nowhere')
         .env('FLOWTOLL_METRICS_LISTEN')
-        .default(parseListenAddress(METRICS_LISTEN), METRICS_LISTEN)
-        .argParser(orNone(parseListenAddress)),
+        .default(listenAddress(METRICS_LISTEN), METRICS_LISTEN)
+        .argParser(orNone(listenAddress)),
     )
     .addOption(
       new Option('--cluster <name>', `name of the cluster (default: the topology file's, or "${DEFAULT_CLUSTER}")`).env(

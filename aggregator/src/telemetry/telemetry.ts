@@ -2,8 +2,8 @@
 import {
   createTelemetryServer,
   Histogram,
+  type ListenAddress,
   metricsText,
-  type TelemetryConfig,
   type TelemetryServer,
 } from '@flowtoll/proto/telemetry';
 import type { Pipeline, PipelineObserver } from '../pipeline.ts';
@@ -46,7 +46,7 @@ export interface AggregatorTelemetryParts {
 }
 
 /** Makes the server; nothing happens before start(). The table is open by then, so that is half of being ready. */
-export function createAggregatorTelemetry(config: TelemetryConfig, parts: AggregatorTelemetryParts): TelemetryServer {
+export function createAggregatorTelemetry(config: ListenAddress, parts: AggregatorTelemetryParts): TelemetryServer {
   const { pipeline, table, observer, now, version } = parts;
   return createTelemetryServer(config, {
     metrics: () =>

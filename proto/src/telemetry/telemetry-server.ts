@@ -1,14 +1,8 @@
 // The HTTP server that monitoring asks: /metrics, /livez, /readyz. Answers GET and HEAD, and nothing else; has no secrets,
 // and changes nothing.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { ListenAddress } from './listen-address.ts';
 import { METRICS_CONTENT_TYPE } from './metric.ts';
-
-export interface TelemetryConfig {
-  /** Host to listen on: a name, an IPv4 address, or an IPv6 address without brackets. */
-  readonly host: string;
-  /** Port to listen on; 0 lets the system choose. */
-  readonly port: number;
-}
 
 /** What is answered. */
 export interface TelemetrySource {
@@ -31,7 +25,7 @@ export interface TelemetryServer {
 const REQUEST_TIMEOUT_MS = 10_000;
 
 /** Makes the server; nothing happens before start(). */
-export function createTelemetryServer({ host, port }: TelemetryConfig, source: TelemetrySource): TelemetryServer {
+export function createTelemetryServer({ host, port }: ListenAddress, source: TelemetrySource): TelemetryServer {
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
     (request, response) => answer(request, response, source),
