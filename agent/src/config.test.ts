@@ -11,7 +11,7 @@ function configOf(args: readonly string[], environment: Readonly<Record<string, 
   const command = addRunOptions(new Command('run'))
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
-  return runConfig(command.parse(args, { from: 'user' }).opts());
+  return runConfig(command.parse(args, { from: 'user' }));
 }
 
 describe('values', () => {
@@ -36,6 +36,10 @@ describe('values', () => {
     ['--source', 'replay', 'source', 'replay'],
     ['--queue-size', '1MiB', 'queueBytes', 1_048_576],
     ['--drain-timeout', '0s', 'drainTimeoutMs', 0],
+    ['--stream-age', '30s', 'streamAgeMs', 30_000],
+    ['--metrics-listen', ':9999', 'metricsListen', { host: '::', port: 9999 }],
+    ['--metrics-listen', 'none', 'metricsListen', undefined],
+    ['--metrics-listen', '127.0.0.1:9465', 'metricsAsked', true],
   ];
   for (const [flag, text, name, value] of cases) {
     test(`${flag} ${text}, as a flag and in the environment`, () => {
@@ -57,6 +61,9 @@ describe('values', () => {
 
   test('nothing said is the default', () => {
     expect(configOf([])).toMatchObject({
+      streamAgeMs: 600_000,
+      metricsListen: { host: '127.0.0.1', port: 9465 },
+      metricsAsked: false,
       dumpIntervalMs: 5000,
       windowMs: 60_000,
       maxFlows: 20_000,

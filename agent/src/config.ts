@@ -1,10 +1,13 @@
 // The agent's options: flags, environment variables, defaults, and what each accepts. A bad value ends the process before
 // anything opens; the message names the flag and the variable.
 import { hostname } from 'node:os';
+import { LISTEN_ADDRESS_FORM, type ListenAddress, parseListenAddress } from '@flowtoll/proto/telemetry';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseDurationMs, parseSizeBytes } from './duration.ts';
 import { parseRange } from './flow/address-ranges.ts';
 import { SMALLEST_CAP } from './flow/fold.ts';
+
+const METRICS_LISTEN = '127.0.0.1:9465';
 
 /** How conntrack is read and reduced; the same for every command. */
 export interface CaptureConfig {
@@ -30,6 +33,12 @@ export interface RunConfig extends CaptureConfig {
   /** Most bytes of batches that wait in memory. */
   readonly queueBytes: number;
   readonly drainTimeoutMs: number;
+  /** Age at which a stream to the aggregator ends and a new one is opened. */
+  readonly streamAgeMs: number;
+  /** Where /metrics, /livez and /readyz are; undefined: nowhere. */
+  readonly metricsListen: ListenAddress | undefined;
+  /** Whether somebody said where: it is an error when they cannot be there. */
+  readonly metricsAsked: boolean;
   /** Directory of the spool; undefined: batches wait in memory. */
   readonly spool: string | undefined;
   readonly spoolBytes: number;
@@ -87,6 +96,13 @@ function nodeName(text: string): string {
     throw new InvalidArgumentError('Expected a node name: up to 253 letters, digits, ".", "-" or "_".');
   }
   return text;
+}
+
+function listenAddressOrNone(text: string): ListenAddress | false {
+  if (text.trim() === 'none') return false;
+  const address = parseListenAddress(text);
+  if (address === undefined) throw new InvalidArgumentError(`Expected "none" or ${LISTEN_ADDRESS_FORM}.`);
+  return address;
 }
 
 function hostAndPort(text: string): string {
@@ -249,6 +265,21 @@ export function addRunOptions(command: Command): Command {
         .env('FLOWTOLL_DRAIN_TIMEOUT')
         .default(20_000, '20s')
         .argParser(durationOf(0, 600_000)),
+    )
+    .addOption(
+      new Option(
+        '--stream-age <duration>',
+        'age at which a stream moves to whichever replica answers, give or take a fifth',
+      )
+        .env('FLOWTOLL_STREAM_AGE')
+        .default(600_000, '10m')
+        .argParser(durationOf(1000, 86_400_000)),
+    )
+    .addOption(
+      new Option('--metrics-listen <host:port>', 'where /metrics, /livez and /readyz are; "none": nowhere')
+        .env('FLOWTOLL_METRICS_LISTEN')
+        .default(listenAddressOrNone(METRICS_LISTEN), METRICS_LISTEN)
+        .argParser(listenAddressOrNone),
     );
 }
 
@@ -270,8 +301,9 @@ export function captureConfig(options: Record<string, unknown>): CaptureConfig {
   };
 }
 
-/** Options as commander gives them → RunConfig. */
-export function runConfig(options: Record<string, unknown>): RunConfig {
+/** A command whose options were parsed → RunConfig. */
+export function runConfig(command: Command): RunConfig {
+  const options = command.opts();
   return {
     ...captureConfig(options),
     aggregator: options['aggregator'] as string,
@@ -279,6 +311,9 @@ export function runConfig(options: Record<string, unknown>): RunConfig {
     replayFile: options['replayFile'] as string | undefined,
     queueBytes: options['queueSize'] as number,
     drainTimeoutMs: options['drainTimeout'] as number,
+    streamAgeMs: options['streamAge'] as number,
+    metricsListen: (options['metricsListen'] as ListenAddress | false) || undefined,
+    metricsAsked: command.getOptionValueSource('metricsListen') !== 'default',
     spool: directoryOf(options['spool']),
     spoolBytes: options['spoolSize'] as number,
     spoolSync: options['spoolFsync'] === 'batch',

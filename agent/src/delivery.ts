@@ -3,8 +3,9 @@
 import { randomUUID } from 'node:crypto';
 import type { RunConfig } from './config.ts';
 import { AgentError } from './errors.ts';
-import { createExporter, type Exporter, type OpenQueue } from './exporter/exporter.ts';
-import { type OldEpoch, Spool } from './exporter/spool/spool.ts';
+import { createExporter, type Exporter, type ExporterConfig, type ExporterDependencies } from './exporter/exporter.ts';
+import { createExporterCounters, type ExporterCounters } from './exporter/exporter-counters.ts';
+import { Spool } from './exporter/spool/spool.ts';
 import type { WindowFlows } from './flow/window-flows.ts';
 import type { Logger } from './log.ts';
 import { AGENT_VERSION } from './version.ts';
@@ -25,13 +26,32 @@ export interface DeliveryContext {
   readonly onSpoolFails: (fails: boolean) => void;
 }
 
+/** How delivery stands now. */
+export interface DeliveryStatus {
+  /** Of all epochs that were sent. */
+  readonly counters: ExporterCounters;
+  /** Batches that wait for their acknowledgement, of all epochs, and their bytes. */
+  readonly waiting: { readonly batches: number; readonly bytes: number };
+  readonly isConnected: boolean;
+  /** How far our clock is ahead of the aggregator's, in ms, by the last Welcome; undefined before the first. */
+  readonly clockOffsetMs: number | undefined;
+  /** Epochs of earlier lives of the kernel that have batches waiting. */
+  readonly oldEpochs: number;
+  /** Epochs that a later version of the agent wrote, and that wait for it. */
+  readonly epochsSetAside: number;
+  /** Whether the spool cannot be written. */
+  readonly spoolFails: boolean;
+}
+
 /** The sending half of an agent. */
 export interface Delivery {
-  readonly exporter: Exporter;
+  readonly status: DeliveryStatus;
   /** Checkpoint of the newest batch that an agent before spooled in this life of the kernel; undefined when none did. */
   readonly lastCheckpoint: string | undefined;
   /** Begins to send. */
   start(): void;
+  /** The clock was set: the aggregator has to hear of it. */
+  clockJumped(): void;
   /** Keeps a window's flows until an aggregator has them. */
   send(window: WindowFlows, checkpoint?: string): void;
   /**
@@ -51,65 +71,78 @@ export function openDelivery(config: RunConfig, directory: string | undefined, c
     : new SpooledDelivery(config, directory, context);
 }
 
+/** What differs from epoch to epoch. */
+type EpochConfig = Pick<ExporterConfig, 'node' | 'spoolId' | 'bootId' | 'isOver'>;
+
 function exporterOf(
   config: RunConfig,
-  context: DeliveryContext,
-  spoolId: string,
-  bootId: string,
-  openQueue?: OpenQueue,
-  newSpoolId?: () => string,
+  epoch: EpochConfig,
+  dependencies: Pick<ExporterDependencies, 'log' | 'counters' | 'openQueue' | 'newSpoolId'>,
 ): Exporter {
-  const { aggregator, queueBytes } = config;
-  return createExporter(
-    { aggregator, node: context.node, agentVersion: AGENT_VERSION, spoolId, bootId, queueBytes },
-    { log: context.log, ...(openQueue && { openQueue }), ...(newSpoolId && { newSpoolId }) },
-  );
+  const { aggregator, queueBytes, streamAgeMs } = config;
+  return createExporter({ aggregator, agentVersion: AGENT_VERSION, queueBytes, streamAgeMs, ...epoch }, dependencies);
 }
 
 class MemoryDelivery implements Delivery {
-  readonly exporter: Exporter;
   readonly lastCheckpoint = undefined;
+  readonly #exporter: Exporter;
   readonly #config: RunConfig;
 
-  constructor(config: RunConfig, context: DeliveryContext) {
+  constructor(config: RunConfig, { node, bootId, log }: DeliveryContext) {
     this.#config = config;
-    this.exporter = exporterOf(config, context, randomUUID(), context.bootId);
+    this.#exporter = exporterOf(config, { node, spoolId: randomUUID(), bootId }, { log });
+  }
+
+  get status(): DeliveryStatus {
+    const { counters, waiting, isConnected, clockOffsetMs } = this.#exporter;
+    return { counters, waiting, isConnected, clockOffsetMs, oldEpochs: 0, epochsSetAside: 0, spoolFails: false };
   }
 
   start(): void {
-    this.exporter.start();
+    this.#exporter.start();
+  }
+
+  clockJumped(): void {
+    this.#exporter.renewStream();
   }
 
   send(window: WindowFlows): void {
-    this.exporter.send(window);
+    this.#exporter.send(window);
   }
 
   async stop(deadlineMs: number): Promise<void> {
-    if (await this.exporter.stop(deadlineMs)) return;
+    if (await this.#exporter.stop(deadlineMs)) return;
     throw new AgentError(
       'NOT_DELIVERED',
-      `${this.exporter.waiting.batches} batches were not acknowledged by ${this.#config.aggregator} within ` +
+      `${this.#exporter.waiting.batches} batches were not acknowledged by ${this.#config.aggregator} within ` +
         `${deadlineMs}ms (--drain-timeout, FLOWTOLL_DRAIN_TIMEOUT): their flows are lost`,
     );
   }
 }
 
-class SpooledDelivery implements Delivery {
+/** An epoch of an earlier life, and what sends it. */
+interface OldDelivery {
   readonly exporter: Exporter;
-  readonly #config: RunConfig;
+  readonly remove: () => void;
+}
+
+class SpooledDelivery implements Delivery {
   readonly #context: DeliveryContext;
   readonly #spool: Spool;
-  #old: Exporter | undefined;
+  readonly #counters = createExporterCounters();
+  readonly #exporter: Exporter;
+  /** The oldest first; sent one after another, before what is made now. */
+  readonly #old: OldDelivery[];
   #started = false;
   #stopped = false;
 
   constructor(config: RunConfig, directory: string, context: DeliveryContext) {
-    this.#config = config;
     this.#context = context;
-    const { log } = context;
-    this.#spool = new Spool({
+    const { log, node, bootId } = context;
+    const spool = new Spool({
       directory,
-      bootId: context.bootId,
+      node,
+      bootId,
       bytesMax: config.spoolBytes,
       memoryBytesMax: config.queueBytes,
       sync: config.spoolSync,
@@ -120,13 +153,46 @@ class SpooledDelivery implements Delivery {
         else log.info({ directory }, 'the spool can be written again');
       },
     });
+    this.#spool = spool;
+    if (spool.setAside.length > 0) {
+      log.warn(
+        { directory, epochs: spool.setAside },
+        'a later version of the agent left batches in the spool; they wait for it. Start it again, or remove these folders',
+      );
+    }
+    const counters = this.#counters;
+    this.#old = spool.oldEpochs().map(({ spoolId, bootId: oldBootId, node: oldNode, openQueue, remove }) => ({
+      exporter: exporterOf(
+        config,
+        { node: oldNode, spoolId, bootId: oldBootId, isOver: true },
+        { log, counters, openQueue },
+      ),
+      remove,
+    }));
     const newSpoolId = () => {
       const id = randomUUID();
-      this.#spool.rename(id);
+      spool.rename(id);
       return id;
     };
-    const { spoolId, openQueue } = this.#spool;
-    this.exporter = exporterOf(config, context, spoolId, context.bootId, openQueue, newSpoolId);
+    const { spoolId, openQueue } = spool;
+    this.#exporter = exporterOf(config, { node, spoolId, bootId }, { log, counters, openQueue, newSpoolId });
+  }
+
+  get status(): DeliveryStatus {
+    const exporters = [...this.#old.map(({ exporter }) => exporter), this.#exporter];
+    const current = exporters[0]!;
+    return {
+      counters: this.#counters,
+      waiting: {
+        batches: exporters.reduce((sum, { waiting }) => sum + waiting.batches, 0),
+        bytes: exporters.reduce((sum, { waiting }) => sum + waiting.bytes, 0),
+      },
+      isConnected: current.isConnected,
+      clockOffsetMs: current.clockOffsetMs,
+      oldEpochs: this.#old.length,
+      epochsSetAside: this.#spool.setAside.length,
+      spoolFails: this.#spool.diskFails,
+    };
   }
 
   get lastCheckpoint(): string | undefined {
@@ -138,37 +204,36 @@ class SpooledDelivery implements Delivery {
       () => {
         if (this.#stopped) return;
         this.#started = true;
-        this.exporter.start();
+        this.#exporter.start();
       },
       (error) => this.#context.log.error({ err: error }, 'sending what an earlier life of the kernel left failed'),
     );
   }
 
+  clockJumped(): void {
+    this.#exporter.renewStream();
+  }
+
   send(window: WindowFlows, checkpoint?: string): void {
-    this.exporter.send(window, checkpoint);
+    this.#exporter.send(window, checkpoint);
   }
 
   async stop(deadlineMs: number): Promise<void> {
     this.#stopped = true;
-    await this.#old?.stop(0);
-    await this.exporter.stop(this.#started ? deadlineMs : 0);
+    await this.#old[0]?.exporter.stop(0);
+    await this.#exporter.stop(this.#started ? deadlineMs : 0);
     this.#spool.close();
   }
 
   async #sendOldEpochs(): Promise<void> {
-    for (const old of this.#spool.oldEpochs()) {
-      if (this.#stopped) return;
-      await this.#sendOldEpoch(old);
+    while (this.#old.length > 0 && !this.#stopped) {
+      const { exporter, remove } = this.#old[0]!;
+      const { batches } = exporter.waiting;
+      this.#context.log.info({ epoch: exporter.epoch, batches }, 'sending what an earlier life of the kernel left');
+      exporter.start();
+      if (!(await exporter.stop(NO_DEADLINE_MS))) return;
+      remove();
+      this.#old.shift();
     }
-  }
-
-  async #sendOldEpoch({ spoolId, bootId, openQueue, remove }: OldEpoch): Promise<void> {
-    const exporter = exporterOf(this.#config, this.#context, spoolId, bootId, openQueue);
-    const { batches } = exporter.waiting;
-    this.#context.log.info({ epoch: exporter.epoch, batches }, 'sending what an earlier life of the kernel left');
-    this.#old = exporter;
-    exporter.start();
-    if (await exporter.stop(NO_DEADLINE_MS)) remove();
-    this.#old = undefined;
   }
 }

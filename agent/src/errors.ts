@@ -8,6 +8,7 @@ export type AgentErrorCode =
   | 'SPOOL_INVALID' // the spool cannot be used
   | 'SPOOL_LOCKED' // another agent uses the spool
   | 'STATE_UNAVAILABLE' // the directory of the baseline cannot be used
+  | 'LISTEN_FAILED' // the address of /metrics cannot be used
   | 'RECORDING_INVALID' // a recording cannot be read or written
   | 'NOT_DELIVERED' // the agent ended before an aggregator had everything
   | 'DECODE_FAILED'; // the kernel's bytes do not mean what they should

@@ -10,7 +10,7 @@ import {
   WelcomeSchema,
 } from '@flowtoll/proto';
 import { describe, expect, test } from 'vitest';
-import { createExporter } from './exporter.ts';
+import { createExporter, type ExporterConfig } from './exporter.ts';
 import type { LinkHandlers } from './ingest-link.ts';
 import { windowBytes, windowFlows } from './windows.testing.ts';
 
@@ -24,6 +24,8 @@ class Peer {
   hello: Hello | undefined;
   readonly batches: Batch[] = [];
   closed = false;
+  /** Whether it ended in good order. */
+  finished = false;
   /** Last sequence number in its Goodbye. */
   goodbye: number | undefined;
   /** What sendBatch answers. */
@@ -53,13 +55,21 @@ class Peer {
   }
 }
 
-function setup(queueBytes = 1 << 20) {
+function setup(queueBytes = 1 << 20, config: Partial<ExporterConfig> = {}) {
   const peers: Peer[] = [];
   const timers: { callback: () => void; delayMs: number }[] = [];
   const messages: string[] = [];
   const note = (_: object, message: string) => messages.push(message);
   const exporter = createExporter(
-    { aggregator: 'aggregator:4460', node: 'node-a', agentVersion: '0.1.0', spoolId: SPOOL, bootId: BOOT, queueBytes },
+    {
+      aggregator: 'aggregator:4460',
+      node: 'node-a',
+      agentVersion: '0.1.0',
+      spoolId: SPOOL,
+      bootId: BOOT,
+      queueBytes,
+      ...config,
+    },
     {
       log: { info: note, warn: note, error: note },
       now: () => NOW_MS,
@@ -84,9 +94,13 @@ function setup(queueBytes = 1 << 20) {
             peer.batches.push(fromBinary(BatchSchema, bytes));
             return peer.takesMore;
           },
-          close: (goodbye) => {
+          finish: (goodbye) => {
             peer.closed = true;
+            peer.finished = true;
             peer.goodbye = goodbye && Number(goodbye.lastSequence);
+          },
+          close: () => {
+            peer.closed = true;
           },
         };
       },
@@ -356,6 +370,66 @@ describe('exporter', () => {
       flowCount: 0,
       losses: [{ reason: 'unencodable', bytes: BigInt(windowBytes(0, 3)) }],
     });
+  });
+
+  test('moves at its age to another aggregator: nothing more is sent, and it goes with the last acknowledgement', () => {
+    const { exporter, peers, fire, timers } = setup(undefined, { streamAgeMs: 1000 });
+    exporter.start();
+    exporter.send(windowFlows(0, 1));
+    peers[0]!.welcome(0);
+    expect(fire()).toBe(800); // random is 0: a fifth less
+    exporter.send(windowFlows(1, 1));
+    expect(peers[0]).toMatchObject({ sequences: [1], closed: false });
+    peers[0]!.acknowledge(1);
+    expect(peers[0]).toMatchObject({ finished: true, goodbye: undefined });
+    peers[1]!.welcome(1);
+    expect(peers[1]!.sequences).toEqual([2]);
+    expect(exporter.counters).toMatchObject({ streamsMoved: 1, connectionAttempts: 2 });
+    expect(timers.map(({ delayMs }) => delayMs)).toEqual([800]);
+  });
+
+  test('an aggregator that never acknowledges is left behind, too', () => {
+    const { exporter, peers, fire } = setup(undefined, { streamAgeMs: 1000 });
+    exporter.start();
+    exporter.send(windowFlows(0, 1));
+    peers[0]!.welcome(0);
+    fire();
+    expect(fire()).toBe(60_000);
+    peers[1]!.welcome(0);
+    expect(peers[1]!.sequences).toEqual([1]);
+  });
+
+  test('says Hello again when the clock was set', () => {
+    const { exporter, peers } = setup();
+    exporter.renewStream(); // not connected: the next Hello says it anyway
+    exporter.start();
+    peers[0]!.welcome(0);
+    exporter.renewStream();
+    expect(peers[0]!.finished).toBe(true);
+    expect(peers[1]!.hello).toMatchObject({ sentAt: { seconds: BigInt(NOW_MS / 1000) } });
+  });
+
+  test('an epoch that is over, and of which the table holds more, is done: a copy of its spool has gone on', async () => {
+    const { exporter, peers } = setup(undefined, { isOver: true });
+    exporter.send(windowFlows(0, 1)); // stands for what the spool holds
+    exporter.start();
+    peers[0]!.welcome(7);
+    expect(exporter.waiting.batches).toBe(0);
+    expect(await exporter.stop(1000)).toBe(true);
+    expect(peers).toHaveLength(1);
+    expect(peers[0]).toMatchObject({ finished: true, goodbye: undefined });
+    expect(exporter.counters.epochRestarts).toBe(0);
+  });
+
+  test('a second stop sets a new deadline', async () => {
+    const { exporter, peers, timers } = setup();
+    exporter.start();
+    exporter.send(windowFlows(0, 1));
+    peers[0]!.welcome(0);
+    const stopped = exporter.stop(5000);
+    expect(exporter.stop(0)).toBe(stopped);
+    expect(await stopped).toBe(false);
+    expect(timers).toEqual([]);
   });
 
   test('stops when everything is acknowledged', async () => {

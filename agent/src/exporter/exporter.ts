@@ -3,29 +3,15 @@
 import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
-import {
-  type Acknowledgement,
-  type Goodbye,
-  GoodbyeSchema,
-  HelloSchema,
-  type Welcome,
-  WireError,
-} from '@flowtoll/proto';
+import { type Acknowledgement, type Goodbye, GoodbyeSchema, HelloSchema, type Welcome } from '@flowtoll/proto';
 import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { WindowFlows } from '../flow/window-flows.ts';
 import { createBackoff } from './backoff.ts';
-import {
-  encodeBatch,
-  encodeDamaged,
-  encodeLostWindow,
-  lostFlows,
-  renameBatch,
-  windowLosses,
-  withoutFlows,
-  withWindow,
-} from './batch-codec.ts';
+import { lostFlows, renameBatch, windowLosses } from './batch-codec.ts';
+import { BatchMaker } from './batch-maker.ts';
 import { type BatchQueue, createMemoryQueue, type QueuedBatch } from './batch-queue.ts';
 import { CarriedLosses } from './carried-losses.ts';
+import { createExporterCounters, type ExporterCounters } from './exporter-counters.ts';
 import { createOpenLink, type IngestLink, type LinkEnd, type OpenLink } from './ingest-link.ts';
 
 export interface ExporterConfig {
@@ -41,6 +27,13 @@ export interface ExporterConfig {
   readonly bootId: string;
   /** Most bytes of batches, as sent, that wait in memory. */
   readonly queueBytes: number;
+  /**
+   * Age at which a stream ends and a new one is opened, in ms, give or take a fifth: so replicas that came up later get
+   * their share. Default: as old as it gets.
+   */
+  readonly streamAgeMs?: number;
+  /** No window will come: the epoch is of an earlier life. Default: false. */
+  readonly isOver?: boolean;
 }
 
 /** The part of pino that is used here. */
@@ -69,6 +62,8 @@ export interface ExporterDependencies {
   readonly newSpoolId?: () => string;
   /** Where batches wait. Default: in memory, at most `config.queueBytes`. */
   readonly openQueue?: OpenQueue;
+  /** Counted into. Default: counters of its own. */
+  readonly counters?: ExporterCounters;
 }
 
 /** Opens the queue of an epoch. */
@@ -81,24 +76,6 @@ export type OpenQueue = (
     readonly damaged: (sequence: number, timeMs: number) => Uint8Array;
   },
 ) => BatchQueue;
-
-/** Counts since the start of the process. */
-export interface ExporterCounters {
-  /** Windows handed in. */
-  windows: number;
-  /** Flows handed in. */
-  flows: number;
-  /** Batches written to a stream, each time. */
-  batchesSent: number;
-  batchesAcknowledged: number;
-  /** Batches whose flows became a loss, by reason. */
-  readonly batchesLost: Record<'queue-full' | 'rejected' | 'unencodable' | 'damaged' | 'stopped', number>;
-  /** Bytes of traffic in those flows, where they are known. */
-  lostBytes: number;
-  connectionAttempts: number;
-  /** Times that the epoch had to begin anew, because the table did not hold what had been acknowledged. */
-  epochRestarts: number;
-}
 
 export interface Exporter {
   readonly counters: ExporterCounters;
@@ -117,15 +94,22 @@ export interface Exporter {
    * `checkpoint` names the accounting after the window; a queue on disk keeps it with the batch.
    */
   send(window: WindowFlows, checkpoint?: string): void;
-  /** Waits until all is acknowledged, at most `deadlineMs`; closes. Whether everything was acknowledged. */
+  /** Says Hello again on a new stream, once what is under way is acknowledged: the clock was set. */
+  renewStream(): void;
+  /**
+   * Waits until all is acknowledged, at most `deadlineMs`; closes. Whether everything was acknowledged. A second call sets a
+   * new deadline for the first.
+   */
   stop(deadlineMs: number): Promise<boolean>;
 }
 
 const PROTOCOL_VERSION = 1;
 const RECONNECT_MIN_MS = 500;
 const RECONNECT_MAX_MS = 30_000;
-/** A batch whose own window is rejected gets the last minute. */
-const LAST_RESORT_WINDOW_US = 60_000_000;
+/** Ages of streams differ by this part either way, so that a fleet does not move at once. */
+const AGE_SPREAD = 0.2;
+/** How long an old stream may wait for its last acknowledgements before it ends without them. */
+const AGE_GRACE_MS = 60_000;
 /** gRPC's INVALID_ARGUMENT: sending the same again is no use. */
 const INVALID_ARGUMENT = 3;
 
@@ -140,16 +124,7 @@ export function createExporter(config: ExporterConfig, dependencies: ExporterDep
 }
 
 class StreamingExporter implements Exporter {
-  readonly counters: ExporterCounters = {
-    windows: 0,
-    flows: 0,
-    batchesSent: 0,
-    batchesAcknowledged: 0,
-    batchesLost: { 'queue-full': 0, rejected: 0, unencodable: 0, damaged: 0, stopped: 0 },
-    lostBytes: 0,
-    connectionAttempts: 0,
-    epochRestarts: 0,
-  };
+  readonly counters: ExporterCounters;
   epoch: string;
 
   readonly #config: ExporterConfig;
@@ -165,8 +140,11 @@ class StreamingExporter implements Exporter {
   /** Highest number ever written to a link of this epoch. */
   #everSent = 0;
   readonly #carried = new CarriedLosses();
+  readonly #maker: BatchMaker;
 
   #link: IngestLink | undefined;
+  /** The table holds more of the epoch than was ever here: somebody else goes on in it. */
+  #isAhead = false;
   /** Welcome has come: batches may be sent. */
   #welcomed = false;
   #windowBytes = 0;
@@ -180,28 +158,35 @@ class StreamingExporter implements Exporter {
   #linkFull = false;
   #cancelPause: (() => void) | undefined;
   #cancelReconnect: (() => void) | undefined;
-  #onEmpty: (() => void) | undefined;
+  /** Of the timer that ends this link because of its age. */
+  #cancelAge: (() => void) | undefined;
+  /** The link is old enough: nothing more is sent on it, and it ends with its last acknowledgement. */
+  #isMoving = false;
+  readonly #random: () => number;
+  #stopping: Promise<boolean> | undefined;
+  #onDrained: (() => void) | undefined;
+  #cancelDeadline: (() => void) | undefined;
   #stopped = false;
 
   constructor(config: ExporterConfig, dependencies: ExporterDependencies) {
     this.#config = config;
+    this.counters = dependencies.counters ?? createExporterCounters();
     this.#log = dependencies.log;
     this.#now = dependencies.now ?? Date.now;
+    this.#maker = new BatchMaker(dependencies.log, this.counters, this.#now);
     this.#schedule = dependencies.schedule ?? timers;
     this.#openLink = dependencies.openLink ?? createOpenLink(config.aggregator, dependencies.credentials);
     this.#newSpoolId = dependencies.newSpoolId ?? randomUUID;
-    this.#backoff = createBackoff({
-      minMs: RECONNECT_MIN_MS,
-      maxMs: RECONNECT_MAX_MS,
-      random: dependencies.random ?? Math.random,
-    });
+    this.#random = dependencies.random ?? Math.random;
+    this.#backoff = createBackoff({ minMs: RECONNECT_MIN_MS, maxMs: RECONNECT_MAX_MS, random: this.#random });
     this.epoch = `${config.spoolId}.${config.bootId}`;
     const openQueue: OpenQueue =
       dependencies.openQueue ??
       ((_epoch, { withoutFlows }) => createMemoryQueue({ bytesMax: config.queueBytes, withoutFlows }));
     this.#queue = openQueue(this.epoch, {
-      withoutFlows: (batch, reason) => this.#giveUpFlows(batch, reason),
-      damaged: (sequence, timeMs) => this.#replaceDamaged(sequence, timeMs),
+      withoutFlows: ({ sequence, bytes }, reason) =>
+        this.#maker.giveUpFlows({ epoch: this.epoch, sequence }, bytes, reason),
+      damaged: (sequence, timeMs) => this.#maker.replaceDamaged({ epoch: this.epoch, sequence }, timeMs),
     });
     this.#spooledBefore = this.#queue.lastSequence;
   }
@@ -226,29 +211,45 @@ class StreamingExporter implements Exporter {
     this.counters.windows++;
     this.counters.flows += window.count;
     const name = { epoch: this.epoch, sequence: this.#queue.lastSequence + 1 };
-    const carried = this.#carried.list();
-    let bytes: Uint8Array;
-    try {
-      bytes = encodeBatch(name, window, carried);
-    } catch (error) {
-      if (!(error instanceof WireError)) throw error;
-      this.#log.error({ err: error, flows: window.count }, 'flows cannot be encoded; they are reported as a loss');
-      this.#countLost('unencodable', lostFlows(window, 'unencodable').bytes);
-      bytes = encodeLostWindow(name, window, carried, 'unencodable');
-    }
+    const bytes = this.#maker.make(name, window, this.#carried.list());
     if (this.#queue.append(bytes, checkpoint)) this.#carried.clear();
     else this.#carry(window);
     this.#pump();
   }
 
-  async stop(deadlineMs: number): Promise<boolean> {
-    if (this.#queue.count > 0 && deadlineMs > 0) await this.#emptyOr(deadlineMs);
+  renewStream(): void {
+    if (!this.#welcomed || this.#isMoving) return;
+    this.#isMoving = true;
+    this.#cancelAge?.();
+    this.#cancelAge = this.#schedule(() => this.#move(), AGE_GRACE_MS);
+    this.#moveIfIdle();
+  }
+
+  stop(deadlineMs: number): Promise<boolean> {
+    this.#stopping ??= this.#drain().then(() => this.#end());
+    this.#cancelDeadline?.();
+    if (this.#queue.count === 0 || deadlineMs <= 0) this.#onDrained?.();
+    else this.#cancelDeadline = this.#schedule(() => this.#onDrained?.(), deadlineMs);
+    return this.#stopping;
+  }
+
+  /** Resolves when everything is acknowledged, or the deadline is over. */
+  #drain(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onDrained = () => {
+        this.#cancelDeadline?.();
+        resolve();
+      };
+    });
+  }
+
+  #end(): boolean {
     this.#stopped = true;
     this.#cancelReconnect?.();
-    this.#cancelPause?.();
     const left = this.#queue.count;
-    this.#link?.close(left === 0 && this.#welcomed ? this.#goodbye() : undefined);
-    this.#link = undefined;
+    if (left === 0 && this.#welcomed) this.#link?.finish(this.#isAhead ? undefined : this.#goodbye());
+    else this.#link?.close();
+    this.#resetLink();
     if (left > 0 && this.#queue.isDurable) {
       this.#log.info({ batches: left, epoch: this.epoch }, 'stopped; what is not acknowledged waits in the spool');
     } else if (left > 0) {
@@ -260,16 +261,6 @@ class StreamingExporter implements Exporter {
 
   #goodbye(): Goodbye {
     return create(GoodbyeSchema, { epoch: this.epoch, lastSequence: BigInt(this.#queue.lastSequence) });
-  }
-
-  #emptyOr(deadlineMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.#schedule(resolve, deadlineMs);
-      this.#onEmpty = () => {
-        cancel();
-        resolve();
-      };
-    });
   }
 
   #connect(): void {
@@ -308,7 +299,8 @@ class StreamingExporter implements Exporter {
     }
     const { count, firstSequence, lastSequence } = this.#queue;
     const oldestPossible = count === 0 ? lastSequence : firstSequence - 1;
-    if (committed < oldestPossible || committed > this.#mayBeCommitted) {
+    this.#isAhead = committed > this.#mayBeCommitted;
+    if (committed < oldestPossible || (this.#isAhead && !this.#config.isOver)) {
       this.#restartEpoch(committed);
       return;
     }
@@ -317,7 +309,27 @@ class StreamingExporter implements Exporter {
     this.#windowBytes = Number(welcome.windowBytes);
     this.#sentSequence = committed;
     this.#settle(committed);
+    this.#limitAge();
     this.#pump();
+  }
+
+  #limitAge(): void {
+    const { streamAgeMs } = this.#config;
+    if (streamAgeMs === undefined) return;
+    const ageMs = streamAgeMs * (1 - AGE_SPREAD + 2 * AGE_SPREAD * this.#random());
+    this.#cancelAge = this.#schedule(() => this.renewStream(), ageMs);
+  }
+
+  #moveIfIdle(): void {
+    if (this.#isMoving && this.#underWay.length === 0) this.#move();
+  }
+
+  /** To whichever replica a new connection finds. */
+  #move(): void {
+    this.counters.streamsMoved++;
+    this.#link?.finish();
+    this.#resetLink();
+    this.#connect();
   }
 
   #onAcknowledgement({ epoch, sequence }: Acknowledgement): void {
@@ -327,6 +339,7 @@ class StreamingExporter implements Exporter {
     }
     this.#backoff.reset();
     this.#settle(Number(sequence));
+    this.#moveIfIdle();
     this.#pump();
   }
 
@@ -336,7 +349,7 @@ class StreamingExporter implements Exporter {
     while (this.#underWay.length > 0 && this.#underWay[0]!.sequence <= sequence) {
       this.#underWayBytes -= this.#underWay.shift()!.bytes;
     }
-    if (this.#queue.count === 0) this.#onEmpty?.();
+    if (this.#queue.count === 0) this.#onDrained?.();
   }
 
   /** Highest number that the table can know from here: what was in the spool before, and what was sent. */
@@ -347,7 +360,7 @@ class StreamingExporter implements Exporter {
   /** Sends what may be sent. */
   #pump(): void {
     const link = this.#link;
-    if (link === undefined || !this.#welcomed || this.#cancelPause !== undefined) return;
+    if (link === undefined || !this.#welcomed || this.#isMoving || this.#cancelPause !== undefined) return;
     while (!this.#linkFull) {
       const batch = this.#queue.peekAfter(this.#sentSequence);
       if (batch === undefined) return;
@@ -391,8 +404,11 @@ class StreamingExporter implements Exporter {
     this.#linkFull = false;
     this.#underWay = [];
     this.#underWayBytes = 0;
+    this.#isMoving = false;
     this.#cancelPause?.();
     this.#cancelPause = undefined;
+    this.#cancelAge?.();
+    this.#cancelAge = undefined;
   }
 
   /**
@@ -425,31 +441,5 @@ class StreamingExporter implements Exporter {
   #carry(window: WindowFlows): void {
     const flows = window.count > 0 ? [lostFlows(window, 'queue-full')] : [];
     this.#carried.add([...windowLosses(window, []), ...flows]);
-  }
-
-  #giveUpFlows({ sequence, bytes }: QueuedBatch, reason: 'queue-full' | 'rejected'): Uint8Array | undefined {
-    const lost = withoutFlows(bytes, reason);
-    if (lost === undefined) {
-      if (reason === 'queue-full') return undefined;
-      // Rejected although it has no flows: its times are impossible, as before a clock is set. What it says still counts.
-      const nowUs = this.#now() * 1000;
-      return withWindow(bytes, nowUs - LAST_RESORT_WINDOW_US, nowUs);
-    }
-    this.#countLost(reason, lost.lostBytes);
-    const fields = { reason, epoch: this.epoch, sequence, lostBytes: lost.lostBytes };
-    this.#log.error(fields, 'flows of a batch are given up; they are reported as a loss');
-    return lost.bytes;
-  }
-
-  #replaceDamaged(sequence: number, timeMs: number): Uint8Array {
-    this.counters.batchesLost.damaged++;
-    this.#log.error({ epoch: this.epoch, sequence }, 'a batch in the spool is damaged; it is reported as a loss');
-    const endUs = Math.floor(timeMs * 1000);
-    return encodeDamaged({ epoch: this.epoch, sequence }, endUs - LAST_RESORT_WINDOW_US, endUs);
-  }
-
-  #countLost(reason: 'queue-full' | 'rejected' | 'unencodable', bytes: number | undefined): void {
-    this.counters.batchesLost[reason]++;
-    this.counters.lostBytes += bytes ?? 0;
   }
 }

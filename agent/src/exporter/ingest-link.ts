@@ -38,8 +38,10 @@ export interface IngestLink {
   sendHello(hello: Hello): void;
   /** Sends a serialised Batch; false when the stream would rather have no more before `onDrain`. */
   sendBatch(batchBytes: Uint8Array): boolean;
-  /** Ends the stream, after a last word where there is one; `onEnd` is not called. */
-  close(goodbye?: Goodbye): void;
+  /** Ends the stream from this side, after a last word where there is one, and lets the aggregator end it; `onEnd` is not called. */
+  finish(goodbye?: Goodbye): void;
+  /** Breaks the stream off; `onEnd` is not called. */
+  close(): void;
 }
 
 /** Opens one stream; what fails is heard through `onEnd`. */
@@ -48,8 +50,8 @@ export type OpenLink = (handlers: LinkHandlers) => IngestLink;
 const PATH = `/${IngestService.typeName}/${IngestService.method.ingest.name}`;
 const REJECTED_SEQUENCE_TRAILER = 'flowtoll-rejected-sequence';
 
-/** How long a last word may take: the process stays for it. */
-const GOODBYE_MS = 2000;
+/** How long the end of a stream may take: the process stays for it. */
+const FINISH_MS = 2000;
 
 const CHANNEL_OPTIONS: ChannelOptions = {
   // The exporter has its own backoff, and wants each attempt to be one: no memory of earlier failures, names looked up anew.
@@ -100,21 +102,21 @@ export function createOpenLink(address: string, channelCredentials?: ChannelCred
         stream.write(asBuffer(toBinary(IngestRequestSchema, request)));
       },
       sendBatch: (batchBytes) => stream.write(batchRequest(batchBytes)),
-      close(goodbye) {
-        if (ended || goodbye === undefined) {
-          close();
-          return;
-        }
+      finish(goodbye) {
+        if (ended) return;
         ended = true;
-        const timer = setTimeout(close, GOODBYE_MS);
+        const timer = setTimeout(close, FINISH_MS);
         stream.on('status', () => {
           clearTimeout(timer);
           close();
         });
-        const request = create(IngestRequestSchema, { message: { case: 'goodbye', value: goodbye } });
-        stream.write(asBuffer(toBinary(IngestRequestSchema, request)));
+        if (goodbye !== undefined) {
+          const request = create(IngestRequestSchema, { message: { case: 'goodbye', value: goodbye } });
+          stream.write(asBuffer(toBinary(IngestRequestSchema, request)));
+        }
         stream.end();
       },
+      close,
     };
   };
 }

@@ -189,7 +189,10 @@ describe('damage', () => {
     bytes[3] = '2'.charCodeAt(0);
     writeFileSync(fileOf(1), bytes);
     expect(() => open()).toThrow(
-      expect.objectContaining({ code: 'SPOOL_INVALID', message: expect.stringMatching(/later version/) }),
+      expect.objectContaining({
+        code: 'SPOOL_INVALID',
+        message: expect.stringMatching(/a later version of the agent/),
+      }),
     );
   });
 });

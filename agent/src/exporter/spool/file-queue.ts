@@ -28,11 +28,20 @@ export function finishReplacements(root: string): void {
   }
 }
 
+/** Whether a later version of the agent wrote batches of an epoch. */
+export function holdsNewerVersion(directory: string): boolean {
+  return readdirSync(directory).some((name) => NAME.test(name) && isOfNewerVersion(join(directory, name)));
+}
+
 export interface FileQueueOptions {
   /** Folder of the epoch. */
   readonly directory: string;
-  /** Most bytes that wait, on disk and in memory together. */
+  /** Most bytes that wait, on disk and in memory together, and of other epochs. */
   readonly bytesMax: number;
+  /** Bytes that wait in other epochs of the same spool. Default: none. */
+  readonly bytesElsewhere?: () => number;
+  /** Gives up the flows of the oldest batch of another epoch; false when there are none. Default: there are none. */
+  readonly giveUpElsewhere?: () => boolean;
   /** Most of them that wait in memory while the disk cannot be written. */
   readonly memoryBytesMax: number;
   /** Whether each batch is synced to the disk before it counts as spooled. */
@@ -64,7 +73,7 @@ export class FileQueue implements BatchQueue {
   #unwrittenBytes = 0;
   #diskFails = false;
 
-  /** @throws AgentError SPOOL_INVALID when a later version wrote the spool, or the folder cannot be read */
+  /** @throws AgentError SPOOL_INVALID when the folder cannot be read, or a later version wrote it */
   constructor(options: FileQueueOptions) {
     this.#options = options;
     this.#directory = options.directory;
@@ -72,7 +81,6 @@ export class FileQueue implements BatchQueue {
       mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
       this.#load();
     } catch (error) {
-      if (error instanceof AgentError) throw error;
       throw new AgentError('SPOOL_INVALID', `cannot use ${this.#directory}: ${(error as Error).message}`, {
         cause: error,
       });
@@ -149,6 +157,15 @@ export class FileQueue implements BatchQueue {
     return true;
   }
 
+  /** Gives up the flows of the oldest batch that still has its; false when there is none. */
+  giveUpOldest(): boolean {
+    this.#intactFrom = Math.max(this.#intactFrom, this.#first());
+    while (this.#intactFrom <= this.#lastSequence) {
+      if (this.giveUp(this.#intactFrom++, 'queue-full')) return true;
+    }
+    return false;
+  }
+
   renumber(rename: (bytes: Uint8Array, sequence: number) => Uint8Array, epoch: string): void {
     const batches = Array.from({ length: this.#sizes.length }, (_, i) => {
       const { bytes, checkpoint } = this.#read(this.#first() + i);
@@ -197,13 +214,19 @@ export class FileQueue implements BatchQueue {
   }
 
   #fits(): boolean {
-    return this.#sizeBytes <= this.#options.bytesMax && this.#unwrittenBytes <= this.#options.memoryBytesMax;
+    return this.#fitsDisk() && this.#unwrittenBytes <= this.#options.memoryBytesMax;
   }
 
+  #fitsDisk(): boolean {
+    const { bytesMax, bytesElsewhere } = this.#options;
+    return this.#sizeBytes + (bytesElsewhere?.() ?? 0) <= bytesMax;
+  }
+
+  /** The oldest first: what waits elsewhere is of an earlier life. */
   #makeRoom(): void {
-    while (!this.#fits() && this.#intactFrom <= this.#lastSequence) {
-      this.giveUp(this.#intactFrom, 'queue-full');
-      this.#intactFrom++;
+    while (!this.#fits()) {
+      const gaveUp = (!this.#fitsDisk() && this.#options.giveUpElsewhere?.()) || this.giveUpOldest();
+      if (!gaveUp) return;
     }
   }
 
@@ -286,14 +309,7 @@ export class FileQueue implements BatchQueue {
       .flatMap((name) => NAME.exec(name)?.[1] ?? [])
       .map(Number)
       .sort((a, b) => a - b);
-    for (const sequence of sequences) {
-      if (!isOfNewerVersion(this.#path(sequence))) continue;
-      throw new AgentError(
-        'SPOOL_INVALID',
-        `${this.#path(sequence)} was written by a later version of the agent: start that version, or name another ` +
-          'directory with --spool (FLOWTOLL_SPOOL)',
-      );
-    }
+    if (holdsNewerVersion(this.#directory)) throw new Error('a later version of the agent wrote it');
     const last = this.#readLast();
     this.#lastSequence = Math.max(last.sequence, sequences.at(-1) ?? 0);
     this.#lastCheckpoint = last.checkpoint;

@@ -1,36 +1,39 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Spool } from './spool.ts';
+import { Spool, type SpoolOptions } from './spool.ts';
 
 const BOOT = '6f0d3c36-7a54-4b51-9a0a-8d5b3c6f0d11';
 const NEXT_BOOT = '7f0d3c36-7a54-4b51-9a0a-8d5b3c6f0d11';
 
 let directory: string;
 const opened: Spool[] = [];
+const copies: string[] = [];
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'flowtoll-spool-'));
 });
 afterEach(() => {
   for (const spool of opened.splice(0)) spool.close();
-  rmSync(directory, { recursive: true, force: true });
+  for (const path of [directory, ...copies.splice(0)]) rmSync(path, { recursive: true, force: true });
 });
 
 const callbacks = { withoutFlows: () => undefined, damaged: () => new Uint8Array(0) };
 
-function open(bootId = BOOT, path = directory): Spool {
+function open(bootId = BOOT, path = directory, options: Partial<SpoolOptions> = {}): Spool {
   const spool = new Spool({
     directory: path,
+    node: 'node-a',
     bootId,
     bytesMax: 1e6,
     memoryBytesMax: 1e6,
     sync: true,
     onSpooled: () => {},
     onDiskProblem: () => {},
+    ...options,
   });
   opened.push(spool);
   return spool;
@@ -51,6 +54,82 @@ test('a reinstalled node has another id', () => {
   closeAll();
   rmSync(directory, { recursive: true });
   expect(open().spoolId).not.toBe(spoolId);
+});
+
+test('a copy of the folder has another id, also on the same kernel; what both hold keeps its name', () => {
+  const original = open();
+  original.openQueue(`${original.spoolId}.${BOOT}`, callbacks).append(Buffer.from('batch'), '7');
+  closeAll();
+  const copied = mkdtempSync(join(tmpdir(), 'flowtoll-spool-copy-'));
+  copies.push(copied);
+  cpSync(directory, copied, { recursive: true, preserveTimestamps: true });
+  const copy = open(BOOT, copied);
+  expect(copy.spoolId).not.toBe(original.spoolId);
+  expect(copy.lastCheckpoint, 'the accounting is the other one’s').toBeUndefined();
+  expect(copy.oldEpochs().map(({ spoolId, bootId }) => [spoolId, bootId])).toEqual([[original.spoolId, BOOT]]);
+  expect(open().spoolId).toBe(original.spoolId);
+});
+
+test('a node with another name has another id; what waits keeps the name that it was counted under', () => {
+  const before = open();
+  before.openQueue(`${before.spoolId}.${BOOT}`, callbacks).append(Buffer.from('batch'));
+  closeAll();
+  const after = open(BOOT, directory, { node: 'node-b' });
+  expect(after.spoolId).not.toBe(before.spoolId);
+  expect(after.oldEpochs().map(({ node }) => node)).toEqual(['node-a']);
+});
+
+test('what a later version wrote is left for it: the agent goes on in a new epoch', () => {
+  const before = open();
+  const epoch = `${before.spoolId}.${BOOT}`;
+  before.openQueue(epoch, callbacks).append(Buffer.from('batch'), '7');
+  closeAll();
+  const file = join(directory, epoch, '0000000000000001.batch');
+  const bytes = readFileSync(file);
+  bytes[3] = '2'.charCodeAt(0);
+  writeFileSync(file, bytes);
+  const after = open();
+  expect(after.setAside).toEqual([epoch]);
+  expect(after.spoolId).not.toBe(before.spoolId);
+  expect([after.lastCheckpoint, after.oldEpochs()]).toEqual([undefined, []]);
+  after.openQueue(`${after.spoolId}.${BOOT}`, callbacks).append(Buffer.from('new'));
+  closeAll();
+  expect(open().spoolId).toBe(after.spoolId);
+  expect(readFileSync(file)).toEqual(bytes);
+});
+
+test('all epochs together keep the bound: the oldest flows go first', () => {
+  const before = open();
+  const fill = (spool: Spool, bootId: string, count: number) => {
+    const given: string[] = [];
+    const queue = spool.openQueue(`${spool.spoolId}.${bootId}`, {
+      ...callbacks,
+      withoutFlows: ({ sequence, bytes }) => {
+        if (bytes.length < 100) return undefined;
+        given.push(`${bootId === BOOT ? 'old' : 'new'} ${sequence}`);
+        return Buffer.alloc(10);
+      },
+    });
+    for (let i = 0; i < count; i++) queue.append(Buffer.alloc(200));
+    return given;
+  };
+  fill(before, BOOT, 3);
+  closeAll();
+  const after = open(NEXT_BOOT, directory, { bytesMax: 1100 });
+  const [old] = after.oldEpochs();
+  const given: string[] = [];
+  const queue = old!.openQueue(`${before.spoolId}.${BOOT}`, {
+    ...callbacks,
+    withoutFlows: ({ sequence, bytes }) => {
+      if (bytes.length < 100) return undefined;
+      given.push(`old ${sequence}`);
+      return Buffer.alloc(10);
+    },
+  });
+  const newest = fill(after, NEXT_BOOT, 6);
+  expect(given).toEqual(['old 1', 'old 2', 'old 3']);
+  expect(newest).toEqual(['new 1']);
+  expect(queue.count).toBe(3);
 });
 
 test('after a reboot the batches of the life before wait under their old epoch, and the new one begins empty', () => {
@@ -95,7 +174,7 @@ test('two agents never share one, also of two processes', async () => {
     '--input-type=module',
     '--eval',
     `const { Spool } = await import(${JSON.stringify(module)});
-     new Spool({ directory: ${JSON.stringify(directory)}, bootId: '${BOOT}', bytesMax: 1, memoryBytesMax: 1, sync: true,
+     new Spool({ directory: ${JSON.stringify(directory)}, node: 'node-a', bootId: '${BOOT}', bytesMax: 1, memoryBytesMax: 1, sync: true,
        onSpooled: () => {}, onDiskProblem: () => {} });
      console.log('held');
      process.stdin.resume();`,

@@ -1,12 +1,14 @@
-// The spool's directory: who may use it, whose batches lie in it. One folder an epoch (spool id + boot id of the kernel).
+// The spool's directory: who may use it, whose batches lie in it, how much they may take together. One folder an epoch (spool
+// id + boot id of the kernel).
 //
 // Why this is enough:
 // - After a reboot the boot id differs: a new epoch begins, the old one's batches go first, under their old id.
 // - A cloned disk boots with another boot id; the batches that both copies hold have one name, and the table takes each
-//   name once.
+//   name once. A copied folder has a new spool id (spool-identity.ts), so copies on one kernel differ, too.
 // - A reinstalled node has a new spool id.
 // - A disk set back to an older copy either boots anew, or the table knows higher numbers than the spool: the exporter then
 //   drops what it found or had sent (the table has it) and goes on in a new epoch.
+// - What a later version wrote is left for that version; this one goes on in a new epoch.
 import { randomUUID } from 'node:crypto';
 import {
   closeSync,
@@ -15,7 +17,6 @@ import {
   openSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -25,15 +26,21 @@ import { join } from 'node:path';
 import { AgentError } from '../../errors.ts';
 import { tryLock } from '../../system/libc.ts';
 import type { OpenQueue } from '../exporter.ts';
-import { FileQueue, finishReplacements } from './file-queue.ts';
+import { FileQueue, finishReplacements, holdsNewerVersion } from './file-queue.ts';
+import { readSpoolId, writeSpoolId } from './spool-identity.ts';
 
 const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
 const EPOCH = new RegExp(`^(${UUID})\\.(${UUID})$`);
+/** File of an epoch that names the node whose flows it holds. */
+const NODE = 'node';
 
 export interface SpoolOptions {
   readonly directory: string;
+  /** Name of the node. */
+  readonly node: string;
   /** Life of the kernel. */
   readonly bootId: string;
+  /** Most bytes of batches, of all epochs together. */
   readonly bytesMax: number;
   readonly memoryBytesMax: number;
   readonly sync: boolean;
@@ -45,6 +52,8 @@ export interface SpoolOptions {
 export interface OldEpoch {
   readonly spoolId: string;
   readonly bootId: string;
+  /** Name that the node had. */
+  readonly node: string;
   readonly openQueue: OpenQueue;
   /** Removes its folder, once all of it is acknowledged. */
   remove(): void;
@@ -56,15 +65,20 @@ export class Spool {
   readonly spoolId: string;
   /** Checkpoint of the newest batch of this life of the kernel; undefined when there is none. */
   readonly lastCheckpoint: string | undefined;
+  /** Epochs that a later version wrote: they wait for it. */
+  readonly setAside: readonly string[];
   readonly #options: SpoolOptions;
   readonly #lock: number;
+  /** In the order of their age: old epochs first, as they are opened. */
+  readonly #queues: FileQueue[] = [];
+  #diskFails = false;
 
   /**
    * @throws AgentError SPOOL_LOCKED when another agent uses the directory, SPOOL_INVALID when it cannot be used
    */
   constructor(options: SpoolOptions) {
     this.#options = options;
-    const { directory } = options;
+    const { directory, node } = options;
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       this.#lock = openSync(join(directory, 'lock'), 'a+', 0o600);
@@ -79,7 +93,9 @@ export class Spool {
     this.#takeLock();
     try {
       finishReplacements(directory);
-      this.spoolId = this.#readOrMakeId();
+      this.setAside = this.#epochs().filter((name) => holdsNewerVersion(join(directory, name)));
+      const id = readSpoolId(directory, node);
+      this.spoolId = id !== undefined && !this.setAside.includes(this.#epochOf(id)) ? id : this.#makeId();
       this.lastCheckpoint = this.#findCheckpoint();
     } catch (error) {
       closeSync(this.#lock);
@@ -87,27 +103,31 @@ export class Spool {
     }
   }
 
-  /** Opens the queue of the current epoch. */
-  readonly openQueue: OpenQueue = (epoch, callbacks) => this.#open(epoch, callbacks);
+  /** Whether the disk cannot be written. */
+  get diskFails(): boolean {
+    return this.#diskFails;
+  }
+
+  /** Opens the queue of an epoch of this node. Old epochs are to be opened first. */
+  readonly openQueue: OpenQueue = (epoch, callbacks) => {
+    const queue = this.#open(epoch, callbacks);
+    this.#queues.push(queue);
+    return queue;
+  };
 
   /** Epochs of other lives with batches that wait, the one that was written last at the end. */
   oldEpochs(): OldEpoch[] {
-    const current = `${this.spoolId}.${this.#options.bootId}`;
+    const current = this.#epochOf(this.spoolId);
     const writtenMs = (name: string) => statSync(join(this.#options.directory, name)).mtimeMs;
-    return readdirSync(this.#options.directory)
-      .filter((name) => name !== current && EPOCH.test(name))
+    return this.#epochs()
+      .filter((name) => name !== current && !this.setAside.includes(name))
       .sort((a, b) => writtenMs(a) - writtenMs(b))
-      .flatMap((name) => {
-        const match = EPOCH.exec(name);
-        if (match === null) return [];
-        const remove = () => rmSync(join(this.#options.directory, name), { recursive: true, force: true });
-        return [{ spoolId: match[1]!, bootId: match[2]!, openQueue: this.openQueue, remove }];
-      });
+      .map((name) => this.#oldEpoch(name));
   }
 
   /** The exporter goes on in an epoch with this spool id. */
   rename(spoolId: string): void {
-    this.#writeId(spoolId);
+    this.#makeId(spoolId);
   }
 
   /** Gives the directory free. */
@@ -115,17 +135,70 @@ export class Spool {
     closeSync(this.#lock);
   }
 
+  #oldEpoch(name: string): OldEpoch {
+    const [, spoolId, bootId] = EPOCH.exec(name)!;
+    let queue: FileQueue | undefined;
+    return {
+      spoolId: spoolId!,
+      bootId: bootId!,
+      node: this.#nodeOf(name),
+      openQueue: (epoch, callbacks) => {
+        queue = this.#open(epoch, callbacks);
+        this.#queues.push(queue);
+        return queue;
+      },
+      remove: () => {
+        queue?.remove();
+        if (queue !== undefined) this.#queues.splice(this.#queues.indexOf(queue), 1);
+        rmSync(join(this.#options.directory, name), { recursive: true, force: true });
+      },
+    };
+  }
+
+  #epochOf(spoolId: string): string {
+    return `${spoolId}.${this.#options.bootId}`;
+  }
+
+  #epochs(): string[] {
+    return readdirSync(this.#options.directory).filter((name) => EPOCH.test(name));
+  }
+
   #open(epoch: string, callbacks: Parameters<OpenQueue>[1]): FileQueue {
-    const { directory, bytesMax, memoryBytesMax, sync, onSpooled, onDiskProblem } = this.#options;
-    return new FileQueue({
+    const { directory, node, bytesMax, memoryBytesMax, sync, onSpooled } = this.#options;
+    const queue: FileQueue = new FileQueue({
       directory: join(directory, epoch),
       bytesMax,
       memoryBytesMax,
       sync,
       onSpooled,
-      onDiskProblem,
+      onDiskProblem: (problem) => this.#onDiskProblem(problem),
+      bytesElsewhere: () => this.#others(queue).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      giveUpElsewhere: () => this.#others(queue).some((other) => other.giveUpOldest()),
       ...callbacks,
     });
+    try {
+      writeFileSync(join(directory, epoch, NODE), node, { flag: 'wx', mode: 0o600 });
+    } catch {
+      // It is there. Or the disk cannot be written: then the name that the node has now is as good as any.
+    }
+    return queue;
+  }
+
+  #others(queue: FileQueue): FileQueue[] {
+    return this.#queues.filter((other) => other !== queue);
+  }
+
+  #nodeOf(epoch: string): string {
+    try {
+      return readFileSync(join(this.#options.directory, epoch, NODE), 'utf8');
+    } catch {
+      return this.#options.node;
+    }
+  }
+
+  #onDiskProblem(problem: Error | undefined): void {
+    this.#diskFails = problem !== undefined;
+    this.#options.onDiskProblem(problem);
   }
 
   #takeLock(): void {
@@ -148,31 +221,18 @@ export class Spool {
     writeSync(this.#lock, `${process.pid}\n`);
   }
 
-  #readOrMakeId(): string {
+  #makeId(id: string = randomUUID()): string {
     try {
-      const id = readFileSync(join(this.#options.directory, 'spool-id'), 'utf8').trim();
-      if (new RegExp(`^${UUID}$`).test(id)) return id;
-    } catch {
-      // The first start.
-    }
-    const id = randomUUID();
-    this.#writeId(id);
-    return id;
-  }
-
-  #writeId(id: string): void {
-    const path = join(this.#options.directory, 'spool-id');
-    try {
-      writeFileSync(`${path}.tmp`, `${id}\n`, { flush: true, mode: 0o600 });
-      renameSync(`${path}.tmp`, path);
+      return writeSpoolId(this.#options.directory, this.#options.node, id);
     } catch (error) {
       // Batches wait in memory, then; after a restart the id is another one, and so is the epoch.
-      this.#options.onDiskProblem(error as Error);
+      this.#onDiskProblem(error as Error);
+      return id;
     }
   }
 
   #findCheckpoint(): string | undefined {
-    const queue = this.#open(`${this.spoolId}.${this.#options.bootId}`, {
+    const queue = this.#open(this.#epochOf(this.spoolId), {
       withoutFlows: () => undefined,
       damaged: () => new Uint8Array(0),
     });
