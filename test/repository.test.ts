@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { METRICS_PAGE, metricsPage } from './support/metrics-page.ts';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -43,6 +44,12 @@ describe('tools', () => {
   test('types', () => {
     run('tsc', '-p', 'tsconfig.json');
   }, 120_000);
+});
+
+describe('docs', () => {
+  test('the page of metrics is up to date: npm run generate', () => {
+    expect(readFileSync(METRICS_PAGE, 'utf8')).toBe(metricsPage());
+  });
 });
 
 describe('boundaries', () => {

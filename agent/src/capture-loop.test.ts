@@ -16,6 +16,7 @@ function rig(options: { dumpTakesMs?: number; failsAtDump?: number; onFailure?: 
   const dumps: number[] = [];
   const polls: number[] = [];
   const windows: [number, number][] = [];
+  const clockJumps: number[] = [];
   const accountant = new Accountant(
     {
       seed: 1,
@@ -47,6 +48,7 @@ function rig(options: { dumpTakesMs?: number; failsAtDump?: number; onFailure?: 
       accountant,
       clock: {
         nowMs: now,
+        elapsedMs: () => monotonicMs,
         after: (delayMs, callback) => {
           const mine = { at: monotonicMs + delayMs, callback };
           timer = mine;
@@ -56,6 +58,7 @@ function rig(options: { dumpTakesMs?: number; failsAtDump?: number; onFailure?: 
         },
       },
       ...(options.onFailure && { onFailure: options.onFailure }),
+      onClockJump: (jumpMs) => clockJumps.push(jumpMs),
       onWindow: ({ windowStartUs, windowEndUs }) => windows.push([windowStartUs / 1000, windowEndUs / 1000]),
     },
   );
@@ -65,6 +68,7 @@ function rig(options: { dumpTakesMs?: number; failsAtDump?: number; onFailure?: 
     dumps,
     polls,
     windows,
+    clockJumps,
     jump: (ms: number) => {
       jumpedMs += ms;
     },
@@ -126,6 +130,17 @@ describe('the loop', () => {
       [1_699_996_440_000, 1_699_996_500_000],
       [1_699_996_500_000, 1_699_996_560_000],
     ]);
+    expect(it.clockJumps).toEqual([-3_600_000]);
+  });
+
+  test('a clock that is slewed has not jumped', () => {
+    const it = rig();
+    it.loop.start();
+    for (let second = 1; second < 60; second++) {
+      it.jump(500);
+      it.until(it.now() + 1000);
+    }
+    expect(it.clockJumps).toEqual([]);
   });
 
   test('a clock that jumps forward makes one long window', () => {
@@ -135,6 +150,7 @@ describe('the loop', () => {
     it.jump(3_600_000);
     it.until(it.now() + 6_000);
     expect(it.windows.at(-1)).toEqual([1_700_000_040_000, 1_700_003_640_000]);
+    expect(it.clockJumps).toEqual([3_600_000]);
   });
 
   test('a failure ends the loop, and what was accounted until then is handed over first', () => {

@@ -16,6 +16,8 @@ export interface DumpingSource {
 export interface LoopClock {
   /** Wall clock, ms since the Unix epoch. */
   nowMs(): number;
+  /** Time that passes evenly whatever is done to the wall clock, ms since any instant. */
+  elapsedMs(): number;
   /** Calls back once after a delay; returns how to cancel. */
   after(delayMs: number, callback: () => void): () => void;
 }
@@ -35,6 +37,8 @@ export interface CaptureLoopOptions {
 /** After dropped events a new dump is due, but dumps may not take more than this share of the thread's time. */
 const EXTRA_DUMP_PAUSE_FACTOR = 4;
 const EXTRA_DUMP_PAUSE_MIN_MS = 200;
+/** The wall clock gained or lost so much between two turns: somebody set it. Slewing is slower. */
+const CLOCK_JUMP_MS = 1000;
 
 /** Drives one source and one accountant. */
 export class CaptureLoop {
@@ -45,9 +49,12 @@ export class CaptureLoop {
   readonly #clock: LoopClock;
   readonly #onWindow: (window: WindowFlows) => void;
   readonly #beforeDump: () => void;
-  readonly #afterDump: () => void;
+  readonly #afterDump: (durationMs: number) => void;
   readonly #onFailure: (error: unknown) => void;
   readonly #wantsWindow: () => boolean;
+  readonly #onClockJump: (jumpMs: number) => void;
+  /** Wall clock less even time at the last turn. */
+  #offsetMs: number;
   #cancel: () => void = () => {};
   #nextDumpMs = 0;
   #earliestExtraDumpMs = 0;
@@ -63,9 +70,11 @@ export class CaptureLoop {
       onWindow: (window: WindowFlows) => void;
       /** Called before and after each dump, for what has to be watched about as often. */
       beforeDump?: () => void;
-      afterDump?: () => void;
+      afterDump?: (durationMs: number) => void;
       /** Whether a window should end before its time. */
       wantsWindow?: () => boolean;
+      /** The wall clock was set; ms, positive when it was set forward. */
+      onClockJump?: (jumpMs: number) => void;
       /** Something failed while the loop ran: the last window has been handed over, the loop runs no more. */
       onFailure?: (error: unknown) => void;
     },
@@ -79,6 +88,8 @@ export class CaptureLoop {
     this.#beforeDump = parts.beforeDump ?? (() => {});
     this.#afterDump = parts.afterDump ?? (() => {});
     this.#wantsWindow = parts.wantsWindow ?? (() => false);
+    this.#onClockJump = parts.onClockJump ?? (() => {});
+    this.#offsetMs = this.#clock.nowMs() - this.#clock.elapsedMs();
     this.#onFailure =
       parts.onFailure ??
       ((error) => {
@@ -121,6 +132,7 @@ export class CaptureLoop {
   }
 
   #turn(): void {
+    this.#noticeClockJump();
     const now = this.#clock.nowMs();
     const late = now >= this.#nextDumpMs;
     // A clock that jumped back must not silence the loop for as long as it jumped.
@@ -138,13 +150,21 @@ export class CaptureLoop {
 
   #dump(): void {
     this.#beforeDump();
-    const begin = this.#clock.nowMs();
+    const begin = this.#clock.elapsedMs();
     this.#source.dump(this.#consumer);
+    const durationMs = this.#clock.elapsedMs() - begin;
     const end = this.#clock.nowMs();
     const { dumpIntervalMs } = this.#options;
     this.#nextDumpMs = (Math.floor(end / dumpIntervalMs) + 1) * dumpIntervalMs;
-    this.#earliestExtraDumpMs = end + Math.max(EXTRA_DUMP_PAUSE_MIN_MS, (end - begin) * EXTRA_DUMP_PAUSE_FACTOR);
-    this.#afterDump();
+    this.#earliestExtraDumpMs = end + Math.max(EXTRA_DUMP_PAUSE_MIN_MS, durationMs * EXTRA_DUMP_PAUSE_FACTOR);
+    this.#afterDump(durationMs);
+  }
+
+  #noticeClockJump(): void {
+    const offsetMs = this.#clock.nowMs() - this.#clock.elapsedMs();
+    const jumpMs = Math.round(offsetMs - this.#offsetMs);
+    this.#offsetMs = offsetMs;
+    if (Math.abs(jumpMs) >= CLOCK_JUMP_MS) this.#onClockJump(jumpMs);
   }
 
   #closeWindowIfOver(): void {

@@ -5,12 +5,16 @@ import { type CaptureLog, type ClosedWindow, startCapture } from './capture.ts';
 import type { CaptureConfig } from './config.ts';
 import { AgentError } from './errors.ts';
 import type { WindowFlows } from './flow/window-flows.ts';
+import type { DumpReport } from './telemetry/telemetry.ts';
 
 /** From the thread. */
 export type CaptureMessage =
   | { kind: 'started' }
   | { kind: 'log'; level: 'info' | 'warn' | 'error'; message: string; fields: Record<string, unknown> }
   | ({ kind: 'window' } & ClosedWindow)
+  | { kind: 'dump'; report: DumpReport }
+  | { kind: 'clock-jump'; jumpMs: number }
+  | { kind: 'state-fails'; fails: boolean }
   | { kind: 'failed'; code: string; message: string }
   | { kind: 'stopped' };
 
@@ -44,6 +48,7 @@ if (port) {
     const { config, state } = workerData as CaptureWorkerData;
     const log: CaptureLog = (level, message, fields) => post({ kind: 'log', level, message, fields });
     const onProblem = (problem: Error | undefined) => {
+      post({ kind: 'state-fails', fails: problem !== undefined });
       if (problem === undefined) log('info', 'the baseline is kept again', { state: state?.root });
       else log('error', 'the baseline cannot be kept: a new agent could not go on', { problem: problem.message });
     };
@@ -51,6 +56,8 @@ if (port) {
     const capture = startCapture(config, {
       log,
       onWindow: (closed) => post({ kind: 'window', ...closed }, buffersOf(closed.window)),
+      onDump: (report) => post({ kind: 'dump', report }),
+      onClockJump: (jumpMs) => post({ kind: 'clock-jump', jumpMs }),
       onFailure: fail,
       state: baseline && { baseline, checkpoint: state.checkpoint },
     });

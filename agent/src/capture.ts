@@ -12,6 +12,7 @@ import { requireLittleEndian } from './netlink/constants.ts';
 import type { ConntrackConsumer } from './source/conntrack/consumer.ts';
 import { LiveConntrack } from './source/conntrack/live.ts';
 import { readSysctl } from './system/sysctl.ts';
+import type { DumpReport } from './telemetry/telemetry.ts';
 
 /** Takes what should be logged; a thread boundary may lie between. */
 export type CaptureLog = (level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>) => void;
@@ -37,6 +38,7 @@ export interface Capture {
 /** The clock of the machine. */
 export const SYSTEM_CLOCK: LoopClock = {
   nowMs: () => Date.now(),
+  elapsedMs: () => performance.now(),
   after: (delayMs, callback) => {
     const timer = setTimeout(callback, delayMs);
     return () => clearTimeout(timer);
@@ -105,6 +107,10 @@ export function startCapture(
   parts: {
     log: CaptureLog;
     onWindow: (closed: ClosedWindow) => void;
+    /** Hears of each dump. */
+    onDump?: (report: DumpReport) => void;
+    /** The wall clock was set; ms, positive when it was set forward. */
+    onClockJump?: (jumpMs: number) => void;
     state?: CaptureState | undefined;
     clock?: LoopClock;
     tee?: (next: ConntrackConsumer, timestamps: boolean) => ConntrackConsumer;
@@ -149,7 +155,11 @@ export function startCapture(
         beforeDump: () => {
           if (settings.recheck().includes('nf_conntrack_timestamp')) accountant.startTimesMissing();
         },
-        afterDump: () => watch.look(),
+        afterDump: (durationMs) => {
+          watch.look();
+          parts.onDump?.({ durationMs, entries: accountant.entryCount, counts: accountant.counts });
+        },
+        ...(parts.onClockJump && { onClockJump: parts.onClockJump }),
         ...(onFailure && {
           onFailure: (error: unknown) => {
             source.close();

@@ -1,6 +1,7 @@
 // `flowtoll-agent run`: capture in a thread, export from this one.
 import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
+import type { TelemetryServer } from '@flowtoll/proto/telemetry';
 import { Command } from 'commander';
 import type { CaptureCommand, CaptureMessage, CaptureWorkerData } from '../capture-worker.ts';
 import { addRunOptions, type RunConfig, runConfig } from '../config.ts';
@@ -10,13 +11,14 @@ import type { WindowFlows } from '../flow/window-flows.ts';
 import { createLogger, type Logger } from '../log.ts';
 import { replay } from '../replay.ts';
 import { Recording } from '../source/conntrack/recording.ts';
+import { AgentTelemetry } from '../telemetry/telemetry.ts';
 
 /** The command, to be added to the program. */
 export function runCommand(): Command {
   return addRunOptions(
     new Command('run').description('read flows and send them to an aggregator (the default command)'),
-  ).action(async (options: Record<string, unknown>) => {
-    const config = runConfig(options);
+  ).action(async (_: unknown, command: Command) => {
+    const config = runConfig(command);
     if (config.windowMs < config.dumpIntervalMs) {
       throw new AgentError(
         'CONFIG_INVALID',
@@ -77,6 +79,8 @@ async function runLive(config: RunConfig, log: Logger): Promise<void> {
     config.state === undefined || config.spool === undefined
       ? undefined
       : { root: config.state, bootId: bootId(), checkpoint: delivery.lastCheckpoint };
+  const telemetry = new AgentTelemetry(delivery, config.dumpIntervalMs);
+  const server = await startTelemetry(telemetry, config, log);
   worker = new Worker(new URL('../capture-worker.ts', import.meta.url), {
     workerData: { config, state } satisfies CaptureWorkerData,
     // The thread closes its sockets itself; Node did not open them and would warn.
@@ -96,7 +100,7 @@ async function runLive(config: RunConfig, log: Logger): Promise<void> {
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
   try {
-    await captureEnded(worker, delivery, log);
+    await captureEnded(worker, delivery, telemetry, log);
   } catch (error) {
     // What was accounted until then is not lost with the thread.
     await delivery.stop(config.drainTimeoutMs);
@@ -105,10 +109,34 @@ async function runLive(config: RunConfig, log: Logger): Promise<void> {
     stopping = true;
   }
   await delivery.stop(config.drainTimeoutMs);
+  await server?.stop();
+}
+
+/** Metrics that nobody asked for must not keep flows from being counted: a port that another process has is only said. */
+async function startTelemetry(
+  telemetry: AgentTelemetry,
+  { metricsListen, metricsAsked }: RunConfig,
+  log: Logger,
+): Promise<TelemetryServer | undefined> {
+  if (metricsListen === undefined) return undefined;
+  const { host, port } = metricsListen;
+  const server = telemetry.server(metricsListen);
+  try {
+    log.info({ host, metricsPort: await server.start() }, 'metrics');
+    return server;
+  } catch (error) {
+    const reason = (error as Error).message;
+    const advice = 'choose another address with --metrics-listen (FLOWTOLL_METRICS_LISTEN), or "none"';
+    if (metricsAsked) {
+      throw new AgentError('LISTEN_FAILED', `cannot serve metrics on ${host}:${port}: ${reason}; ${advice}`);
+    }
+    log.warn({ host, port, reason }, `no metrics: ${advice}`);
+    return undefined;
+  }
 }
 
 /** Resolves when the capture thread has stopped as asked, rejects when it failed. */
-function captureEnded(worker: Worker, delivery: Delivery, log: Logger): Promise<void> {
+function captureEnded(worker: Worker, delivery: Delivery, telemetry: AgentTelemetry, log: Logger): Promise<void> {
   return new Promise((resolve, reject) => {
     worker.on('message', (message: CaptureMessage) => {
       switch (message.kind) {
@@ -119,8 +147,20 @@ function captureEnded(worker: Worker, delivery: Delivery, log: Logger): Promise<
         case 'log':
           log[message.level](message.fields, message.message);
           break;
+        case 'dump':
+          telemetry.dumped(message.report);
+          break;
+        case 'clock-jump':
+          log.warn({ jumpMs: message.jumpMs }, 'the clock was set; the aggregator learns how it stands now');
+          telemetry.clockJumped();
+          delivery.clockJumped();
+          break;
+        case 'state-fails':
+          telemetry.stateFails(message.fails);
+          break;
         case 'window':
           logWindow(message.window, log);
+          telemetry.closedWindow(message.window.count);
           delivery.send(message.window, message.checkpoint);
           break;
         case 'failed':
