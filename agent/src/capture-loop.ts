@@ -164,7 +164,9 @@ export class CaptureLoop {
     const offsetMs = this.#clock.nowMs() - this.#clock.elapsedMs();
     const jumpMs = Math.round(offsetMs - this.#offsetMs);
     this.#offsetMs = offsetMs;
-    if (Math.abs(jumpMs) >= CLOCK_JUMP_MS) this.#onClockJump(jumpMs);
+    if (Math.abs(jumpMs) < CLOCK_JUMP_MS) return;
+    this.#accountant.clockJumped(jumpMs * 1000);
+    this.#onClockJump(jumpMs);
   }
 
   #closeWindowIfOver(): void {

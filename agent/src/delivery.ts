@@ -61,14 +61,27 @@ export interface Delivery {
   stop(deadlineMs: number): Promise<void>;
 }
 
+/** What a sick disk says. Everything else is a matter of configuration, and refused. */
+const DISK_TROUBLE: ReadonlySet<unknown> = new Set(['EROFS', 'ENOSPC', 'EDQUOT', 'EIO']);
+
 /**
- * Opens the spool, or a queue in memory where there is none.
+ * Opens the spool, or a queue in memory where there is none, or where the disk is full, read-only or broken: an agent that
+ * does not start would count nothing at all.
  * @throws AgentError SPOOL_LOCKED, SPOOL_INVALID
  */
 export function openDelivery(config: RunConfig, directory: string | undefined, context: DeliveryContext): Delivery {
-  return directory === undefined
-    ? new MemoryDelivery(config, context)
-    : new SpooledDelivery(config, directory, context);
+  if (directory === undefined) return new MemoryDelivery(config, context, false);
+  try {
+    return new SpooledDelivery(config, directory, context);
+  } catch (error) {
+    const cause = error instanceof AgentError ? (error.cause as NodeJS.ErrnoException | undefined) : undefined;
+    if (!DISK_TROUBLE.has(cause?.code)) throw error;
+    context.log.error(
+      { directory, err: cause },
+      'the spool cannot be written: batches wait in memory. Mend the disk and start the agent again',
+    );
+    return new MemoryDelivery(config, context, true);
+  }
 }
 
 /** What differs from epoch to epoch. */
@@ -87,15 +100,26 @@ class MemoryDelivery implements Delivery {
   readonly lastCheckpoint = undefined;
   readonly #exporter: Exporter;
   readonly #config: RunConfig;
+  readonly #spoolFails: boolean;
 
-  constructor(config: RunConfig, { node, bootId, log }: DeliveryContext) {
+  /** @param spoolFails whether there should be a spool */
+  constructor(config: RunConfig, { node, bootId, log }: DeliveryContext, spoolFails: boolean) {
     this.#config = config;
+    this.#spoolFails = spoolFails;
     this.#exporter = exporterOf(config, { node, spoolId: randomUUID(), bootId }, { log });
   }
 
   get status(): DeliveryStatus {
     const { counters, waiting, isConnected, clockOffsetMs } = this.#exporter;
-    return { counters, waiting, isConnected, clockOffsetMs, oldEpochs: 0, epochsSetAside: 0, spoolFails: false };
+    return {
+      counters,
+      waiting,
+      isConnected,
+      clockOffsetMs,
+      oldEpochs: 0,
+      epochsSetAside: 0,
+      spoolFails: this.#spoolFails,
+    };
   }
 
   start(): void {

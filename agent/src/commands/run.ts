@@ -86,6 +86,8 @@ async function runLive(config: RunConfig, log: Logger): Promise<void> {
     // The thread closes its sockets itself; Node did not open them and would warn.
     trackUnmanagedFds: false,
   });
+  // What reaches the table without having been in the spool must not be counted again by the next agent.
+  if (delivery.status.spoolFails) worker.postMessage({ kind: 'spool-fails', fails: true } satisfies CaptureCommand);
   let stopping = false;
   // A signal may come twice: a terminal sends it to the whole group, and npm passes it on. The second one changes nothing.
   const onSignal = (signal: NodeJS.Signals) => {

@@ -90,6 +90,11 @@ export class Accountant implements ConntrackConsumer {
     return this.#windowStartUs;
   }
 
+  /** The wall clock was set by so much: the current window began at another time by the new clock. */
+  clockJumped(jumpUs: number): void {
+    this.#windowStartUs += jumpUs;
+  }
+
   dumpBegin(timeUs: number): void {
     this.#tracker.beginDump(timeUs);
   }

@@ -74,7 +74,8 @@ export class Spool {
   #diskFails = false;
 
   /**
-   * @throws AgentError SPOOL_LOCKED when another agent uses the directory, SPOOL_INVALID when it cannot be used
+   * @throws AgentError SPOOL_LOCKED when another agent uses the directory, SPOOL_INVALID when it cannot be used; its `cause`
+   *   is what the file system said
    */
   constructor(options: SpoolOptions) {
     this.#options = options;
@@ -217,8 +218,12 @@ export class Spool {
           'with --spool (FLOWTOLL_SPOOL)',
       );
     }
-    ftruncateSync(this.#lock);
-    writeSync(this.#lock, `${process.pid}\n`);
+    try {
+      ftruncateSync(this.#lock);
+      writeSync(this.#lock, `${process.pid}\n`);
+    } catch {
+      // A full disk: the lock holds all the same, only its holder's number is not told.
+    }
   }
 
   #makeId(id: string = randomUUID()): string {
