@@ -1,4 +1,5 @@
-// Readers that we did not write agree with us: delta-rs and PyArrow open a table of more than fifty commits, and for every
+// Readers that we did not write agree with us: delta-rs and PyArrow open a table of more than fifty commits, whose log begins
+// with a checkpoint because all before it was removed, and for every
 // column find the same rows with and without file skipping, the same as `flowtoll sql`, and those that were written.
 import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -10,7 +11,8 @@ import { promisify } from 'node:util';
 import type { FlowRow } from '@flowtoll/aggregator/model/flow-row.ts';
 import { openDirectoryStore } from '@flowtoll/aggregator/store/directory-store.ts';
 import { expectedCells } from '@flowtoll/aggregator/table/flow-row.testing.ts';
-import { openFlowTable } from '@flowtoll/aggregator/table/flow-table.ts';
+import { flowTableRoot, openFlowTable } from '@flowtoll/aggregator/table/flow-table.ts';
+import { cleanLog } from '@flowtoll/aggregator/table/log-upkeep.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DELTA_READERS, pythonEnvironment } from '../support/python-env.ts';
 
@@ -21,6 +23,7 @@ const READERS = fileURLToPath(new URL('../support/foreign_readers.py', import.me
 const SEED = Number(process.env['FLOWTOLL_SEED'] ?? 20260131);
 const COMMITS = 60;
 const ROWS_PER_COMMIT = 40;
+const COMMITS_A_CHECKPOINT = 16;
 
 const environment = await pythonEnvironment(DELTA_READERS);
 if ('missing' in environment) {
@@ -181,7 +184,12 @@ describe.skipIf('missing' in environment)(`a table of ${COMMITS} commits, seed $
 
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), 'flowtoll-foreign-'));
-    const table = await openFlowTable(await openDirectoryStore(root), { cluster: 'demo', clock: Date.now });
+    const store = await openDirectoryStore(root);
+    const table = await openFlowTable(store, {
+      cluster: 'demo',
+      clock: Date.now,
+      checkpointEntries: COMMITS_A_CHECKPOINT,
+    });
     for (let commit = 0; commit < COMMITS; commit++) {
       const written = Array.from({ length: ROWS_PER_COMMIT }, (_, i) =>
         randomRow(random, commit, `row-${String(commit).padStart(3, '0')}-${i}`),
@@ -200,6 +208,9 @@ describe.skipIf('missing' in environment)(`a table of ${COMMITS} commits, seed $
       }
     }
     await table.close();
+    // What a checkpoint made superfluous goes: readers have to take it, its statistics too, and go on with the entries after it.
+    const cleaning = { nowMs: Date.now() + 1, retentionMs: 0 };
+    expect(await cleanLog(store, flowTableRoot('demo'), cleaning)).toBeGreaterThan(COMMITS / 2);
     for (const column of Object.keys(rows[0]!)) {
       filters.push(...filtersFor(column, rows, random));
     }

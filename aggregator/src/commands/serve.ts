@@ -137,8 +137,8 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   const cluster = options.cluster ?? topology.cluster ?? DEFAULT_CLUSTER;
   const books = defaultPriceBooks();
   const store = await openDirectoryStore(options.store);
-  const table = await openFlowTable(store, { cluster, clock: Date.now });
-  const observer = createObserver();
+  const observer = createObserver(log);
+  const table = await openFlowTable(store, { cluster, clock: Date.now, onCheckpoint: observer.onCheckpoint });
   const pipeline = createPipeline(
     {
       listen: options.listen,

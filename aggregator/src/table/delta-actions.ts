@@ -33,6 +33,8 @@ export interface AddAction {
 export interface RemoveAction {
   readonly path: string;
   readonly dataChange: boolean;
+  /** When it was removed; ms since the Unix epoch. Vacuum counts from here. */
+  readonly deletionTimestamp?: number;
 }
 
 export interface TxnAction {
@@ -130,7 +132,11 @@ export function decodeCommit(bytes: Uint8Array, key: string): Commit {
           });
           break;
         case 'remove':
-          commit.removes.push({ path: fields.text('path'), dataChange: fields.flag('dataChange') });
+          commit.removes.push({
+            path: fields.text('path'),
+            dataChange: fields.flag('dataChange'),
+            ...fields.optionalNumber('deletionTimestamp'),
+          });
           break;
       }
     }

@@ -1,7 +1,10 @@
-// A Delta table's log in an object store: replaying it, and adding one entry to it atomically. Protocol 1/2 (Delta
-// PROTOCOL.md). Knows actions; knows nothing of flows or batches.
+// A Delta table's log in an object store: replaying it from its newest checkpoint, and adding one entry to it atomically.
+// Protocol 1/2 (Delta PROTOCOL.md). Knows actions; knows nothing of flows or batches. Who writes checkpoints and removes old
+// entries: log-upkeep.ts.
 import { FlowtollError } from '../model/errors.ts';
+import { withLocalFile } from '../store/local-file.ts';
 import type { ObjectStore, PutIfAbsentResult } from '../store/store.ts';
+import { readCheckpoint } from './checkpoint.ts';
 import {
   type AddAction,
   type Commit,
@@ -11,6 +14,7 @@ import {
   type ProtocolAction,
   type TxnAction,
 } from './delta-actions.ts';
+import { checkpointKey, entryKey, hintedVersion, lastCheckpointKey, parseLogKey } from './log-keys.ts';
 
 /** The widest choice of readers: no table features. */
 export const PROTOCOL: ProtocolAction = { minReaderVersion: 1, minWriterVersion: 2 };
@@ -18,7 +22,14 @@ export const PROTOCOL: ProtocolAction = { minReaderVersion: 1, minWriterVersion:
 /** A conditional write of which the store reports an error is tried this often before the caller hears of it. */
 const PUT_ATTEMPTS = 3;
 
-const LOG_ENTRY = /\/(\d{20})\.json$/;
+/** Entries that are fetched at once. */
+const GETS_AT_ONCE = 8;
+
+/**
+ * After so long without a look at the log, an entry that went in is only believed once the one before it is seen: entries are
+ * removed after days (log-upkeep.ts), and whoever slept for longer could put one where others have been and gone.
+ */
+const LOOK_AGAIN_MS = 3_600_000;
 
 export class DeltaLog {
   readonly #store: ObjectStore;
@@ -32,10 +43,18 @@ export class DeltaLog {
   readonly txns = new Map<string, TxnAction>();
   /** The files of the table, by path. */
   readonly files = new Map<string, AddAction>();
+  /** Version of the newest checkpoint that is known; -1 while none is. */
+  checkpointVersion = -1;
+  /** Bytes of the entries after it. */
+  bytesSinceCheckpoint = 0;
+  readonly #now: () => number;
+  #lookedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(store: ObjectStore, root: string) {
+  /** @param now milliseconds since the Unix epoch */
+  constructor(store: ObjectStore, root: string, now: () => number = Date.now) {
     this.#store = store;
     this.root = root;
+    this.#now = now;
   }
 
   /**
@@ -43,26 +62,88 @@ export class DeltaLog {
    * was cleaned up would find nothing under the next number and take the log for ended.
    */
   async refresh(): Promise<void> {
-    const after = this.version < 0 ? '' : this.#keyOf(this.version);
-    for await (const key of this.#store.list(`${this.root}/_delta_log/`, after)) {
-      const match = LOG_ENTRY.exec(key);
-      if (match === null) {
-        continue;
-      }
-      const version = Number(match[1]);
-      if (version !== this.version + 1) {
-        throw new FlowtollError(
-          'TABLE_INVALID',
-          `the log of the table ${this.root} in ${this.#store.describe()} goes from version ${this.version} to ${version}: ` +
-            'entries are missing; restore them from a backup, or start a new table',
-        );
-      }
-      const bytes = await this.#store.get(key);
-      if (bytes === undefined) {
-        throw new FlowtollError('TABLE_INVALID', `${key} vanished from ${this.#store.describe()} while it was read`);
-      }
-      this.#apply(decodeCommit(bytes, key), version);
+    const lookedMs = this.#now();
+    if (this.version < 0) await this.#loadHintedCheckpoint();
+    let found = await this.#listAfter(this.version);
+    if (found.entries.length > 0 && found.entries[0] !== this.version + 1 && found.checkpoint > this.version) {
+      // Entries that we have not read were removed: the newest checkpoint holds what they said.
+      await this.#loadCheckpoint(found.checkpoint);
+      found = { ...found, entries: found.entries.filter((version) => version > this.version) };
     }
+    await this.#readEntries(found.entries);
+    if (found.checkpoint > this.checkpointVersion) this.checkpointedAt(found.checkpoint);
+    this.#lookedMs = lookedMs;
+  }
+
+  /** Somebody wrote a checkpoint of a version that was read. */
+  checkpointedAt(version: number): void {
+    if (version <= this.checkpointVersion) return;
+    this.checkpointVersion = version;
+    this.bytesSinceCheckpoint = 0;
+  }
+
+  /** Forgets transactions that were updated before; ms since the Unix epoch. */
+  forgetTxnsBefore(timeMs: number): void {
+    for (const { appId, lastUpdated = timeMs } of this.txns.values()) if (lastUpdated < timeMs) this.txns.delete(appId);
+  }
+
+  async #listAfter(version: number): Promise<{ entries: number[]; checkpoint: number }> {
+    const after = version < 0 ? '' : entryKey(this.root, version);
+    const entries: number[] = [];
+    let checkpoint = -1;
+    for await (const key of this.#store.list(`${this.root}/_delta_log/`, after)) {
+      const parsed = parseLogKey(key);
+      if (parsed?.kind === 'entry') entries.push(parsed.version);
+      else if (parsed !== undefined) checkpoint = parsed.version;
+    }
+    return { entries, checkpoint };
+  }
+
+  async #readEntries(versions: readonly number[]): Promise<void> {
+    for (let at = 0; at < versions.length; at += GETS_AT_ONCE) {
+      const some = versions.slice(at, at + GETS_AT_ONCE);
+      const contents = await Promise.all(some.map((version) => this.#store.get(entryKey(this.root, version))));
+      for (const [i, bytes] of contents.entries()) this.#take(some[i]!, bytes);
+    }
+  }
+
+  #take(version: number, bytes: Uint8Array | undefined): void {
+    if (version !== this.version + 1) {
+      throw new FlowtollError(
+        'TABLE_INVALID',
+        `the log of the table ${this.root} in ${this.#store.describe()} goes from version ${this.version} to ${version}: ` +
+          'entries are missing; restore them from a backup, or start a new table',
+      );
+    }
+    const key = entryKey(this.root, version);
+    if (bytes === undefined) {
+      throw new FlowtollError('TABLE_INVALID', `${key} vanished from ${this.#store.describe()} while it was read`);
+    }
+    this.#apply(decodeCommit(bytes, key), version, bytes.length);
+  }
+
+  /** The hint may be old, or missing: then listing finds what there is. */
+  async #loadHintedCheckpoint(): Promise<void> {
+    const version = hintedVersion(await this.#store.get(lastCheckpointKey(this.root)));
+    if (version !== undefined) await this.#loadCheckpoint(version, true);
+  }
+
+  async #loadCheckpoint(version: number, mayBeMissing = false): Promise<void> {
+    const key = checkpointKey(this.root, version);
+    const state = await withLocalFile(this.#store, key, (path) => readCheckpoint(path, key));
+    if (state === undefined) {
+      if (mayBeMissing) return;
+      throw new FlowtollError('TABLE_INVALID', `${key} vanished from ${this.#store.describe()} while it was read`);
+    }
+    this.protocol = state.protocol;
+    this.metaData = state.metaData;
+    this.txns.clear();
+    for (const txn of state.txns) this.txns.set(txn.appId, txn);
+    this.files.clear();
+    for (const add of state.adds) this.files.set(add.path, add);
+    this.version = version;
+    this.checkpointVersion = version;
+    this.bytesSinceCheckpoint = 0;
   }
 
   /**
@@ -71,7 +152,7 @@ export class DeltaLog {
    */
   async append(commit: Commit & { readonly commitInfo: { readonly commitId: string } }): Promise<boolean> {
     const version = this.version + 1;
-    const key = this.#keyOf(version);
+    const key = entryKey(this.root, version);
     const bytes = encodeCommit(commit);
     for (let attempt = 1; ; attempt++) {
       const result = await this.#tryPut(key, bytes);
@@ -95,8 +176,18 @@ export class DeltaLog {
             );
       }
     }
-    this.#apply(commit, version);
+    if (!(await this.#follows(version))) {
+      await this.#store.delete(key);
+      return false;
+    }
+    this.#apply(commit, version, bytes.length);
     return true;
+  }
+
+  /** Whether an entry that went in stands at the end of the log, and not where entries were removed (in rising order). */
+  async #follows(version: number): Promise<boolean> {
+    if (version === 0 || Math.abs(this.#now() - this.#lookedMs) < LOOK_AGAIN_MS) return true;
+    return (await this.#store.get(entryKey(this.root, version - 1))) !== undefined;
   }
 
   /** Throws TABLE_INVALID unless this code may read the table. */
@@ -141,7 +232,8 @@ export class DeltaLog {
     }
   }
 
-  #apply(commit: Commit, version: number): void {
+  #apply(commit: Commit, version: number, sizeBytes: number): void {
+    this.bytesSinceCheckpoint += sizeBytes;
     this.protocol = commit.protocol ?? this.protocol;
     this.metaData = commit.metaData ?? this.metaData;
     for (const txn of commit.txns) {
@@ -155,9 +247,5 @@ export class DeltaLog {
       this.files.set(add.path, add);
     }
     this.version = version;
-  }
-
-  #keyOf(version: number): string {
-    return `${this.root}/_delta_log/${String(version).padStart(20, '0')}.json`;
   }
 }

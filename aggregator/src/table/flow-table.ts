@@ -4,11 +4,13 @@ import { randomUUID } from 'node:crypto';
 import type { EpochNote } from '../model/epoch-note.ts';
 import { FlowtollError } from '../model/errors.ts';
 import type { ObjectStore } from '../store/store.ts';
+import { Checkpointer } from './checkpointer.ts';
 import { PARTITION_COLUMN } from './columns.ts';
 import { type CommitPlan, type PendingBatch, planCommit, type RefusedBatch } from './commit-plan.ts';
 import { type DataFiles, openParquetFiles, type StagedFiles } from './data-files.ts';
 import { DeltaLog, PROTOCOL } from './delta-log.ts';
 import { findVanished, newNotes, type VanishedEpoch, type VanishedRule, vanishedAppId } from './epoch-notes.ts';
+import { CHECKPOINT_BYTES, CHECKPOINT_ENTRIES, LOG_RETENTION_MS } from './log-upkeep.ts';
 import type { RowBuffer } from './row-buffer.ts';
 import { checkSchema, deltaSchemaString } from './schema.ts';
 
@@ -23,8 +25,13 @@ const DAY_MS = 86_400_000;
 /** How long the log remembers which batches are in; longer than any spool holds one. Older batches are refused. */
 export const TXN_RETENTION_MS = 30 * DAY_MS;
 
+/** How long files stay that compaction or retention removed from the table: the longest that a query or a watcher takes. */
+export const REMOVED_FILE_RETENTION_MS = 7 * DAY_MS;
+
 const TABLE_CONFIGURATION = {
   'delta.setTransactionRetentionDuration': `interval ${TXN_RETENTION_MS / DAY_MS} days`,
+  'delta.logRetentionDuration': `interval ${LOG_RETENTION_MS / DAY_MS} days`,
+  'delta.deletedFileRetentionDuration': `interval ${REMOVED_FILE_RETENTION_MS / DAY_MS} days`,
   // Statistics of all columns count. By default readers look at those of the first 32 only.
   'delta.dataSkippingNumIndexedCols': '-1',
 };
@@ -36,6 +43,11 @@ export interface FlowTableOptions {
   readonly prefix?: string;
   /** Milliseconds since the Unix epoch. */
   readonly clock: () => number;
+  /** Bytes of log entries after which a checkpoint is written, and their number. Default: 8 MiB, 100. */
+  readonly checkpointBytes?: number;
+  readonly checkpointEntries?: number;
+  /** Hears of each checkpoint that was tried, after a commit and beside the next ones; `problem` where it failed. */
+  readonly onCheckpoint?: (problem: unknown) => void;
 }
 
 export interface CommitResult<B extends PendingBatch = PendingBatch> {
@@ -102,7 +114,7 @@ export function flowTableRoot(cluster: string, prefix = ''): string {
 
 /** Opens the table, creating it if there is none. Throws TABLE_INVALID if what is there cannot be written by this code. */
 export async function openFlowTable(store: ObjectStore, options: FlowTableOptions): Promise<FlowTable> {
-  const log = new DeltaLog(store, flowTableRoot(options.cluster, options.prefix));
+  const log = new DeltaLog(store, flowTableRoot(options.cluster, options.prefix), options.clock);
   await log.refresh();
   if (log.version < 0) {
     const created = await log.append({
@@ -126,17 +138,29 @@ export async function openFlowTable(store: ObjectStore, options: FlowTableOption
   }
   log.requireWritable();
   checkSchema(log.metaData?.schemaString ?? '', log.root);
-  return createFlowTable(log, await openParquetFiles(store, log.root, options.clock), options.clock);
+  const rules = {
+    checkpointBytes: options.checkpointBytes ?? CHECKPOINT_BYTES,
+    checkpointEntries: options.checkpointEntries ?? CHECKPOINT_ENTRIES,
+    txnRetentionMs: TXN_RETENTION_MS,
+    removeRetentionMs: REMOVED_FILE_RETENTION_MS,
+  };
+  const { clock, onCheckpoint = () => undefined } = options;
+  const checkpointer = new Checkpointer(store, log, rules, clock, onCheckpoint);
+  return createFlowTable(log, await openParquetFiles(store, log.root, clock), clock, planCommit, checkpointer);
 }
 
-/** A table over a log that has been read. `plan` is the fence; a test may break it, to see that it is needed. */
+/**
+ * A table over a log that has been read. `plan` is the fence; a test may break it, to see that it is needed. Without a
+ * `checkpointer` no checkpoints are written.
+ */
 export function createFlowTable<Rows>(
   log: DeltaLog,
   files: DataFiles<Rows>,
   clock: () => number,
   plan: typeof planCommit = planCommit,
+  checkpointer?: Checkpointer,
 ): FlowTable<Rows> {
-  return new DeltaFlowTable(log, files, clock, plan);
+  return new DeltaFlowTable(log, files, clock, plan, checkpointer);
 }
 
 /** What one commit shall hold, decided on the log as it is. */
@@ -160,11 +184,19 @@ class DeltaFlowTable<Rows> implements FlowTable<Rows> {
   readonly #files: DataFiles<Rows>;
   readonly #clock: () => number;
   readonly #plan: typeof planCommit;
+  readonly #checkpointer: Checkpointer | undefined;
   #tail: Promise<unknown> = Promise.resolve();
   /** A reading of the log that has not begun. */
   #nextRefresh: Promise<void> | undefined;
 
-  constructor(log: DeltaLog, files: DataFiles<Rows>, clock: () => number, plan: typeof planCommit) {
+  constructor(
+    log: DeltaLog,
+    files: DataFiles<Rows>,
+    clock: () => number,
+    plan: typeof planCommit,
+    checkpointer: Checkpointer | undefined,
+  ) {
+    this.#checkpointer = checkpointer;
     this.#log = log;
     this.#files = files;
     this.#clock = clock;
@@ -218,6 +250,7 @@ class DeltaFlowTable<Rows> implements FlowTable<Rows> {
 
   async close(): Promise<void> {
     await this.#tail;
+    await this.#checkpointer?.idle();
     this.#files.close();
   }
 
@@ -245,6 +278,7 @@ class DeltaFlowTable<Rows> implements FlowTable<Rows> {
         staged = { ...files, items };
       }
       if (await this.#log.append(this.#entry(txns, staged))) {
+        this.#checkpointer?.afterCommit();
         return { proposal, version: this.#log.version, rowCount: staged.rowCount };
       }
       await this.#log.refresh();

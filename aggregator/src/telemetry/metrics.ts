@@ -7,9 +7,16 @@ export interface AggregatorMetricsSource {
   readonly pipeline: Pick<Pipeline, 'counters' | 'held' | 'failingSinceMs' | 'ingest'>;
   readonly table: { readonly version: number };
   readonly histograms: AggregatorHistograms;
+  readonly checkpoints: CheckpointCounts;
   /** Milliseconds since the Unix epoch. */
   readonly nowMs: number;
   readonly version: string;
+}
+
+/** Checkpoints of the table's log, of this process. */
+export interface CheckpointCounts {
+  readonly written: number;
+  readonly failed: number;
 }
 
 /** What has to be observed as it happens. In seconds. */
@@ -180,6 +187,14 @@ const commits: readonly AggregatorMetric[] = [
     unit: 'version',
     help: 'Version of the table that this process read or wrote last.',
     read: ({ table }) => table.version,
+  },
+  {
+    name: 'flowtoll_checkpoints_total',
+    type: 'counter',
+    unit: 'checkpoints',
+    help: 'Checkpoints of the table’s log that this process wrote, or could not write. Without them replicas start slowly.',
+    label: 'result',
+    read: ({ checkpoints }) => ({ ...checkpoints }),
   },
   {
     name: 'flowtoll_batches_duplicate_total',

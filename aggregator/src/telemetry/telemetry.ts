@@ -6,8 +6,9 @@ import {
   metricsText,
   type TelemetryServer,
 } from '@flowtoll/proto/telemetry';
+import type { Logger } from '../ingest/ingest-stream.ts';
 import type { Pipeline, PipelineObserver } from '../pipeline.ts';
-import { AGGREGATOR_METRICS, type AggregatorHistograms } from './metrics.ts';
+import { AGGREGATOR_METRICS, type AggregatorHistograms, type CheckpointCounts } from './metrics.ts';
 
 /** For how long commits may fail before this replica is not ready, in ms. Agents keep what they have meanwhile. */
 export const NOT_READY_AFTER_MS = 60_000;
@@ -19,16 +20,26 @@ const OFFSET_SECONDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 60, 3600];
 /** Observes what a pipeline does. */
 export interface AggregatorObserver extends PipelineObserver {
   readonly histograms: AggregatorHistograms;
+  /** Checkpoints of the log that this process wrote, and those that failed. */
+  readonly checkpoints: CheckpointCounts;
+  /** A checkpoint was tried; the problem where it failed, else undefined. */
+  onCheckpoint(problem: unknown): void;
 }
 
-export function createObserver(): AggregatorObserver {
+export function createObserver(log: Pick<Logger, 'warn'>): AggregatorObserver {
   const histograms = {
     commitDuration: new Histogram(SECONDS),
     acknowledgementLag: new Histogram(LAG_SECONDS),
     clockOffset: new Histogram(OFFSET_SECONDS),
   };
+  const checkpoints = { written: 0, failed: 0 };
   return {
     histograms,
+    checkpoints,
+    onCheckpoint(problem) {
+      checkpoints[problem === undefined ? 'written' : 'failed']++;
+      if (problem !== undefined) log.warn({ err: problem }, 'a checkpoint of the log failed; it is tried again');
+    },
     onCommit: (durationMs) => histograms.commitDuration.observe(durationMs / 1000),
     onAcknowledged: (afterWindowMs) => histograms.acknowledgementLag.observe(Math.max(0, afterWindowMs) / 1000),
     onClockOffset: (offsetMs) => histograms.clockOffset.observe(Math.abs(offsetMs) / 1000),
@@ -50,7 +61,14 @@ export function createAggregatorTelemetry(config: ListenAddress, parts: Aggregat
   const { pipeline, table, observer, now, version } = parts;
   return createTelemetryServer(config, {
     metrics: () =>
-      metricsText(AGGREGATOR_METRICS, { pipeline, table, histograms: observer.histograms, nowMs: now(), version }),
+      metricsText(AGGREGATOR_METRICS, {
+        pipeline,
+        table,
+        histograms: observer.histograms,
+        checkpoints: observer.checkpoints,
+        nowMs: now(),
+        version,
+      }),
     // Whoever answers is alive: commits and streams run on the same thread.
     deadBecause: () => undefined,
     notReadyBecause() {

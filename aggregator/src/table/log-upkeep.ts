@@ -1,0 +1,174 @@
+// What keeps a Delta log short: checkpoints, so that a replica starts in seconds, and the removal of entries that a checkpoint
+// has made superfluous. Any replica may do either, at any time, and die at any point: a checkpoint is a pure function of the
+// log, and entries go oldest first.
+import { rm, writeFile } from 'node:fs/promises';
+import { FlowtollError } from '../model/errors.ts';
+import { withLocalFile, withScratchFile } from '../store/local-file.ts';
+import type { ObjectStore } from '../store/store.ts';
+import { writeCheckpoint } from './checkpoint.ts';
+import { decodeCommit } from './delta-actions.ts';
+import type { DeltaLog } from './delta-log.ts';
+import { checkpointKey, entryKey, hintedVersion, lastCheckpointKey, parseLogKey } from './log-keys.ts';
+
+/** When a checkpoint is due, and how long the log remembers. */
+export interface LogUpkeepRules {
+  /** Bytes of entries since the last checkpoint: what a starting replica reads besides it. */
+  readonly checkpointBytes: number;
+  /** Entries since the last checkpoint: each is a request for whoever starts. */
+  readonly checkpointEntries: number;
+  /** For how long transactions are remembered, ms. */
+  readonly txnRetentionMs: number;
+  /** For how long removed files are remembered, ms: vacuum needs to know them no longer. */
+  readonly removeRetentionMs: number;
+}
+
+const DAY_MS = 86_400_000;
+
+/** For how long entries stay that a checkpoint made superfluous: for readers of older versions, and for watchers. */
+export const LOG_RETENTION_MS = 7 * DAY_MS;
+
+/** 8 MiB are read and decoded in a fraction of a second; a hundred requests, eight at once, take about as long. */
+export const CHECKPOINT_BYTES = 8 << 20;
+export const CHECKPOINT_ENTRIES = 100;
+
+/** Whether the log has grown enough. */
+export function isCheckpointDue(log: DeltaLog, rules: LogUpkeepRules): boolean {
+  const entries = log.version - log.checkpointVersion;
+  return log.bytesSinceCheckpoint >= rules.checkpointBytes || entries >= rules.checkpointEntries;
+}
+
+/**
+ * Writes a checkpoint of the version that `log` has read, and the hint at it; `false` when there is one, or another replica has
+ * written one meanwhile. Reads the log's own state only at its beginning: commits may go on meanwhile.
+ */
+export async function checkpointLog(
+  store: ObjectStore,
+  log: DeltaLog,
+  rules: LogUpkeepRules,
+  nowMs: number,
+): Promise<boolean> {
+  const { root, version } = log;
+  const previousVersion = log.checkpointVersion;
+  if (previousVersion === version) return false;
+  const hinted = await newestHint(store, root);
+  if (hinted > previousVersion) {
+    log.checkpointedAt(hinted);
+    return false;
+  }
+  const result = await withLocalEntries(store, root, previousVersion + 1, version, (entries) =>
+    withPrevious(store, root, previousVersion, (previous) =>
+      withScratchFile(store, async (file) => {
+        const written = await writeCheckpoint(
+          {
+            previous,
+            entries,
+            txnsAfterMs: nowMs - rules.txnRetentionMs,
+            removesAfterMs: nowMs - rules.removeRetentionMs,
+          },
+          file,
+        );
+        await store.put(checkpointKey(root, version), { file });
+        return written;
+      }),
+    ),
+  );
+  // Somebody else's may be newer by now; an older hint costs a reader some entries, no more.
+  if ((await newestHint(store, root)) < version) {
+    const hint = { version, size: result.rows, numOfAddFiles: result.files };
+    await store.put(lastCheckpointKey(root), Buffer.from(JSON.stringify(hint)));
+  }
+  log.checkpointedAt(version);
+  log.forgetTxnsBefore(nowMs - rules.txnRetentionMs);
+  return true;
+}
+
+/**
+ * Removes entries and checkpoints that no reader of the last `retentionMs` needs: all before the newest checkpoint that is as
+ * old as that. Returns how many objects it removed; with `dryRun` how many it would.
+ */
+export async function cleanLog(
+  store: ObjectStore,
+  root: string,
+  options: { readonly nowMs: number; readonly retentionMs: number; readonly dryRun?: boolean },
+): Promise<number> {
+  const objects: { readonly key: string; readonly version: number }[] = [];
+  const checkpoints: number[] = [];
+  for await (const key of store.list(`${root}/_delta_log/`)) {
+    const parsed = parseLogKey(key);
+    if (parsed === undefined) continue;
+    objects.push({ key, version: parsed.version });
+    if (parsed.kind === 'checkpoint') checkpoints.push(parsed.version);
+  }
+  const keep = await newestBefore(store, root, checkpoints, options.nowMs - options.retentionMs);
+  const superfluous = objects.filter(({ version }) => version < keep);
+  if (options.dryRun === true) return superfluous.length;
+  // In rising order, one after another: where an entry is missing, all before it are (DeltaLog#append counts on it).
+  for (const { key } of superfluous) await store.delete(key);
+  return superfluous.length;
+}
+
+/** The newest of the checkpoints whose entry was committed before; 0 when there is none. */
+async function newestBefore(
+  store: ObjectStore,
+  root: string,
+  checkpoints: readonly number[],
+  beforeMs: number,
+): Promise<number> {
+  for (const version of checkpoints.toReversed()) {
+    const key = entryKey(root, version);
+    const bytes = await store.get(key);
+    const timestamp = bytes && decodeCommit(bytes, key).commitInfo?.['timestamp'];
+    if (typeof timestamp === 'number' && timestamp <= beforeMs) return version;
+  }
+  return 0;
+}
+
+async function newestHint(store: ObjectStore, root: string): Promise<number> {
+  return hintedVersion(await store.get(lastCheckpointKey(root))) ?? -1;
+}
+
+/** Calls `work` with the file of the checkpoint before, where there is one. */
+async function withPrevious<T>(
+  store: ObjectStore,
+  root: string,
+  version: number,
+  work: (previous: { version: number; path: string } | undefined) => Promise<T>,
+): Promise<T> {
+  if (version < 0) return work(undefined);
+  const key = checkpointKey(root, version);
+  const result = await withLocalFile(store, key, async (path) => ({ value: await work({ version, path }) }));
+  if (result === undefined) throw vanished(store, key);
+  return result.value;
+}
+
+/** Calls `work` with the files of log entries. */
+async function withLocalEntries<T>(
+  store: ObjectStore,
+  root: string,
+  first: number,
+  last: number,
+  work: (paths: readonly string[]) => Promise<T>,
+): Promise<T> {
+  const keys = Array.from({ length: last - first + 1 }, (_, i) => entryKey(root, first + i));
+  const { localPath } = store;
+  if (localPath !== undefined) return work(keys.map((key) => localPath.call(store, key)));
+  return withScratchFile(store, async (folder) => {
+    const paths: string[] = [];
+    try {
+      for (const key of keys) {
+        const bytes = await store.get(key);
+        if (bytes === undefined) throw vanished(store, key);
+        const path = `${folder}-${key.slice(key.lastIndexOf('/') + 1)}`;
+        paths.push(path);
+        await writeFile(path, bytes);
+      }
+      return await work(paths);
+    } finally {
+      for (const path of paths) await rm(path, { force: true });
+    }
+  });
+}
+
+function vanished(store: ObjectStore, key: string): FlowtollError {
+  return new FlowtollError('TABLE_INVALID', `${key} vanished from ${store.describe()} while a checkpoint was made`);
+}
