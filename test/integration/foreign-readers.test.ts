@@ -1,6 +1,6 @@
 // Readers that we did not write agree with us: delta-rs and PyArrow open a table of more than fifty commits, whose log begins
-// with a checkpoint because all before it was removed, and for every
-// column find the same rows with and without file skipping, the same as `flowtoll sql`, and those that were written.
+// with a checkpoint because all before it was removed. For every column they find the same rows with and without file
+// skipping, the same as `flowtoll sql`, and those that were written.
 import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -297,6 +297,12 @@ export const FLOW_COLUMNS: readonly Column[] = [
   ),
 ];
 
+/** What the roll-up leaves out: the few columns that make the many rows. */
+const NOT_ROLLED_UP: ReadonlySet<string> = new Set(['node', 'pod', 'ip', 'peer_node', 'peer_pod', 'peer_ip']);
+
+/** Columns of the data files of `costs_hourly`, in order; `window_start` and `window_end` are the hour's. */
+export const COST_COLUMNS: readonly Column[] = FLOW_COLUMNS.filter(({ name }) => !NOT_ROLLED_UP.has(name));
+
 /** The partition column. It is not in the data files: the log and the file’s path hold it. */
 export const PARTITION_COLUMN = {
   name: 'date',

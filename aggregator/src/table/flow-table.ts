@@ -1,40 +1,24 @@
 // The table `flows` of one cluster, for writers: batches in, one atomic commit out, each batch once (ARCHITECTURE.md, "Exactly
 // once"). Any number of writers may share a table; the conditional write of the log entry decides. Knows batches only by name.
-import { randomUUID } from 'node:crypto';
 import type { EpochNote } from '../model/epoch-note.ts';
 import { FlowtollError } from '../model/errors.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { Checkpointer } from './checkpointer.ts';
-import { PARTITION_COLUMN } from './columns.ts';
 import { type CommitPlan, type PendingBatch, planCommit, type RefusedBatch } from './commit-plan.ts';
 import { type DataFiles, openParquetFiles, type StagedFiles } from './data-files.ts';
-import { DeltaLog, PROTOCOL } from './delta-log.ts';
+import type { DeltaLog } from './delta-log.ts';
 import { findVanished, newNotes, type VanishedEpoch, type VanishedRule, vanishedAppId } from './epoch-notes.ts';
-import { CHECKPOINT_BYTES, CHECKPOINT_ENTRIES, LOG_RETENTION_MS } from './log-upkeep.ts';
+import { CHECKPOINT_BYTES, CHECKPOINT_ENTRIES } from './log-upkeep.ts';
+import { commitInfo, openWritableLog, REMOVED_FILE_RETENTION_MS, TXN_RETENTION_MS } from './open-log.ts';
 import type { RowBuffer } from './row-buffer.ts';
-import { checkSchema, deltaSchemaString } from './schema.ts';
+import { TABLE_COLUMNS } from './schema.ts';
 
 export type { PendingBatch, RefusedBatch } from './commit-plan.ts';
 export type { VanishedEpoch } from './epoch-notes.ts';
+export { TXN_RETENTION_MS } from './open-log.ts';
 
 /** Races that one commit may lose. Each loss means that somebody else committed, so this many are a fault. */
 const MAX_ATTEMPTS = 100;
-
-const DAY_MS = 86_400_000;
-
-/** How long the log remembers which batches are in; longer than any spool holds one. Older batches are refused. */
-export const TXN_RETENTION_MS = 30 * DAY_MS;
-
-/** How long files stay that compaction or retention removed from the table: the longest that a query or a watcher takes. */
-export const REMOVED_FILE_RETENTION_MS = 7 * DAY_MS;
-
-const TABLE_CONFIGURATION = {
-  'delta.setTransactionRetentionDuration': `interval ${TXN_RETENTION_MS / DAY_MS} days`,
-  'delta.logRetentionDuration': `interval ${LOG_RETENTION_MS / DAY_MS} days`,
-  'delta.deletedFileRetentionDuration': `interval ${REMOVED_FILE_RETENTION_MS / DAY_MS} days`,
-  // Statistics of all columns count. By default readers look at those of the first 32 only.
-  'delta.dataSkippingNumIndexedCols': '-1',
-};
 
 export interface FlowTableOptions {
   /** Name of the cluster: the folder of its tables. */
@@ -114,30 +98,8 @@ export function flowTableRoot(cluster: string, prefix = ''): string {
 
 /** Opens the table, creating it if there is none. Throws TABLE_INVALID if what is there cannot be written by this code. */
 export async function openFlowTable(store: ObjectStore, options: FlowTableOptions): Promise<FlowTable> {
-  const log = new DeltaLog(store, flowTableRoot(options.cluster, options.prefix), options.clock);
-  await log.refresh();
-  if (log.version < 0) {
-    const created = await log.append({
-      commitInfo: commitInfo(options.clock, 'CREATE TABLE'),
-      protocol: PROTOCOL,
-      metaData: {
-        id: randomUUID(),
-        format: { provider: 'parquet', options: {} },
-        schemaString: deltaSchemaString(),
-        partitionColumns: [PARTITION_COLUMN.name],
-        configuration: TABLE_CONFIGURATION,
-        createdTime: options.clock(),
-      },
-      txns: [],
-      adds: [],
-      removes: [],
-    });
-    if (!created) {
-      await log.refresh();
-    }
-  }
-  log.requireWritable();
-  checkSchema(log.metaData?.schemaString ?? '', log.root);
+  const root = flowTableRoot(options.cluster, options.prefix);
+  const log = await openWritableLog(store, root, TABLE_COLUMNS, options.clock);
   const rules = {
     checkpointBytes: options.checkpointBytes ?? CHECKPOINT_BYTES,
     checkpointEntries: options.checkpointEntries ?? CHECKPOINT_ENTRIES,
@@ -316,17 +278,6 @@ class DeltaFlowTable<Rows> implements FlowTable<Rows> {
     this.#tail = done.catch(() => undefined);
     return done;
   }
-}
-
-function commitInfo(clock: () => number, operation: string) {
-  return {
-    timestamp: clock(),
-    operation,
-    operationParameters: {},
-    isBlindAppend: operation === 'WRITE',
-    engineInfo: 'flowtoll',
-    commitId: randomUUID(),
-  };
 }
 
 /** The very same things in the same order: the files that hold them may be named by the next attempt. */

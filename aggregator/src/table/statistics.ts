@@ -2,7 +2,7 @@
 // on them, so a bound may be loose but never wrong; what cannot be said safely is left out.
 import { compareUtf8 } from '../model/utf8-order.ts';
 import { type ColumnVector, DecimalVector, NULL_CODE, type NumberVector, TextVector } from './column-vectors.ts';
-import { DECIMAL_PRECISION, DECIMAL_SCALE } from './columns.ts';
+import { type Column, DECIMAL_PRECISION, DECIMAL_SCALE } from './columns.ts';
 import type { RowPartition } from './row-buffer.ts';
 
 /** Characters kept of a text bound; Spark keeps as many. */
@@ -16,51 +16,83 @@ const LAST_CHARACTER = '\u{10ffff}';
 const DECIMAL_MARGIN_DIVISOR = 10n ** 13n;
 const DECIMAL_MAX = 10n ** BigInt(DECIMAL_PRECISION) - 1n;
 
-interface Bounds {
-  /** JSON text of the bounds; undefined where there is none, or none that is safe. */
-  readonly min: string | undefined;
-  readonly max: string | undefined;
+/** Extremes of one column in one file, exact. */
+export interface ColumnExtremes {
+  readonly column: Pick<Column, 'name' | 'type'>;
   readonly nullCount: number;
+  /**
+   * Undefined where all are null, or the column has no order. Text; µs since the Unix epoch for timestamps; the count of 1e-12
+   * for decimals.
+   */
+  readonly min: string | number | bigint | undefined;
+  readonly max: string | number | bigint | undefined;
 }
 
 /** The JSON text of the partition's statistics. */
 export function statisticsJson(partition: RowPartition): string {
+  const { rowCount } = partition;
+  return statisticsOf(
+    rowCount,
+    partition.vectors.map((vector) => ({ column: vector.column, ...extremes(vector, rowCount) })),
+  );
+}
+
+/** The JSON text of a file's statistics: bounds that no value is beyond. */
+export function statisticsOf(rowCount: number, columns: readonly ColumnExtremes[]): string {
   const mins: string[] = [];
   const maxs: string[] = [];
   const nullCounts: string[] = [];
-  for (const vector of partition.vectors) {
-    const name = JSON.stringify(vector.column.name);
-    const { min, max, nullCount } = bounds(vector, partition.rowCount);
+  for (const { column, nullCount, min, max } of columns) {
+    const name = JSON.stringify(column.name);
     nullCounts.push(`${name}:${nullCount}`);
-    if (min !== undefined) {
-      mins.push(`${name}:${min}`);
-    }
-    if (max !== undefined) {
-      maxs.push(`${name}:${max}`);
-    }
+    const lower = min === undefined ? undefined : boundJson(column.type, min, 'lower');
+    const upper = max === undefined ? undefined : boundJson(column.type, max, 'upper');
+    if (lower !== undefined) mins.push(`${name}:${lower}`);
+    if (upper !== undefined) maxs.push(`${name}:${upper}`);
   }
   return (
-    `{"numRecords":${partition.rowCount},"minValues":{${mins.join(',')}},` +
+    `{"numRecords":${rowCount},"minValues":{${mins.join(',')}},` +
     `"maxValues":{${maxs.join(',')}},"nullCount":{${nullCounts.join(',')}}}`
   );
 }
 
-function bounds(vector: ColumnVector, rowCount: number): Bounds {
-  if (vector instanceof TextVector) {
-    return textBounds(vector, rowCount);
+/** JSON text of a bound; undefined where there is none that is safe. */
+function boundJson(type: Column['type'], value: string | number | bigint, side: 'lower' | 'upper'): string | undefined {
+  switch (type) {
+    case 'map':
+      return undefined; // A map has no order.
+    case 'text':
+      return JSON.stringify(side === 'lower' ? lowerTextBound(String(value)) : upperTextBound(String(value)));
+    case 'timestamp':
+      // Statistics have milliseconds: down for the lower bound, up for the upper one. Cut down, the upper bound would be below
+      // the last rows of the file, and readers that take it as it stands would not find them.
+      return timestampJson((side === 'lower' ? Math.floor : Math.ceil)(Number(value) / 1000));
+    case 'decimal': {
+      const exact = BigInt(value);
+      return decimalJson(side === 'lower' ? exact - decimalMargin(exact) : exact + decimalMargin(exact));
+    }
+    default:
+      return String(value);
   }
-  return vector instanceof DecimalVector ? decimalBounds(vector, rowCount) : numberBounds(vector, rowCount);
 }
 
-function textBounds(vector: TextVector, rowCount: number): Bounds {
+type Extremes = Omit<ColumnExtremes, 'column'>;
+
+function extremes(vector: ColumnVector, rowCount: number): Extremes {
+  if (vector instanceof TextVector) {
+    return textExtremes(vector, rowCount);
+  }
+  return vector instanceof DecimalVector ? decimalExtremes(vector, rowCount) : numberExtremes(vector, rowCount);
+}
+
+function textExtremes(vector: TextVector, rowCount: number): Extremes {
   let nullCount = 0;
   for (let i = 0; i < rowCount; i++) {
     if (vector.codes[i] === NULL_CODE) {
       nullCount++;
     }
   }
-  // A map has no order.
-  if (vector.column.type === 'map' || vector.values.length === 1) {
+  if (vector.values.length === 1) {
     return { min: undefined, max: undefined, nullCount };
   }
   let min = vector.values[1]!;
@@ -73,7 +105,7 @@ function textBounds(vector: TextVector, rowCount: number): Bounds {
       max = value;
     }
   }
-  return { min: JSON.stringify(lowerTextBound(min)), max: JSON.stringify(upperTextBound(max)), nullCount };
+  return { min, max, nullCount };
 }
 
 /** A prefix is never above the whole. */
@@ -100,7 +132,7 @@ function prefix(value: string): string {
   return value.slice(0, splitsPair ? TEXT_PREFIX_LENGTH - 1 : TEXT_PREFIX_LENGTH);
 }
 
-function numberBounds(vector: NumberVector, rowCount: number): Bounds {
+function numberExtremes(vector: NumberVector, rowCount: number): Extremes {
   let nullCount = 0;
   let min = Number.POSITIVE_INFINITY;
   let max = Number.NEGATIVE_INFINITY;
@@ -116,19 +148,14 @@ function numberBounds(vector: NumberVector, rowCount: number): Bounds {
   if (nullCount === rowCount) {
     return { min: undefined, max: undefined, nullCount };
   }
-  if (vector.column.type !== 'timestamp') {
-    return { min: String(min), max: String(max), nullCount };
-  }
-  // Statistics have milliseconds: down for the lower bound, up for the upper one. Cut down, the upper bound would be below
-  // the last rows of the file, and readers that take it as it stands would not find them.
-  return { min: timestampJson(Math.floor(min / 1000)), max: timestampJson(Math.ceil(max / 1000)), nullCount };
+  return { min, max, nullCount };
 }
 
 function timestampJson(milliseconds: number): string {
   return JSON.stringify(new Date(milliseconds).toISOString());
 }
 
-function decimalBounds(vector: DecimalVector, rowCount: number): Bounds {
+function decimalExtremes(vector: DecimalVector, rowCount: number): Extremes {
   let nullCount = 0;
   let min: bigint | undefined;
   let max: bigint | undefined;
@@ -141,11 +168,7 @@ function decimalBounds(vector: DecimalVector, rowCount: number): Bounds {
     min = min === undefined || value < min ? value : min;
     max = max === undefined || value > max ? value : max;
   }
-  return {
-    min: min === undefined ? undefined : decimalJson(min - decimalMargin(min)),
-    max: max === undefined ? undefined : decimalJson(max + decimalMargin(max)),
-    nullCount,
-  };
+  return { min, max, nullCount };
 }
 
 function decimalMargin(value: bigint): bigint {

@@ -1,0 +1,70 @@
+// Opens the log of a table for writing, making the table where there is none.
+import { randomUUID } from 'node:crypto';
+import type { ObjectStore } from '../store/store.ts';
+import { PARTITION_COLUMN } from './columns.ts';
+import { DeltaLog, PROTOCOL } from './delta-log.ts';
+import { LOG_RETENTION_MS } from './log-upkeep.ts';
+import { type AnyColumn, checkSchema, deltaSchemaString } from './schema.ts';
+
+const DAY_MS = 86_400_000;
+
+/** How long the log remembers which batches are in; longer than any spool holds one. Older batches are refused. */
+export const TXN_RETENTION_MS = 30 * DAY_MS;
+
+/** How long files stay that compaction or retention removed from the table: the longest that a query or a watcher takes. */
+export const REMOVED_FILE_RETENTION_MS = 7 * DAY_MS;
+
+const CONFIGURATION = {
+  'delta.setTransactionRetentionDuration': `interval ${TXN_RETENTION_MS / DAY_MS} days`,
+  'delta.logRetentionDuration': `interval ${LOG_RETENTION_MS / DAY_MS} days`,
+  'delta.deletedFileRetentionDuration': `interval ${REMOVED_FILE_RETENTION_MS / DAY_MS} days`,
+  // Statistics of all columns count. By default readers look at those of the first 32 only.
+  'delta.dataSkippingNumIndexedCols': '-1',
+};
+
+/**
+ * The log, read. Throws TABLE_INVALID if what is there cannot be written by this code.
+ * @param clock milliseconds since the Unix epoch
+ */
+export async function openWritableLog(
+  store: ObjectStore,
+  root: string,
+  columns: readonly AnyColumn[],
+  clock: () => number,
+): Promise<DeltaLog> {
+  const log = new DeltaLog(store, root, clock);
+  await log.refresh();
+  if (log.version < 0) {
+    const created = await log.append({
+      commitInfo: commitInfo(clock, 'CREATE TABLE'),
+      protocol: PROTOCOL,
+      metaData: {
+        id: randomUUID(),
+        format: { provider: 'parquet', options: {} },
+        schemaString: deltaSchemaString(columns),
+        partitionColumns: [PARTITION_COLUMN.name],
+        configuration: CONFIGURATION,
+        createdTime: clock(),
+      },
+      txns: [],
+      adds: [],
+      removes: [],
+    });
+    if (!created) await log.refresh();
+  }
+  log.requireWritable();
+  checkSchema(log.metaData?.schemaString ?? '', log.root, columns);
+  return log;
+}
+
+/** What each entry says of itself; `commitId` names one attempt for ever. */
+export function commitInfo(clock: () => number, operation: 'CREATE TABLE' | 'WRITE' | 'OPTIMIZE' | 'DELETE') {
+  return {
+    timestamp: clock(),
+    operation,
+    operationParameters: {},
+    isBlindAppend: operation === 'WRITE',
+    engineInfo: 'flowtoll',
+    commitId: randomUUID(),
+  };
+}
