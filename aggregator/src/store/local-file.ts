@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { FlowtollError } from '../model/errors.ts';
 import type { ObjectStore } from './store.ts';
 import { cannotWrite } from './unavailable.ts';
 
@@ -19,6 +20,33 @@ export async function withLocalFile<T>(
   return withScratchFile(store, async (scratch) => {
     await writeFile(scratch, bytes);
     return work(scratch);
+  });
+}
+
+/**
+ * Calls `work` with the paths of files that hold the objects, in their order. Throws TABLE_INVALID when one is not there.
+ */
+export async function withLocalFiles<T>(
+  store: ObjectStore,
+  keys: readonly string[],
+  work: (paths: readonly string[]) => Promise<T>,
+): Promise<T> {
+  const { localPath } = store;
+  if (localPath !== undefined) return work(keys.map((key) => localPath.call(store, key)));
+  return withScratchFile(store, async (scratch) => {
+    const paths = keys.map((_, i) => `${scratch}-${i}`);
+    try {
+      for (const [i, key] of keys.entries()) {
+        const bytes = await store.get(key);
+        if (bytes === undefined) {
+          throw new FlowtollError('TABLE_INVALID', `${key} is named by a log and gone from ${store.describe()}`);
+        }
+        await writeFile(paths[i]!, bytes);
+      }
+      return await work(paths);
+    } finally {
+      for (const path of paths) await rm(path, { force: true });
+    }
   });
 }
 

@@ -4,7 +4,7 @@
 import { tmpdir } from 'node:os';
 import { DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
 import { FlowtollError } from '../model/errors.ts';
-import type { AddAction, MetaDataAction, ProtocolAction, TxnAction } from './delta-actions.ts';
+import type { AddAction, MetaDataAction, ProtocolAction, RemoveAction, TxnAction } from './delta-actions.ts';
 
 /** What a log says at one version. */
 export interface LogState {
@@ -13,13 +13,14 @@ export interface LogState {
   readonly txns: readonly TxnAction[];
   /** Without statistics. */
   readonly adds: readonly AddAction[];
+  readonly removes: readonly Pick<RemoveAction, 'path' | 'deletionTimestamp'>[];
 }
 
 /** What a new checkpoint is made of. */
 export interface CheckpointInput {
   /** The checkpoint before; absent when there is none. */
   readonly previous: { readonly version: number; readonly path: string } | undefined;
-  /** Paths of all log entries after it, up to the new checkpoint's version. */
+  /** Paths of all log entries after it, in order, up to the new checkpoint's version. */
   readonly entries: readonly string[];
   /** Transactions that were updated before are forgotten; ms since the Unix epoch. */
   readonly txnsAfterMs: number;
@@ -132,7 +133,14 @@ async function read(path: string, run: Run): Promise<LogState> {
     `SELECT "add".path, to_json("add".partitionValues), "add".size::DOUBLE, "add".modificationTime::DOUBLE,
        "add".dataChange ${from} WHERE "add" IS NOT NULL`,
   );
+  const removes = await run(
+    `SELECT "remove".path, "remove".deletionTimestamp::DOUBLE ${from} WHERE "remove" IS NOT NULL`,
+  );
   return {
+    removes: removes.map(([filePath, deletionTimestamp]) => ({
+      path: String(filePath),
+      ...(deletionTimestamp !== null && { deletionTimestamp: Number(deletionTimestamp) }),
+    })),
     protocol: protocol && { minReaderVersion: Number(protocol[0]), minWriterVersion: Number(protocol[1]) },
     metaData: metaData && metaDataOf(JSON.parse(String(metaData[0]))),
     txns: txns.map(([appId, version, lastUpdated]) => ({
@@ -158,7 +166,8 @@ function metaDataOf(fields: Omit<MetaDataAction, 'format'> & { createdTime: numb
 /** The checkpoint before and the entries after it as one relation: version `v`, and one action in each row. */
 function entriesQuery({ previous, entries }: CheckpointInput): string {
   const columns = NAMES.map((name) => `${name}: '${structType(name)}'`).join(', ');
-  const json = `SELECT regexp_extract(filename, '(\\d{20})\\.json$', 1)::BIGINT AS v, ${quoted(NAMES)}
+  const first = (previous?.version ?? -1) + 1;
+  const json = `SELECT ${first - 1} + list_position(${list(entries)}, filename) AS v, ${quoted(NAMES)}
     FROM read_json(${list(entries)}, format = 'newline_delimited', columns = {${columns}}, filename = true)`;
   if (previous === undefined) return json;
   const fields = (name: ActionName) =>

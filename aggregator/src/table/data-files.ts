@@ -7,6 +7,7 @@ import type { ObjectStore } from '../store/store.ts';
 import { cannotWrite } from '../store/unavailable.ts';
 import { PARTITION_COLUMN } from './columns.ts';
 import type { AddAction } from './delta-actions.ts';
+import { newFileName } from './file-name.ts';
 import { ParquetWriter } from './parquet.ts';
 import { RowBuffer, type RowPartition } from './row-buffer.ts';
 import { statisticsJson } from './statistics.ts';
@@ -74,7 +75,7 @@ class ParquetFiles implements DataFiles<RowBuffer> {
   }
 
   async #writePartition(partition: RowPartition): Promise<AddAction> {
-    const name = `${PARTITION_COLUMN.name}=${partition.date}/${randomUUID()}.parquet`;
+    const name = `${PARTITION_COLUMN.name}=${partition.date}/${newFileName(this.#clock())}`;
     await this.#makeScratchDirectory();
     const file = join(this.#store.scratchDirectory, `${randomUUID()}.parquet`);
     try {

@@ -43,6 +43,8 @@ export class DeltaLog {
   readonly txns = new Map<string, TxnAction>();
   /** The files of the table, by path. */
   readonly files = new Map<string, AddAction>();
+  /** Files that were taken out, and when (ms since the Unix epoch); forgotten as `forgetBefore` says. */
+  readonly removed = new Map<string, number>();
   /** Version of the newest checkpoint that is known; -1 while none is. */
   checkpointVersion = -1;
   /** Bytes of the entries after it. */
@@ -82,9 +84,10 @@ export class DeltaLog {
     this.bytesSinceCheckpoint = 0;
   }
 
-  /** Forgets transactions that were updated before; ms since the Unix epoch. */
-  forgetTxnsBefore(timeMs: number): void {
-    for (const { appId, lastUpdated = timeMs } of this.txns.values()) if (lastUpdated < timeMs) this.txns.delete(appId);
+  /** Forgets transactions that were updated, and files that were taken out before; ms since the Unix epoch. */
+  forgetBefore({ txnsMs, removesMs }: { readonly txnsMs: number; readonly removesMs: number }): void {
+    for (const { appId, lastUpdated = txnsMs } of this.txns.values()) if (lastUpdated < txnsMs) this.txns.delete(appId);
+    for (const [path, removedMs] of this.removed) if (removedMs < removesMs) this.removed.delete(path);
   }
 
   async #listAfter(version: number): Promise<{ entries: number[]; checkpoint: number }> {
@@ -141,6 +144,8 @@ export class DeltaLog {
     for (const txn of state.txns) this.txns.set(txn.appId, txn);
     this.files.clear();
     for (const add of state.adds) this.files.set(add.path, add);
+    this.removed.clear();
+    for (const { path, deletionTimestamp } of state.removes) this.removed.set(path, deletionTimestamp ?? 0);
     this.version = version;
     this.checkpointVersion = version;
     this.bytesSinceCheckpoint = 0;
@@ -239,8 +244,9 @@ export class DeltaLog {
     for (const txn of commit.txns) {
       this.txns.set(txn.appId, txn);
     }
-    for (const { path } of commit.removes) {
+    for (const { path, deletionTimestamp } of commit.removes) {
       this.files.delete(path);
+      this.removed.set(path, deletionTimestamp ?? this.#now());
     }
     for (const { stats: _, ...add } of commit.adds) {
       // Statistics are for readers that skip files; thousands of them would only fill our memory.

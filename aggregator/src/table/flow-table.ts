@@ -20,6 +20,9 @@ export { TXN_RETENTION_MS } from './open-log.ts';
 /** Races that one commit may lose. Each loss means that somebody else committed, so this many are a fault. */
 const MAX_ATTEMPTS = 100;
 
+/** Files that no entry names yet are written anew after so long; a vacuum takes them after a week. */
+const STAGED_MAX_MS = 86_400_000;
+
 export interface FlowTableOptions {
   /** Name of the cluster: the folder of its tables. */
   readonly cluster: string;
@@ -222,13 +225,13 @@ class DeltaFlowTable<Rows> implements FlowTable<Rows> {
     fill: (item: T, rows: Rows) => void,
   ): Promise<WriteResult<P>> {
     await this.#log.refresh();
-    let staged: (StagedFiles & { readonly items: readonly T[] }) | undefined;
+    let staged: (StagedFiles & { readonly items: readonly T[]; readonly madeMs: number }) | undefined;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       this.#log.requireWritable();
       const proposal = propose();
       const { items, txns } = proposal;
-      if (staged !== undefined && !sameItems(staged.items, items)) {
-        // Our log entry lost for good, so no entry can name these files.
+      if (staged !== undefined && (!sameItems(staged.items, items) || this.#clock() - staged.madeMs > STAGED_MAX_MS)) {
+        // Our log entry lost for good, so no entry can name these files. Or they are old: a vacuum may take them.
         await this.#files.discard(staged);
         staged = undefined;
       }
@@ -237,7 +240,7 @@ class DeltaFlowTable<Rows> implements FlowTable<Rows> {
         const files = await this.#files.write((rows) => {
           for (const item of items) fill(item, rows);
         });
-        staged = { ...files, items };
+        staged = { ...files, items, madeMs: this.#clock() };
       }
       if (await this.#log.append(this.#entry(txns, staged))) {
         this.#checkpointer?.afterCommit();

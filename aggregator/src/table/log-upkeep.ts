@@ -1,9 +1,8 @@
 // What keeps a Delta log short: checkpoints, so that a replica starts in seconds, and the removal of entries that a checkpoint
 // has made superfluous. Any replica may do either, at any time, and die at any point: a checkpoint is a pure function of the
 // log, and entries go oldest first.
-import { rm, writeFile } from 'node:fs/promises';
 import { FlowtollError } from '../model/errors.ts';
-import { withLocalFile, withScratchFile } from '../store/local-file.ts';
+import { withLocalFile, withLocalFiles, withScratchFile } from '../store/local-file.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { writeCheckpoint } from './checkpoint.ts';
 import { decodeCommit } from './delta-actions.ts';
@@ -55,7 +54,8 @@ export async function checkpointLog(
     log.checkpointedAt(hinted);
     return false;
   }
-  const result = await withLocalEntries(store, root, previousVersion + 1, version, (entries) =>
+  const keys = Array.from({ length: version - previousVersion }, (_, i) => entryKey(root, previousVersion + 1 + i));
+  const result = await withLocalFiles(store, keys, (entries) =>
     withPrevious(store, root, previousVersion, (previous) =>
       withScratchFile(store, async (file) => {
         const written = await writeCheckpoint(
@@ -78,7 +78,7 @@ export async function checkpointLog(
     await store.put(lastCheckpointKey(root), Buffer.from(JSON.stringify(hint)));
   }
   log.checkpointedAt(version);
-  log.forgetTxnsBefore(nowMs - rules.txnRetentionMs);
+  log.forgetBefore({ txnsMs: nowMs - rules.txnRetentionMs, removesMs: nowMs - rules.removeRetentionMs });
   return true;
 }
 
@@ -89,7 +89,13 @@ export async function checkpointLog(
 export async function cleanLog(
   store: ObjectStore,
   root: string,
-  options: { readonly nowMs: number; readonly retentionMs: number; readonly dryRun?: boolean },
+  options: {
+    readonly nowMs: number;
+    readonly retentionMs: number;
+    /** Entries from this version on stay, however old. Default: none has to. */
+    readonly keepFrom?: number;
+    readonly dryRun?: boolean;
+  },
 ): Promise<number> {
   const objects: { readonly key: string; readonly version: number }[] = [];
   const checkpoints: number[] = [];
@@ -99,7 +105,8 @@ export async function cleanLog(
     objects.push({ key, version: parsed.version });
     if (parsed.kind === 'checkpoint') checkpoints.push(parsed.version);
   }
-  const keep = await newestBefore(store, root, checkpoints, options.nowMs - options.retentionMs);
+  const mayGo = checkpoints.filter((version) => version <= (options.keepFrom ?? Number.POSITIVE_INFINITY));
+  const keep = await newestBefore(store, root, mayGo, options.nowMs - options.retentionMs);
   const superfluous = objects.filter(({ version }) => version < keep);
   if (options.dryRun === true) return superfluous.length;
   // In rising order, one after another: where an entry is missing, all before it are (DeltaLog#append counts on it).
@@ -139,34 +146,6 @@ async function withPrevious<T>(
   const result = await withLocalFile(store, key, async (path) => ({ value: await work({ version, path }) }));
   if (result === undefined) throw vanished(store, key);
   return result.value;
-}
-
-/** Calls `work` with the files of log entries. */
-async function withLocalEntries<T>(
-  store: ObjectStore,
-  root: string,
-  first: number,
-  last: number,
-  work: (paths: readonly string[]) => Promise<T>,
-): Promise<T> {
-  const keys = Array.from({ length: last - first + 1 }, (_, i) => entryKey(root, first + i));
-  const { localPath } = store;
-  if (localPath !== undefined) return work(keys.map((key) => localPath.call(store, key)));
-  return withScratchFile(store, async (folder) => {
-    const paths: string[] = [];
-    try {
-      for (const key of keys) {
-        const bytes = await store.get(key);
-        if (bytes === undefined) throw vanished(store, key);
-        const path = `${folder}-${key.slice(key.lastIndexOf('/') + 1)}`;
-        paths.push(path);
-        await writeFile(path, bytes);
-      }
-      return await work(paths);
-    } finally {
-      for (const path of paths) await rm(path, { force: true });
-    }
-  });
 }
 
 function vanished(store: ObjectStore, key: string): FlowtollError {

@@ -1,0 +1,191 @@
+// One round of upkeep of one cluster's tables: roll up, compact, drop old days, checkpoint, clean the logs, vacuum. In an order in
+// which each step makes the next one's work, and none takes what an earlier one still needs. Any process may run it at any time.
+import type { ObjectStore } from '../store/store.ts';
+import { FLOW_COLUMNS } from '../table/columns.ts';
+import { decodeCommit } from '../table/delta-actions.ts';
+import type { DeltaLog } from '../table/delta-log.ts';
+import { flowTableRoot } from '../table/flow-table.ts';
+import { entryKey } from '../table/log-keys.ts';
+import {
+  CHECKPOINT_BYTES,
+  CHECKPOINT_ENTRIES,
+  checkpointLog,
+  cleanLog,
+  isCheckpointDue,
+  LOG_RETENTION_MS,
+} from '../table/log-upkeep.ts';
+import { openWritableLog, REMOVED_FILE_RETENTION_MS, TXN_RETENTION_MS } from '../table/open-log.ts';
+import { COST_TABLE_COLUMNS, TABLE_COLUMNS } from '../table/schema.ts';
+import { merge, planMerges } from './compaction.ts';
+import { dropOldDays } from './retention.ts';
+import { Rewriter } from './rewriter.ts';
+import { costTableRoot, makeStep, nextStep, pathsNotRolledUp, rolledUpVersion } from './roll-up.ts';
+import { vacuum } from './vacuum.ts';
+
+const DAY_MS = 86_400_000;
+
+export interface MaintainOptions {
+  readonly cluster: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly clock: () => number;
+  /** For how long rows of `flows` are kept, ms. */
+  readonly keepFlowsMs: number;
+  /** For how long rows of `costs_hourly` are kept, ms. */
+  readonly keepCostsMs: number;
+  /** Says what would be done, and does nothing. */
+  readonly dryRun?: boolean;
+  /** Hears of each step that was done, or would be. */
+  readonly onStep?: (step: MaintainStep) => void;
+  /** Whether to go on with the next step; asked between steps. Default: always. */
+  readonly mayGoOn?: () => boolean;
+}
+
+/** One thing that was done. */
+export interface MaintainStep {
+  readonly table: 'flows' | 'costs_hourly';
+  readonly step: 'roll-up' | 'compact' | 'retention' | 'checkpoint' | 'log-clean-up' | 'vacuum';
+  /** How many of `what` it took. */
+  readonly count: number;
+  readonly what: 'versions' | 'files' | 'entries';
+}
+
+const RULES = {
+  checkpointBytes: CHECKPOINT_BYTES,
+  checkpointEntries: CHECKPOINT_ENTRIES,
+  txnRetentionMs: TXN_RETENTION_MS,
+  removeRetentionMs: REMOVED_FILE_RETENTION_MS,
+};
+
+/** Runs one round. Throws what the store throws; what was done until then is done, and the next round goes on. */
+export async function maintain(store: ObjectStore, options: MaintainOptions): Promise<void> {
+  const root = flowTableRoot(options.cluster);
+  const { clock } = options;
+  const flows = await openWritableLog(store, root, TABLE_COLUMNS, clock);
+  const costs = await openWritableLog(store, costTableRoot(root), COST_TABLE_COLUMNS, clock);
+  const rewriter = await Rewriter.open(store.scratchDirectory);
+  try {
+    await new Round(store, flows, costs, rewriter, options).run();
+  } finally {
+    rewriter.close();
+  }
+}
+
+class Round {
+  readonly #store: ObjectStore;
+  readonly #flows: DeltaLog;
+  readonly #costs: DeltaLog;
+  readonly #rewriter: Rewriter;
+  readonly #options: MaintainOptions;
+
+  constructor(store: ObjectStore, flows: DeltaLog, costs: DeltaLog, rewriter: Rewriter, options: MaintainOptions) {
+    this.#store = store;
+    this.#flows = flows;
+    this.#costs = costs;
+    this.#rewriter = rewriter;
+    this.#options = options;
+  }
+
+  async run(): Promise<void> {
+    const { keepFlowsMs, keepCostsMs } = this.#options;
+    await this.#rollUp();
+    const waiting = await pathsNotRolledUp(this.#store, this.#flows, rolledUpVersion(this.#costs));
+    await this.#compact((path) => !waiting.has(path));
+    await this.#dropOldDays('flows', this.#flows, keepFlowsMs, (path) => !waiting.has(path));
+    await this.#dropOldDays('costs_hourly', this.#costs, keepCostsMs, () => true);
+    for (const [table, log] of [
+      ['flows', this.#flows],
+      ['costs_hourly', this.#costs],
+    ] as const) {
+      await this.#checkpoint(table, log);
+      await this.#cleanLog(table, log);
+      await this.#vacuum(table, log);
+    }
+  }
+
+  async #rollUp(): Promise<void> {
+    const { clock } = this.#options;
+    let rolledUp = rolledUpVersion(this.#costs);
+    for (;;) {
+      const step = this.#goesOn ? await nextStep(this.#store, this.#flows, rolledUp) : undefined;
+      if (step === undefined) return;
+      const count = step.last - step.first + 1;
+      if (this.#options.dryRun !== true) {
+        const tables = { store: this.#store, flows: this.#flows, costs: this.#costs, rewriter: this.#rewriter };
+        if (!(await makeStep(tables, step, clock))) return; // Another replica is at it.
+      }
+      this.#done('costs_hourly', 'roll-up', count, 'versions');
+      rolledUp = step.last;
+    }
+  }
+
+  /** Only `flows`: files of `costs_hourly` are never rewritten, so that a glob over them is right. */
+  async #compact(isFree: (path: string) => boolean): Promise<void> {
+    const { clock, dryRun } = this.#options;
+    const today = new Date(clock()).toISOString().slice(0, 10);
+    for (const one of planMerges(this.#flows.files.values(), today, ({ path }) => isFree(path))) {
+      if (!this.#goesOn) return;
+      const tables = { store: this.#store, log: this.#flows, rewriter: this.#rewriter };
+      if (dryRun === true || (await merge(tables, one, FLOW_COLUMNS, clock))) {
+        this.#done('flows', 'compact', one.files.length, 'files');
+      }
+    }
+  }
+
+  async #dropOldDays(
+    table: MaintainStep['table'],
+    log: DeltaLog,
+    keepMs: number,
+    isFree: (path: string) => boolean,
+  ): Promise<void> {
+    const { clock, dryRun = false } = this.#options;
+    if (!this.#goesOn) return;
+    this.#done(table, 'retention', await dropOldDays(log, { keepMs, clock, isFree, dryRun }), 'files');
+  }
+
+  async #checkpoint(table: MaintainStep['table'], log: DeltaLog): Promise<void> {
+    if (!this.#goesOn || !isCheckpointDue(log, RULES)) return;
+    const entries = log.version - log.checkpointVersion;
+    if (this.#options.dryRun === true || (await checkpointLog(this.#store, log, RULES, this.#options.clock()))) {
+      this.#done(table, 'checkpoint', entries, 'entries');
+    }
+  }
+
+  async #cleanLog(table: MaintainStep['table'], log: DeltaLog): Promise<void> {
+    const { clock, dryRun = false } = this.#options;
+    if (!this.#goesOn) return;
+    // What is not rolled up yet has to be read again.
+    const keepFrom = table === 'flows' ? rolledUpVersion(this.#costs) + 1 : Number.POSITIVE_INFINITY;
+    const options = { nowMs: clock(), retentionMs: LOG_RETENTION_MS, keepFrom, dryRun };
+    this.#done(table, 'log-clean-up', await cleanLog(this.#store, log.root, options), 'entries');
+  }
+
+  async #vacuum(table: MaintainStep['table'], log: DeltaLog): Promise<void> {
+    const { clock, dryRun = false } = this.#options;
+    if (!this.#goesOn) return;
+    let nowMs = clock();
+    // A file that compaction took out may hold rows that are not rolled up, if that has been behind for long.
+    if (table === 'flows') nowMs = Math.min(nowMs, await this.#rolledUpUntilMs(nowMs));
+    await log.refresh();
+    const options = { nowMs, retentionMs: REMOVED_FILE_RETENTION_MS, dryRun };
+    this.#done(table, 'vacuum', await vacuum(this.#store, log, options), 'files');
+  }
+
+  /** When the first version that is not rolled up was committed; `nowMs` when all are. */
+  async #rolledUpUntilMs(nowMs: number): Promise<number> {
+    const version = rolledUpVersion(this.#costs) + 1;
+    if (version > this.#flows.version) return nowMs;
+    const key = entryKey(this.#flows.root, version);
+    const bytes = await this.#store.get(key);
+    const timestamp = bytes && decodeCommit(bytes, key).commitInfo?.['timestamp'];
+    // Within an hour of now is as good as now: the hour that is not over is never rolled up.
+    return typeof timestamp === 'number' ? timestamp + DAY_MS / 24 : 0;
+  }
+
+  get #goesOn(): boolean {
+    return this.#options.mayGoOn?.() ?? true;
+  }
+
+  #done(table: MaintainStep['table'], step: MaintainStep['step'], count: number, what: MaintainStep['what']): void {
+    if (count > 0) this.#options.onStep?.({ table, step, count, what });
+  }
+}
