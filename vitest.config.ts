@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-// Two tiers. `unit`: any laptop, seconds. `kernel`: Linux as root, network namespaces, real traffic, real processes; one
+// Three tiers. `unit`: any laptop, seconds. `store`: real object stores on this machine, no root; installs them on the first
+// run. `kernel`: Linux as root, network namespaces, real traffic, real processes; one
 // file at a time, so that traffic and timing of one test do not disturb another.
 // FLOWTOLL_TEST_RESULTS names a file that gets the results as JSON besides, for CI to count.
 const resultsFile = process.env['FLOWTOLL_TEST_RESULTS'];
@@ -14,6 +15,15 @@ export default defineConfig({
           name: 'unit',
           include: ['{proto,agent,aggregator}/src/**/*.test.ts', 'test/*.test.ts'],
           testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: 'store',
+          include: ['test/stores/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
         },
       },
       {

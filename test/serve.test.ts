@@ -172,7 +172,7 @@ describe('flowtoll serve', () => {
   });
 
   const bad: { name: string; args?: string[]; env?: Record<string, string>; text: string }[] = [
-    { name: 'no store', text: "required option '--store <dir>' not specified" },
+    { name: 'no store', text: "required option '--store <where>' not specified" },
     {
       name: 'a port beyond 65535',
       args: ['--listen', '127.0.0.1:65536'],

@@ -156,8 +156,8 @@ describe('a command line that cannot be', () => {
   const store = ['--store', '/nonexistent'];
   const cases: { args: string[]; env?: Record<string, string>; text: RegExp }[] = [
     { args: ['serve', ...store], text: /required option '--topology <file>'/ },
-    { args: ['report'], text: /required option '--store <dir>'/ },
-    { args: ['report'], env: { FLOWTOLL_STORE: '' }, text: /'--store <dir>'.*env 'FLOWTOLL_STORE'.*takes a path/ },
+    { args: ['report'], text: /required option '--store <where>'/ },
+    { args: ['report'], env: { FLOWTOLL_STORE: '' }, text: /'--store <where>'.*env 'FLOWTOLL_STORE'.*takes a path/ },
     { args: ['serve', ...store, '--topology', ''], text: /'--topology <file>' argument '' is invalid.*takes a path/ },
     {
       args: ['serve', ...store, '--topology', TOPOLOGY],

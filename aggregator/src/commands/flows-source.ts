@@ -3,7 +3,8 @@
 import { join } from 'node:path';
 import { FlowtollError } from '../model/errors.ts';
 import { QuerySession } from '../query/session.ts';
-import { type DirectoryStore, openDirectoryStore } from '../store/directory-store.ts';
+import { DirectoryStore } from '../store/directory-store.ts';
+import { openStore } from '../store/open-store.ts';
 import { PARTITION_COLUMN } from '../table/columns.ts';
 import { DeltaLog } from '../table/delta-log.ts';
 import { flowTableRoot } from '../table/flow-table.ts';
@@ -11,7 +12,14 @@ import { sqlType, TABLE_COLUMNS } from '../table/schema.ts';
 
 /** A session with the view `flows` over the tables of the named clusters; of all clusters in the store if none is named. */
 export async function openFlowsSession(storePath: string, clusters: readonly string[]): Promise<QuerySession> {
-  const store = await openDirectoryStore(storePath, { readOnly: true });
+  const store = await openStore(storePath, { readOnly: true });
+  if (!(store instanceof DirectoryStore)) {
+    throw new FlowtollError(
+      'QUERY_INVALID',
+      `report and sql read tables in directories only, not ${store.describe()}: ask it with any engine that reads Delta ` +
+        'tables (docs/stores.md)',
+    );
+  }
   const names = clusters.length > 0 ? clusters : await store.listFolders('');
   const files: string[] = [];
   const found: string[] = [];

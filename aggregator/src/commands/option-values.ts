@@ -2,11 +2,24 @@
 // environment variable before it.
 import { LISTEN_ADDRESS_FORM, type ListenAddress, parseListenAddress } from '@flowtoll/proto/telemetry';
 import { InvalidArgumentError } from 'commander';
+import { FlowtollError } from '../model/errors.ts';
+import { parseStoreLocation } from '../store/store-location.ts';
 
 /** A path. Empty text would mean the current directory, and most often is a variable that nobody set. */
 export function parsePath(text: string): string {
   if (text.trim() === '') throw new InvalidArgumentError('It takes a path, and this is empty.');
   return text;
+}
+
+/** A directory or the URL of a bucket, as it is. */
+export function parseStore(text: string): string {
+  const location = parsePath(text);
+  try {
+    parseStoreLocation(location);
+  } catch (error) {
+    throw error instanceof FlowtollError ? new InvalidArgumentError(error.message) : error;
+  }
+  return location;
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };

@@ -1,6 +1,6 @@
 // Options that the commands which read share: names, environment variables and meanings are the same everywhere.
 import { Option } from 'commander';
-import { parsePath } from './option-values.ts';
+import { parseStore } from './option-values.ts';
 
 /** Where a command writes. */
 export interface CommandOutput {
@@ -31,9 +31,9 @@ export function processOutput(): CommandOutput {
 export type OutputFormat = 'table' | 'json' | 'csv';
 
 export function storeOption(): Option {
-  return new Option('--store <dir>', 'directory that holds the tables')
+  return new Option('--store <where>', 'what holds the tables: a directory, or s3://bucket/prefix (docs/stores.md)')
     .env('FLOWTOLL_STORE')
-    .argParser(parsePath)
+    .argParser(parseStore)
     .makeOptionMandatory();
 }
 

@@ -10,7 +10,7 @@ import { createPipeline, type Pipeline } from '../pipeline.ts';
 import { defaultPriceBooks } from '../pricing/default-books.ts';
 import { createPricer } from '../pricing/pricer.ts';
 import { createClassifier } from '../pricing/traffic-class.ts';
-import { openDirectoryStore } from '../store/directory-store.ts';
+import { openStore } from '../store/open-store.ts';
 import { openFlowTable, TXN_RETENTION_MS } from '../table/flow-table.ts';
 import { createAggregatorTelemetry, createObserver } from '../telemetry/telemetry.ts';
 import { loadTopologyFile } from '../topology/file-topology.ts';
@@ -136,7 +136,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   for (const note of topology.notes) log.warn({ topology: options.topology }, note);
   const cluster = options.cluster ?? topology.cluster ?? DEFAULT_CLUSTER;
   const books = defaultPriceBooks();
-  const store = await openDirectoryStore(options.store);
+  const store = await openStore(options.store);
   const observer = createObserver(log);
   const table = await openFlowTable(store, { cluster, clock: Date.now, onCheckpoint: observer.onCheckpoint });
   const pipeline = createPipeline(

@@ -6,11 +6,12 @@ import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat } from
 import { dirname, join, resolve } from 'node:path';
 import { FlowtollError } from '../model/errors.ts';
 import { compareUtf8 } from '../model/utf8-order.ts';
-import { checkKey } from './keys.ts';
+import { checkKey, isHidden } from './keys.ts';
+import { createsOnce } from './probe.ts';
 import type { ObjectContent, ObjectStore, PutIfAbsentResult } from './store.ts';
 import { cannotWrite, codeOf, unavailable } from './unavailable.ts';
 
-/** Folder in the root for files that are not objects yet. Names that begin with a dot are never objects. */
+/** Folder in the root for files that are not objects yet. */
 const SCRATCH_FOLDER = '.flowtoll-scratch';
 
 /** A scratch file this old belongs to nobody any more: no write takes a day. */
@@ -66,6 +67,9 @@ export class DirectoryStore implements ObjectStore {
   }
 
   async *list(prefix: string, startAfter = ''): AsyncIterable<string> {
+    if (isHidden(prefix)) {
+      return;
+    }
     const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
     yield* this.#walk(folder, prefix, startAfter);
   }
@@ -90,7 +94,7 @@ export class DirectoryStore implements ObjectStore {
     });
   }
 
-  async putIfAbsent(key: string, content: ObjectContent): Promise<PutIfAbsentResult> {
+  async putIfAbsent(key: string, content: Uint8Array): Promise<PutIfAbsentResult> {
     const target = this.localPath(key);
     return this.#writing(target, async () => {
       const scratch = await this.#stage(content);
@@ -134,17 +138,7 @@ export class DirectoryStore implements ObjectStore {
   async prepare(): Promise<void> {
     await this.#writing(this.root, () => ensureFolder(this.scratchDirectory));
     await this.#removeStaleScratchFiles();
-    const probe = `${SCRATCH_FOLDER}/probe-${randomUUID()}`;
-    const first = await this.putIfAbsent(probe, Buffer.from('first'));
-    const second = await this.putIfAbsent(probe, Buffer.from('second'));
-    const content = await this.get(probe);
-    await this.delete(probe);
-    if (
-      first !== 'created' ||
-      second !== 'exists' ||
-      content === undefined ||
-      Buffer.from(content).toString() !== 'first'
-    ) {
+    if (!(await createsOnce(this, `${SCRATCH_FOLDER}/probe-${randomUUID()}`))) {
       throw unavailable(
         `the file system of ${this.root} does not create files atomically`,
         'use a file system with hard links (ext4, xfs, NFS), or an object store',
@@ -175,7 +169,7 @@ export class DirectoryStore implements ObjectStore {
     const path = join(this.root, folder);
     try {
       const entries = await readdir(path, { withFileTypes: true });
-      return entries.filter((entry) => !entry.name.startsWith('.'));
+      return entries.filter((entry) => !isHidden(entry.name));
     } catch (error) {
       if (isMissing(error)) {
         return [];

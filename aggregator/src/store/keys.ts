@@ -12,3 +12,11 @@ export function checkKey(key: string): void {
     }
   }
 }
+
+/**
+ * Keys with a segment that begins with a dot are the stores' own (proofs, files that are not objects yet): listings leave
+ * them out. Servers that keep folders show the folder long after.
+ */
+export function isHidden(key: string): boolean {
+  return key.startsWith('.') || key.includes('/.');
+}

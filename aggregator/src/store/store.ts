@@ -16,17 +16,27 @@ export interface ObjectStore {
   /** The object's bytes; undefined if there is no such object. */
   get(key: string): Promise<Uint8Array | undefined>;
 
-  /** All keys that begin with `prefix` and come after `startAfter`, in the order of their UTF-8 bytes. */
+  /**
+   * All keys that begin with `prefix` and come after `startAfter`, in the order of their UTF-8 bytes. Servers that keep
+   * folders (SeaweedFS) put "a/1" before "a.txt", which they should not: only the keys of one folder are in order everywhere.
+   * Keys with a segment that begins with a dot are the stores' own, and are not listed.
+   */
   list(prefix: string, startAfter?: string): AsyncIterable<string>;
 
-  /** The distinct first segments of what follows `prefix` (which ends in "/" or is empty) in keys that go on after it. */
+  /**
+   * The distinct first segments of what follows `prefix` (which ends in "/" or is empty) in keys that go on after it. Servers
+   * that keep folders may name one that has become empty.
+   */
   listFolders(prefix: string): Promise<string[]>;
 
   /** Writes the object, whether or not there is one. A `file` is consumed: it is gone afterwards. */
   put(key: string, content: ObjectContent): Promise<void>;
 
-  /** Writes the object only if there is none. Of any number of concurrent calls exactly one creates. */
-  putIfAbsent(key: string, content: ObjectContent): Promise<PutIfAbsentResult>;
+  /**
+   * Writes the object only if there is none. Of any number of concurrent calls exactly one creates. For small objects, so
+   * that one request decides. Whoever asks again after STORE_UNAVAILABLE may be told of his own object that it exists.
+   */
+  putIfAbsent(key: string, content: Uint8Array): Promise<PutIfAbsentResult>;
 
   /** Deletes the object; no error if there is none. */
   delete(key: string): Promise<void>;

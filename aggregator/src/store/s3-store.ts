@@ -1,0 +1,229 @@
+// An object store in a bucket of S3, or of a server that speaks S3. Atomic creation is PutObject with If-None-Match. Knows
+// requests and their order; which errors mean what stands in s3-errors.ts; nothing is known of what the objects mean.
+import { createReadStream } from 'node:fs';
+import { rm, stat } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type PutObjectCommandInput,
+  paginateListObjectsV2,
+  S3Client,
+  type S3ClientConfig,
+} from '@aws-sdk/client-s3';
+import { Upload } from '@aws-sdk/lib-storage';
+import { proveCreation } from './probe.ts';
+import { listedFolders, listedKey, remoteName } from './remote-key.ts';
+import { isAlreadyThere, isMissingObject, isNotWritten, type S3Place, s3Unavailable } from './s3-errors.ts';
+import { makeScratchDirectory } from './scratch.ts';
+import type { ObjectContent, ObjectStore, PutIfAbsentResult } from './store.ts';
+import { cannotRead } from './unavailable.ts';
+
+/** Files above this size go in parts of it. Two parts are in memory at a time. */
+const PART_BYTES = 16 * 1024 ** 2;
+const PARTS_AT_A_TIME = 2;
+/** S3 takes no more parts for one object. */
+const PARTS_MAX = 10_000;
+
+/** Tries of a conditional write that the server says it has not done. */
+const CONDITIONAL_ATTEMPTS = 5;
+const CONDITIONAL_DELAY_MS = 100;
+
+/** A server that does not answer must not hold a commit for ever. */
+const CONNECT_TIMEOUT_MS = 5_000;
+const IDLE_TIMEOUT_MS = 30_000;
+
+export interface S3StoreOptions {
+  readonly bucket: string;
+  /** Before every key: empty, or with "/" at the end. */
+  readonly prefix: string;
+  /** The bucket in the path, not in the host name. By default, if AWS_ENDPOINT_URL(_S3) names a server. */
+  readonly pathStyle?: boolean | undefined;
+  /** Encrypt with this key of the key management service, or with the account's own ("default"). */
+  readonly kmsKey?: string | undefined;
+  /** Nothing is written: no proof that it can be. */
+  readonly readOnly?: boolean | undefined;
+  readonly partBytes?: number;
+  /** Over what the SDK finds in the environment. */
+  readonly client?: Pick<S3ClientConfig, 'endpoint' | 'region' | 'credentials' | 'requestHandler' | 'maxAttempts'>;
+}
+
+/**
+ * Opens the bucket as a store. Unless `readOnly`, proves that it can be written and that conditional creation works there;
+ * throws STORE_UNAVAILABLE, saying what to do, if not.
+ */
+export async function openS3Store(options: S3StoreOptions): Promise<ObjectStore> {
+  const environmentEndpoint = process.env['AWS_ENDPOINT_URL_S3'] ?? process.env['AWS_ENDPOINT_URL'];
+  const endpoint = options.client?.endpoint ?? environmentEndpoint;
+  const region = process.env['AWS_REGION'] ?? process.env['AWS_DEFAULT_REGION'];
+  const config: S3ClientConfig = {
+    forcePathStyle: options.pathStyle ?? endpoint !== undefined,
+    requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: IDLE_TIMEOUT_MS },
+    ...(region === undefined ? {} : { region }),
+    ...options.client,
+  };
+  const place = { bucket: options.bucket, prefix: options.prefix, endpoint: endpoint?.toString() };
+  const store = new S3Store(config, place, options, await makeScratchDirectory());
+  if (options.readOnly === true) {
+    await store.requireBucket();
+  } else {
+    await proveCreation(store);
+  }
+  return store;
+}
+
+class S3Store implements ObjectStore {
+  readonly scratchDirectory: string;
+  readonly #client: S3Client;
+  /** Tries once: a second try whose first was a success with a lost answer would report its own object as another's. */
+  readonly #onceClient: S3Client;
+  readonly #place: S3Place;
+  readonly #encryption: Pick<PutObjectCommandInput, 'ServerSideEncryption' | 'SSEKMSKeyId'>;
+  readonly #partBytes: number;
+
+  constructor(config: S3ClientConfig, place: S3Place, options: S3StoreOptions, scratchDirectory: string) {
+    this.#client = new S3Client(config);
+    this.#onceClient = new S3Client({ ...config, maxAttempts: 1 });
+    this.#place = place;
+    this.#encryption = encryptionOf(options.kmsKey);
+    this.#partBytes = options.partBytes ?? PART_BYTES;
+    this.scratchDirectory = scratchDirectory;
+  }
+
+  describe(): string {
+    const { bucket, prefix, endpoint } = this.#place;
+    return `s3://${bucket}/${prefix}${endpoint === undefined ? '' : ` at ${endpoint}`}`;
+  }
+
+  async get(key: string): Promise<Uint8Array | undefined> {
+    const name = this.#nameOf(key);
+    try {
+      const { Body } = await this.#client.send(new GetObjectCommand(name));
+      return await Body!.transformToByteArray();
+    } catch (error) {
+      if (isMissingObject(error)) {
+        return undefined;
+      }
+      throw s3Unavailable('read', this.#place, key, error);
+    }
+  }
+
+  async *list(prefix: string, startAfter = ''): AsyncIterable<string> {
+    const { bucket, prefix: root } = this.#place;
+    const query = {
+      Bucket: bucket,
+      Prefix: root + prefix,
+      ...(startAfter === '' ? {} : { StartAfter: root + startAfter }),
+    };
+    try {
+      for await (const page of paginateListObjectsV2({ client: this.#client }, query)) {
+        for (const { Key } of page.Contents ?? []) {
+          const key = listedKey(root, Key!);
+          if (key !== undefined) {
+            yield key;
+          }
+        }
+      }
+    } catch (error) {
+      throw s3Unavailable('list', this.#place, prefix, error);
+    }
+  }
+
+  async listFolders(prefix: string): Promise<string[]> {
+    const { bucket, prefix: root } = this.#place;
+    const folders: string[] = [];
+    try {
+      const query = { Bucket: bucket, Prefix: root + prefix, Delimiter: '/' };
+      for await (const page of paginateListObjectsV2({ client: this.#client }, query)) {
+        for (const { Prefix } of page.CommonPrefixes ?? []) {
+          folders.push(Prefix!);
+        }
+      }
+    } catch (error) {
+      throw s3Unavailable('list', this.#place, prefix, error);
+    }
+    return listedFolders(root + prefix, folders);
+  }
+
+  async put(key: string, content: ObjectContent): Promise<void> {
+    const name = { ...this.#nameOf(key), ...this.#encryption };
+    try {
+      if (content instanceof Uint8Array) {
+        await this.#client.send(new PutObjectCommand({ ...name, Body: content }));
+      } else {
+        await this.#upload(name, content.file);
+      }
+    } catch (error) {
+      throw s3Unavailable('write', this.#place, key, error);
+    }
+    if (!(content instanceof Uint8Array)) {
+      await rm(content.file, { force: true });
+    }
+  }
+
+  async putIfAbsent(key: string, content: Uint8Array): Promise<PutIfAbsentResult> {
+    const name = { ...this.#nameOf(key), ...this.#encryption };
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#onceClient.send(new PutObjectCommand({ ...name, Body: content, IfNoneMatch: '*' }));
+        return 'created';
+      } catch (error) {
+        if (isAlreadyThere(error)) {
+          return 'exists';
+        }
+        if (!isNotWritten(error) || attempt >= CONDITIONAL_ATTEMPTS) {
+          throw s3Unavailable('write', this.#place, key, error);
+        }
+        await delay(CONDITIONAL_DELAY_MS * 2 ** (attempt - 1) * (0.5 + Math.random() / 2));
+      }
+    }
+  }
+
+  async delete(key: string): Promise<void> {
+    const name = this.#nameOf(key);
+    try {
+      await this.#client.send(new DeleteObjectCommand(name));
+    } catch (error) {
+      if (!isMissingObject(error)) {
+        throw s3Unavailable('delete', this.#place, key, error);
+      }
+    }
+  }
+
+  /** Throws STORE_UNAVAILABLE unless the bucket can be listed. */
+  async requireBucket(): Promise<void> {
+    const { bucket, prefix } = this.#place;
+    try {
+      await this.#client.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, MaxKeys: 1 }));
+    } catch (error) {
+      throw s3Unavailable('list', this.#place, '', error);
+    }
+  }
+
+  /** Small files in one request, larger ones in parts; parts of a failed upload are given back. */
+  async #upload(name: Pick<PutObjectCommandInput, 'Bucket' | 'Key'>, file: string): Promise<void> {
+    const { size } = await stat(file).catch((error: unknown) => {
+      throw cannotRead(file, error);
+    });
+    const upload = new Upload({
+      client: this.#client,
+      params: { ...name, Body: createReadStream(file) },
+      partSize: Math.max(this.#partBytes, Math.ceil(size / PARTS_MAX)),
+      queueSize: PARTS_AT_A_TIME,
+    });
+    await upload.done();
+  }
+
+  #nameOf(key: string): { readonly Bucket: string; readonly Key: string } {
+    return { Bucket: this.#place.bucket, Key: remoteName(this.#place.prefix, key) };
+  }
+}
+
+function encryptionOf(kmsKey: string | undefined): Pick<PutObjectCommandInput, 'ServerSideEncryption' | 'SSEKMSKeyId'> {
+  if (kmsKey === undefined) {
+    return {};
+  }
+  return { ServerSideEncryption: 'aws:kms', ...(kmsKey === 'default' ? {} : { SSEKMSKeyId: kmsKey }) };
+}
