@@ -7,7 +7,8 @@ import type { ObjectStore } from './store.ts';
 /** Folder for the objects of the proof, each there for an instant. */
 const PROBE_FOLDER = '.flowtoll-probe';
 
-const STORES_WITH_CREATION =
+/** For messages: stores in which an object can be created only once. */
+export const STORES_WITH_CREATION =
   'a directory, AWS S3, Google Cloud Storage (gs://), Azure Blob Storage (az://), Cloudflare R2, MinIO, ' +
   'Ceph RGW or SeaweedFS from May 2026 on';
 

@@ -2,6 +2,7 @@
 // codes and names; sends nothing.
 import { S3ServiceException } from '@aws-sdk/client-s3';
 import { FlowtollError } from '../model/errors.ts';
+import { STORES_WITH_CREATION } from './probe.ts';
 import { codeOf, unavailable } from './unavailable.ts';
 
 /** Where a store is. */
@@ -98,7 +99,7 @@ function hintFor(action: S3Action, place: S3Place, error: unknown): string {
     case 'IllegalLocationConstraintException':
       return 'the bucket is in another region: set AWS_REGION to the region of the bucket';
     case 'NotImplemented':
-      return 'the server does not know this request; docs/stores.md says which stores do';
+      return `the server does not know this request; use ${STORES_WITH_CREATION} (docs/stores.md)`;
     case 'SlowDown':
     case 'ThrottlingException':
       return 'the store is busy; it is tried again';
