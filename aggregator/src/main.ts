@@ -1,6 +1,7 @@
 // `flowtoll`: the command line of the aggregator. Wires the commands; errors become one line and an exit code: 1 for what
 // went wrong, 2 for a command line that cannot be understood.
 import { Command, CommanderError } from 'commander';
+import { maintainCommand } from './commands/maintain.ts';
 import { reportCommand } from './commands/report.ts';
 import { serveCommand } from './commands/serve.ts';
 import { sqlCommand } from './commands/sql.ts';
@@ -16,7 +17,7 @@ function buildProgram(): Command {
     .version(aggregatorVersion())
     .showHelpAfterError('(flowtoll --help lists what there is)')
     .exitOverride();
-  for (const command of [serveCommand(), reportCommand(), sqlCommand()]) {
+  for (const command of [serveCommand(), reportCommand(), sqlCommand(), maintainCommand()]) {
     command.copyInheritedSettings(program);
     program.addCommand(command);
   }

@@ -14,8 +14,10 @@ import { openStore } from '../store/open-store.ts';
 import { openFlowTable, TXN_RETENTION_MS } from '../table/flow-table.ts';
 import { createAggregatorTelemetry, createObserver } from '../telemetry/telemetry.ts';
 import { loadTopologyFile } from '../topology/file-topology.ts';
+import { startUpkeep } from '../upkeep-loop.ts';
 import { watchVanished } from '../vanished-watch.ts';
 import { aggregatorVersion } from '../version.ts';
+import { keepCostsOption, keepFlowsOption } from './maintain-options.ts';
 import { listenAddress, orNone, parseDuration, parsePath, parseSize, parseSwitch } from './option-values.ts';
 import { storeOption } from './options.ts';
 
@@ -29,6 +31,9 @@ interface ServeOptions {
   readonly heldBytes: number;
   readonly maxBatchAge: number | false;
   readonly vanishedAfter: number | false;
+  readonly maintainInterval: number | false;
+  readonly keepFlows: number;
+  readonly keepCosts: number;
   readonly metricsListen: ListenAddress | false;
   readonly cluster?: string;
   readonly labels?: readonly string[];
@@ -93,6 +98,14 @@ export function serveCommand(): Command {
         .default(86_400_000, '1d')
         .argParser(orNone(parseDuration(1000, TXN_RETENTION_MS - 86_400_000))),
     )
+    .addOption(
+      new Option('--maintain-interval <time>', 'roll up, compact and clean up about this often, 1m to 24h; or "none"')
+        .env('FLOWTOLL_MAINTAIN_INTERVAL')
+        .default(600_000, '10m')
+        .argParser(orNone(parseDuration(60_000, 86_400_000))),
+    )
+    .addOption(keepFlowsOption())
+    .addOption(keepCostsOption())
     .addOption(
       new Option('--metrics-listen <host:port>', 'where /metrics, /livez and /readyz are; "none": nowhere')
         .env('FLOWTOLL_METRICS_LISTEN')
@@ -162,7 +175,20 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
       observer,
     },
   );
-  const watched = { pipeline, table, observer, now: Date.now, version: aggregatorVersion() };
+  const upkeep =
+    options.maintainInterval === false
+      ? undefined
+      : startUpkeep(
+          {
+            cluster,
+            clock: Date.now,
+            keepFlowsMs: options.keepFlows,
+            keepCostsMs: options.keepCosts,
+            intervalMs: options.maintainInterval,
+          },
+          { store, log, random: Math.random },
+        );
+  const watched = { pipeline, table, observer, upkeep: upkeep?.counts, now: Date.now, version: aggregatorVersion() };
   const { metricsListen } = options;
   const telemetry = metricsListen === false ? undefined : createAggregatorTelemetry(metricsListen, watched);
   const { port, metricsPort } = await closingOnFailure(table, async () => ({
@@ -178,6 +204,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   log.info({ signal, ...pipeline.held }, 'stopping: last commit');
   stopWatching();
   await pipeline.stop();
+  await upkeep?.stop();
   await telemetry?.stop();
   log.info(countsOf(pipeline), 'stopped');
 }

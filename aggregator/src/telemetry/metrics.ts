@@ -1,6 +1,7 @@
 // Every metric of the aggregator: the one list that /metrics and docs/metrics.md are made of.
 import { type Histogram, type Metric, PROCESS_METRICS } from '@flowtoll/proto/telemetry';
 import type { Pipeline } from '../pipeline.ts';
+import type { UpkeepCounts } from '../upkeep-loop.ts';
 
 /** What the metrics are read from. */
 export interface AggregatorMetricsSource {
@@ -8,6 +9,8 @@ export interface AggregatorMetricsSource {
   readonly table: { readonly version: number };
   readonly histograms: AggregatorHistograms;
   readonly checkpoints: CheckpointCounts;
+  /** Undefined where this process does no upkeep. */
+  readonly upkeep: UpkeepCounts | undefined;
   /** Milliseconds since the Unix epoch. */
   readonly nowMs: number;
   readonly version: string;
@@ -195,6 +198,22 @@ const commits: readonly AggregatorMetric[] = [
     help: 'Checkpoints of the table’s log that this process wrote, or could not write. Without them replicas start slowly.',
     label: 'result',
     read: ({ checkpoints }) => ({ ...checkpoints }),
+  },
+  {
+    name: 'flowtoll_upkeep_rounds_total',
+    type: 'counter',
+    unit: 'rounds',
+    help: 'Rounds of upkeep (roll-up, compaction, clean-up) of this process. Failed ones are tried again; see the log.',
+    label: 'result',
+    read: ({ upkeep }) => upkeep && { ...upkeep.rounds },
+  },
+  {
+    name: 'flowtoll_upkeep_steps_total',
+    type: 'counter',
+    unit: 'versions, files, entries',
+    help: 'What they took, by step.',
+    label: 'step',
+    read: ({ upkeep }) => upkeep?.steps,
   },
   {
     name: 'flowtoll_batches_duplicate_total',

@@ -8,6 +8,7 @@ import {
 } from '@flowtoll/proto/telemetry';
 import type { Logger } from '../ingest/ingest-stream.ts';
 import type { Pipeline, PipelineObserver } from '../pipeline.ts';
+import type { UpkeepCounts } from '../upkeep-loop.ts';
 import { AGGREGATOR_METRICS, type AggregatorHistograms, type CheckpointCounts } from './metrics.ts';
 
 /** For how long commits may fail before this replica is not ready, in ms. Agents keep what they have meanwhile. */
@@ -50,6 +51,8 @@ export interface AggregatorTelemetryParts {
   readonly pipeline: Pipeline;
   readonly table: { readonly version: number };
   readonly observer: AggregatorObserver;
+  /** Undefined where this process does no upkeep. */
+  readonly upkeep: UpkeepCounts | undefined;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
   /** Version of the software. */
@@ -58,7 +61,7 @@ export interface AggregatorTelemetryParts {
 
 /** Makes the server; nothing happens before start(). The table is open by then, so that is half of being ready. */
 export function createAggregatorTelemetry(config: ListenAddress, parts: AggregatorTelemetryParts): TelemetryServer {
-  const { pipeline, table, observer, now, version } = parts;
+  const { pipeline, table, observer, upkeep, now, version } = parts;
   return createTelemetryServer(config, {
     metrics: () =>
       metricsText(AGGREGATOR_METRICS, {
@@ -66,6 +69,7 @@ export function createAggregatorTelemetry(config: ListenAddress, parts: Aggregat
         table,
         histograms: observer.histograms,
         checkpoints: observer.checkpoints,
+        upkeep,
         nowMs: now(),
         version,
       }),

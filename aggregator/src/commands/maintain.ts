@@ -1,0 +1,112 @@
+// `flowtoll maintain`: upkeep by hand, once, or as a process of its own. What serve does now and then, too.
+import { Command, Option } from 'commander';
+import { FlowtollError } from '../model/errors.ts';
+import { openStore } from '../store/open-store.ts';
+import type { ObjectStore } from '../store/store.ts';
+import { flowTableRoot } from '../table/flow-table.ts';
+import { type MaintainStep, maintain } from '../upkeep/maintain.ts';
+import { keepCostsOption, keepFlowsOption } from './maintain-options.ts';
+import { parseDuration } from './option-values.ts';
+import { type CommandOutput, clusterOption, processOutput, storeOption } from './options.ts';
+
+interface MaintainFlags {
+  readonly store: string;
+  readonly cluster: readonly string[];
+  readonly keepFlows: number;
+  readonly keepCosts: number;
+  readonly once?: true;
+  readonly dryRun?: true;
+  readonly interval: number;
+}
+
+export function maintainCommand(
+  createOutput: () => CommandOutput = processOutput,
+  clock: () => number = Date.now,
+): Command {
+  return new Command('maintain')
+    .description('roll up, compact, drop what is old, and clean up; at once, and again and again, or --once')
+    .addOption(storeOption())
+    .addOption(clusterOption())
+    .addOption(keepFlowsOption())
+    .addOption(keepCostsOption())
+    .addOption(new Option('--once', 'end after one round'))
+    .addOption(new Option('--dry-run', 'say what would be done, and do nothing; implies --once'))
+    .addOption(
+      new Option('--interval <time>', 'between rounds, 1m to 24h')
+        .env('FLOWTOLL_MAINTAIN_INTERVAL')
+        .default(600_000, '10m')
+        .argParser(parseDuration(60_000, 86_400_000)),
+    )
+    .action(async (flags: MaintainFlags) => {
+      const output = createOutput();
+      const store = await openStore(flags.store);
+      for (;;) {
+        await round(store, flags, output, clock);
+        if (flags.once === true || flags.dryRun === true) return;
+        await new Promise((resolve) => setTimeout(resolve, flags.interval));
+      }
+    });
+}
+
+async function round(
+  store: ObjectStore,
+  flags: MaintainFlags,
+  output: CommandOutput,
+  clock: () => number,
+): Promise<void> {
+  const dryRun = flags.dryRun === true;
+  const clusters = flags.cluster.length > 0 ? flags.cluster : await clustersIn(store);
+  if (clusters.length === 0) {
+    throw new FlowtollError(
+      'QUERY_INVALID',
+      `there is no table in ${store.describe()}: name the store that the aggregator writes (--store)`,
+    );
+  }
+  for (const cluster of clusters) {
+    let steps = 0;
+    await maintain(store, {
+      cluster,
+      clock,
+      keepFlowsMs: flags.keepFlows,
+      keepCostsMs: flags.keepCosts,
+      dryRun,
+      onStep: (step) => {
+        steps++;
+        void output.write(`${cluster}: ${stepText(step, dryRun)}\n`);
+      },
+    });
+    if (steps === 0) await output.write(`${cluster}: nothing to do\n`);
+  }
+}
+
+const WORDS: Readonly<Record<MaintainStep['step'], readonly [done: string, wouldBe: string]>> = {
+  'roll-up': ['rolled up', 'would roll up'],
+  compact: ['compacted', 'would compact'],
+  retention: ['dropped', 'would drop'],
+  checkpoint: ['put into a checkpoint', 'would put into a checkpoint'],
+  'log-clean-up': ['removed from the log', 'would remove from the log'],
+  vacuum: ['deleted', 'would delete'],
+};
+
+function stepText({ table, step, count, what }: MaintainStep, dryRun: boolean): string {
+  const noun = count === 1 ? what.replace(/ies$/, 'y').replace(/s$/, '') : what;
+  return `${table}: ${WORDS[step][dryRun ? 1 : 0]} ${count} ${noun}`;
+}
+
+/** Folders with a table in them. */
+async function clustersIn(store: ObjectStore): Promise<string[]> {
+  const clusters: string[] = [];
+  for (const name of await store.listFolders('')) {
+    try {
+      const root = flowTableRoot(name);
+      for await (const _ of store.list(`${root}/_delta_log/`)) {
+        clusters.push(name);
+        break;
+      }
+    } catch (error) {
+      // A folder that cannot be a cluster's is somebody else's.
+      if (!(error instanceof FlowtollError && error.code === 'CONFIG_INVALID')) throw error;
+    }
+  }
+  return clusters;
+}
