@@ -39,7 +39,9 @@ export function maintainCommand(
     )
     .action(async (flags: MaintainFlags) => {
       const output = createOutput();
-      const store = await openStore(flags.store);
+      // A store that is not there is an error here, and not to be made.
+      let store = await openStore(flags.store, { readOnly: true });
+      if (flags.dryRun !== true) store = await openStore(flags.store);
       for (;;) {
         await round(store, flags, output, clock);
         if (flags.once === true || flags.dryRun === true) return;

@@ -294,10 +294,7 @@ describe('age', () => {
     await commit([rowNow()]);
     const before = await readdir(directory, { recursive: true });
     expect(await round({ dryRun: true })).toEqual(['costs_hourly roll-up 10 versions']);
-    const after = await readdir(directory, { recursive: true });
-    // The empty table costs_hourly is made all the same.
-    expect(after.filter((name) => !name.includes('costs_hourly'))).toEqual(before);
-    expect((await openLog(COSTS)).files.size).toBe(0);
+    expect(await readdir(directory, { recursive: true })).toEqual(before);
   });
 
   test('what a dead writer left goes after a week, what is not ours stays', async () => {

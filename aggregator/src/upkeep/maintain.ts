@@ -3,7 +3,7 @@
 import type { ObjectStore } from '../store/store.ts';
 import { FLOW_COLUMNS } from '../table/columns.ts';
 import { decodeCommit } from '../table/delta-actions.ts';
-import type { DeltaLog } from '../table/delta-log.ts';
+import { DeltaLog } from '../table/delta-log.ts';
 import { flowTableRoot } from '../table/flow-table.ts';
 import { entryKey } from '../table/log-keys.ts';
 import {
@@ -60,14 +60,22 @@ const RULES = {
 export async function maintain(store: ObjectStore, options: MaintainOptions): Promise<void> {
   const root = flowTableRoot(options.cluster);
   const { clock } = options;
-  const flows = await openWritableLog(store, root, TABLE_COLUMNS, clock);
-  const costs = await openWritableLog(store, costTableRoot(root), COST_TABLE_COLUMNS, clock);
+  const open = options.dryRun === true ? openReadLog : openWritableLog;
+  const flows = await open(store, root, TABLE_COLUMNS, clock);
+  const costs = await open(store, costTableRoot(root), COST_TABLE_COLUMNS, clock);
   const rewriter = await Rewriter.open(store.scratchDirectory);
   try {
     await new Round(store, flows, costs, rewriter, options).run();
   } finally {
     rewriter.close();
   }
+}
+
+/** For a dry run: a table that is not there is empty. */
+async function openReadLog(store: ObjectStore, root: string, _: unknown, clock: () => number): Promise<DeltaLog> {
+  const log = new DeltaLog(store, root, clock);
+  await log.refresh();
+  return log;
 }
 
 class Round {
