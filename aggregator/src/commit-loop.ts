@@ -59,7 +59,8 @@ const ALL_WAITING_PART = 0.1;
 const RETRY_MIN_MS = 1000;
 const RETRY_MAX_MS = 30_000;
 
-const timers: Schedule = (callback, delayMs) => {
+/** The clock of the machine. */
+export const timers: Schedule = (callback, delayMs) => {
   const timer = setTimeout(callback, delayMs);
   return () => clearTimeout(timer);
 };

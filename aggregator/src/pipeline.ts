@@ -1,6 +1,6 @@
 // The aggregator in one sentence: ingest → enrich → classify → price → table. Batches wait for the next commit; agents
 // get their acknowledgement after it, never before.
-import { type CommitLoop, createCommitLoop, type Schedule } from './commit-loop.ts';
+import { type CommitLoop, createCommitLoop, type Schedule, timers } from './commit-loop.ts';
 import type { Enricher } from './enrich/enricher.ts';
 import { createIngestServer, type IngestServer, type IngestServerConfig } from './ingest/ingest-server.ts';
 import type { Logger } from './ingest/ingest-stream.ts';
@@ -9,6 +9,7 @@ import type { EpochNote } from './model/epoch-note.ts';
 import { FlowtollError } from './model/errors.ts';
 import type { FlowBatch } from './model/flow-batch.ts';
 import type { FlowRow } from './model/flow-row.ts';
+import { createReadPacer, HELLO_READS } from './paced-reads.ts';
 import { createPipelineCounters, type PipelineCounters, RowCounts } from './pipeline-counters.ts';
 import type { Pricer } from './pricing/pricer.ts';
 import type { Classify } from './pricing/traffic-class.ts';
@@ -97,12 +98,13 @@ export function createPipeline(config: PipelineConfig, dependencies: PipelineDep
     ...(config.commitWhenAllWaiting && { allWaiting }),
     ...(dependencies.schedule && { schedule: dependencies.schedule }),
   });
+  const mayRead = createReadPacer(HELLO_READS, now, dependencies.schedule ?? timers);
   const createIngest = dependencies.createIngest ?? createIngestServer;
   const ingest = createIngest(
     { ...config.listen, batchAgeMaxMs: config.batchAgeMaxMs ?? TXN_RETENTION_MS },
     {
       sink: {
-        committedSequence: (epoch) => table.committedSequence(epoch),
+        committedSequence: (epoch) => mayRead().then(() => table.committedSequence(epoch)),
         admit: loop.admit,
         put: loop.put,
         note: (note) => notes.set(`${note.kind} ${note.epoch}`, note),
