@@ -33,6 +33,7 @@ describe('values', () => {
     ['--keep-sysctls', '0', 'setSysctls', true],
     ['--log-level', 'debug', 'logLevel', 'debug'],
     ['--aggregator', '[fd00::1]:4460', 'aggregator', '[fd00::1]:4460'],
+    ['--keepalive', '1s', 'keepaliveMs', 1000],
     ['--source', 'replay', 'source', 'replay'],
     ['--queue-size', '1MiB', 'queueBytes', 1_048_576],
     ['--drain-timeout', '0s', 'drainTimeoutMs', 0],
@@ -70,6 +71,7 @@ describe('values', () => {
       reliableEvents: false,
       setSysctls: true,
       aggregator: '127.0.0.1:4460',
+      keepaliveMs: 30_000,
       source: 'conntrack',
     });
   });
@@ -99,6 +101,7 @@ describe('bad values', () => {
     ['--aggregator', 'host', /host:port/],
     ['--aggregator', 'host:65536', /host:port/],
     ['--aggregator', 'http://host:80', /host:port/],
+    ['--keepalive', '100ms', /from 500ms to 10m/],
     ['--source', 'ebpf', /conntrack, replay/],
     ['--queue-size', '1KiB', /from 1048576/],
     ['--drain-timeout', '11m', /to 10m/],

@@ -28,6 +28,8 @@ export interface CaptureConfig {
 /** Everything that `flowtoll-agent run` takes. */
 export interface RunConfig extends CaptureConfig {
   readonly aggregator: string;
+  /** How often a silent aggregator is asked for a sign of life, ms. */
+  readonly keepaliveMs: number;
   readonly source: 'conntrack' | 'replay';
   readonly replayFile: string | undefined;
   /** Most bytes of batches that wait in memory. */
@@ -221,6 +223,15 @@ export function addRunOptions(command: Command): Command {
         .argParser(hostAndPort),
     )
     .addOption(
+      new Option(
+        '--keepalive <duration>',
+        'ask the aggregator this often for a sign of life; without one for as long (10s at most) connect anew',
+      )
+        .env('FLOWTOLL_KEEPALIVE')
+        .default(30_000, '30s')
+        .argParser(durationOf(500, 600_000)),
+    )
+    .addOption(
       new Option('--source <source>', 'where flows come from')
         .env('FLOWTOLL_SOURCE')
         .default('conntrack')
@@ -307,6 +318,7 @@ export function runConfig(command: Command): RunConfig {
   return {
     ...captureConfig(options),
     aggregator: options['aggregator'] as string,
+    keepaliveMs: options['keepalive'] as number,
     source: options['source'] as 'conntrack' | 'replay',
     replayFile: options['replayFile'] as string | undefined,
     queueBytes: options['queueSize'] as number,

@@ -92,8 +92,11 @@ function exporterOf(
   epoch: EpochConfig,
   dependencies: Pick<ExporterDependencies, 'log' | 'counters' | 'openQueue' | 'newSpoolId'>,
 ): Exporter {
-  const { aggregator, queueBytes, streamAgeMs } = config;
-  return createExporter({ aggregator, agentVersion: AGENT_VERSION, queueBytes, streamAgeMs, ...epoch }, dependencies);
+  const { aggregator, queueBytes, streamAgeMs, keepaliveMs } = config;
+  return createExporter(
+    { aggregator, agentVersion: AGENT_VERSION, queueBytes, streamAgeMs, keepaliveMs, ...epoch },
+    dependencies,
+  );
 }
 
 class MemoryDelivery implements Delivery {

@@ -34,6 +34,8 @@ export interface ExporterConfig {
   readonly streamAgeMs?: number;
   /** No window will come: the epoch is of an earlier life. Default: false. */
   readonly isOver?: boolean;
+  /** How often a silent aggregator is asked for a sign of life, ms. Default: the link's. */
+  readonly keepaliveMs?: number;
 }
 
 /** The part of pino that is used here. */
@@ -175,7 +177,9 @@ class StreamingExporter implements Exporter {
     this.#now = dependencies.now ?? Date.now;
     this.#maker = new BatchMaker(dependencies.log, this.counters, this.#now);
     this.#schedule = dependencies.schedule ?? timers;
-    this.#openLink = dependencies.openLink ?? createOpenLink(config.aggregator, dependencies.credentials);
+    const { credentials } = dependencies;
+    const { aggregator, keepaliveMs } = config;
+    this.#openLink = dependencies.openLink ?? createOpenLink(aggregator, { credentials, keepaliveMs });
     this.#newSpoolId = dependencies.newSpoolId ?? randomUUID;
     this.#random = dependencies.random ?? Math.random;
     this.#backoff = createBackoff({ minMs: RECONNECT_MIN_MS, maxMs: RECONNECT_MAX_MS, random: this.#random });

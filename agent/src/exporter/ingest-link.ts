@@ -53,20 +53,40 @@ const REJECTED_SEQUENCE_TRAILER = 'flowtoll-rejected-sequence';
 /** How long the end of a stream may take: the process stays for it. */
 const FINISH_MS = 2000;
 
-const CHANNEL_OPTIONS: ChannelOptions = {
-  // The exporter has its own backoff, and wants each attempt to be one: no memory of earlier failures, names looked up anew.
-  'grpc.use_local_subchannel_pool': 1,
-  'grpc.initial_reconnect_backoff_ms': 100,
-  'grpc.keepalive_time_ms': 30_000,
-  'grpc.keepalive_timeout_ms': 10_000,
-  'grpc.enable_retries': 0,
-};
+/** How often a silent connection is asked for a sign of life when nobody says otherwise. */
+const KEEPALIVE_MS = 30_000;
+/** Longest wait for that sign. */
+const KEEPALIVE_ANSWER_MAX_MS = 10_000;
 
-/** Links over grpc-js to `address`, "host:port". Default: plain text. */
-export function createOpenLink(address: string, channelCredentials?: ChannelCredentials): OpenLink {
+/** How links are made. */
+export interface LinkOptions {
+  /** Default: plain text. */
+  readonly credentials?: ChannelCredentials | undefined;
+  /**
+   * Time between two questions for a sign of life, ms; default 30 s. Without an answer within the same time, at most 10 s,
+   * the link ends.
+   */
+  readonly keepaliveMs?: number | undefined;
+}
+
+function channelOptions(keepaliveMs: number): ChannelOptions {
+  return {
+    // The exporter has its own backoff, and wants each attempt to be one: no memory of earlier failures, names looked up
+    // anew.
+    'grpc.use_local_subchannel_pool': 1,
+    'grpc.initial_reconnect_backoff_ms': 100,
+    'grpc.keepalive_time_ms': keepaliveMs,
+    'grpc.keepalive_timeout_ms': Math.min(keepaliveMs, KEEPALIVE_ANSWER_MAX_MS),
+    'grpc.enable_retries': 0,
+  };
+}
+
+/** Links over grpc-js to `address`, "host:port". */
+export function createOpenLink(address: string, options: LinkOptions = {}): OpenLink {
   silenceGrpcLog();
+  const channel = channelOptions(options.keepaliveMs ?? KEEPALIVE_MS);
   return (handlers) => {
-    const client = new Client(address, channelCredentials ?? credentials.createInsecure(), CHANNEL_OPTIONS);
+    const client = new Client(address, options.credentials ?? credentials.createInsecure(), channel);
     const stream = client.makeBidiStreamRequest(
       PATH,
       (request: Buffer) => request,
