@@ -5,6 +5,8 @@ import { type Dual, type LabCluster, type LabNode, nodeOf, VXLAN_PORT } from './
 
 /** Where the aggregator listens, as the nodes see it. */
 export const MANAGEMENT_ADDRESS = '192.168.250.1';
+/** Where a node is, as seen from there. */
+export const managementAddress = (node: LabNode): string => `192.168.250.${node.index * 10}`;
 /** Name of the veth that leads from a node to the management namespace. */
 export const MANAGEMENT_DEVICE = 'mgmt';
 /** Name of a node's device on the underlay. */
@@ -89,7 +91,7 @@ export function wire(
       ...reach(toNode, node.address, nodeMac),
       ...route(node.podRange, toNode, node.address),
     ]);
-    const link = `192.168.250.${node.index * 10}`;
+    const link = managementAddress(node);
     const [agentMac, serverMac] = join(node.name, MANAGEMENT_DEVICE, 'management', `m-${node.name}`);
     add(node.name, [
       `address add ${link}/32 dev ${MANAGEMENT_DEVICE}`,

@@ -1,0 +1,111 @@
+// Which faults there are in one round, from a seed: lives of agents and of aggregators and how each ends, and for each link
+// a series of faults. Pure.
+import type { Random } from '../lab/random.ts';
+import type { LinkFault } from './links.ts';
+import type { Arming } from './parts.ts';
+import { AGENT_POINTS, AGGREGATOR_POINTS, POINTS, type Point } from './points.ts';
+
+/** One life of a process, from its start. Times are ms. */
+export interface PlannedLife {
+  /** Stopped that long after its start, and continued so much later. */
+  readonly pause?: { readonly afterMs: number; readonly forMs: number };
+  /** At a point (with draining, told to stop that long after it had something to do), or killed that long after its start. */
+  readonly end: (Arming & { readonly stopAfterMs?: number }) | { readonly killAfterMs: number };
+}
+
+/** A fault of a link, that long after the one before. */
+export interface PlannedLinkFault {
+  readonly afterMs: number;
+  readonly fault: LinkFault;
+}
+
+export interface FaultPlan {
+  /** Lives of agents; whichever is free takes the next. */
+  readonly agents: readonly PlannedLife[];
+  readonly aggregators: readonly PlannedLife[];
+  /** Faults of each agent's link. */
+  readonly links: readonly (readonly PlannedLinkFault[])[];
+}
+
+/** Of all faults, the part at points; processes stopped; links. The rest kills at any instant. */
+const POINTS_PART = 0.45;
+const PAUSES_PART = 0.15;
+const LINKS_PART = 0.3;
+
+/** Late hits let a process live for a while; most come within two seconds. */
+const LATEST_HIT: Readonly<Record<Point, number>> = {
+  'spool-written': 5,
+  'baseline-written': 5,
+  'journal-opened': 6,
+  'dump-running': 10,
+  'batch-sending': 5,
+  'acknowledgement-read': 3,
+  'agent-draining': 5,
+  'parquet-written': 2,
+  'log-entry-written': 2,
+  acknowledging: 2,
+  'aggregator-draining': 2,
+};
+
+/** Plans about `faults` faults, each point as often as every other. */
+export function planFaults(random: Random, sizes: { readonly faults: number; readonly links: number }): FaultPlan {
+  const { faults } = sizes;
+  const agents: PlannedLife[] = [];
+  const aggregators: PlannedLife[] = [];
+  const eachPoint = Math.max(1, Math.round((faults * POINTS_PART) / POINTS.length));
+  for (let i = 0; i < eachPoint; i++) {
+    for (const point of AGENT_POINTS) {
+      const stop = point === 'agent-draining' && { stopAfterMs: random.integer(0, 1500) };
+      agents.push({ end: { ...armed(random, point), ...stop } });
+    }
+    for (const point of AGGREGATOR_POINTS) aggregators.push({ end: armed(random, point) });
+  }
+  // There are more points for agents than for aggregators: kills make up for it.
+  const kills = Math.round(faults * (1 - POINTS_PART - PAUSES_PART - LINKS_PART));
+  for (let i = 0; i < kills; i++) {
+    const fewer = aggregators.length < agents.length ? aggregators : agents;
+    fewer.push({ end: { killAfterMs: random.integer(50, 2500) } });
+  }
+  const pausesPart = (faults * PAUSES_PART) / (agents.length + aggregators.length);
+  const links: PlannedLinkFault[][] = Array.from({ length: sizes.links }, () => []);
+  for (let i = 0; i < Math.round(faults * LINKS_PART); i++) links[i % links.length]!.push(linkFault(random));
+  return {
+    agents: shuffled(random, agents).map((life) => withPause(random, life, pausesPart)),
+    aggregators: shuffled(random, aggregators).map((life) => withPause(random, life, pausesPart)),
+    links,
+  };
+}
+
+function withPause(random: Random, life: PlannedLife, probability: number): PlannedLife {
+  if (!random.chance(probability)) return life;
+  return { ...life, pause: { afterMs: random.integer(200, 1200), forMs: random.logarithmic(500, 5000) } };
+}
+
+function armed(random: Random, point: Point): Arming {
+  return { point, hit: random.integer(1, LATEST_HIT[point]) };
+}
+
+/** One fault of a link. */
+export function linkFault(random: Random): PlannedLinkFault {
+  const afterMs = random.integer(50, 800);
+  const kind = random.pick(['cut', 'cut', 'half-open', 'delay'] as const);
+  switch (kind) {
+    case 'cut':
+      return { afterMs, fault: { kind, orderly: random.chance(0.5) } };
+    case 'half-open': {
+      const direction = random.pick(['up', 'down', 'both'] as const);
+      return { afterMs, fault: { kind, direction, forMs: random.integer(500, 4000) } };
+    }
+    case 'delay':
+      return { afterMs, fault: { kind, delayMs: random.integer(100, 1500), forMs: random.integer(500, 3000) } };
+  }
+}
+
+function shuffled<T>(random: Random, values: readonly T[]): T[] {
+  const copy = [...values];
+  for (let i = copy.length - 1; i > 0; i--) {
+    const j = random.integer(0, i);
+    [copy[i], copy[j]] = [copy[j]!, copy[i]!];
+  }
+  return copy;
+}

@@ -1,0 +1,154 @@
+// One agent or aggregator of a round: starts it, lets happen to it what is planned, starts the next; counts what really
+// happened, by what the processes noted and how they ended.
+import { setTimeout as delay } from 'node:timers/promises';
+import type { PlannedLife } from './fault-plan.ts';
+import type { Arming, Life } from './parts.ts';
+import { isDraining, type Point } from './points.ts';
+
+/** A process does not reach its point: it is killed then, and the point comes again. */
+const PATIENCE_MS = 5000;
+/** A point that was missed so often is given up; the figures show it. */
+const MISSES_MAX = 20;
+
+/** What happened to the processes of a round. */
+export interface ProcessFigures {
+  /** Deaths at points. */
+  readonly died: Map<Point, number>;
+  /** Kills at any other instant. */
+  kills: number;
+  /** Stopped and continued alive. */
+  pauses: number;
+  /** Ended as they should after SIGTERM, before the point was reached. */
+  orderlyEnds: number;
+}
+
+/** The lives that are planned for processes of one kind: whichever is free takes the next. */
+export class LifeQueue {
+  readonly #planned: PlannedLife[];
+  readonly #misses = new Map<Point, number>();
+
+  constructor(planned: readonly PlannedLife[]) {
+    this.#planned = [...planned];
+  }
+
+  next(): PlannedLife | undefined {
+    return this.#planned.shift();
+  }
+
+  /** A life did not reach its point: another one shall. */
+  missed(point: Point): void {
+    const misses = (this.#misses.get(point) ?? 0) + 1;
+    this.#misses.set(point, misses);
+    if (misses <= MISSES_MAX) this.#planned.push({ end: { point, hit: 1 } });
+  }
+}
+
+/** A series of lives under one name. */
+export class Lives {
+  readonly name: string;
+  /** Lives begun. */
+  starts = 0;
+  /** Log lines of level warn and above, of all lives. */
+  readonly complaints: string[] = [];
+  readonly #start: (arming?: Arming) => Life;
+  readonly #diedAt: (pid: number) => Point | undefined;
+  readonly #figures: ProcessFigures;
+
+  constructor(
+    name: string,
+    parts: {
+      readonly start: (arming?: Arming) => Life;
+      /** The point at which a process noted its death. */
+      readonly diedAt: (pid: number) => Point | undefined;
+      readonly figures: ProcessFigures;
+    },
+  ) {
+    this.name = name;
+    this.#start = parts.start;
+    this.#diedAt = parts.diedAt;
+    this.#figures = parts.figures;
+  }
+
+  /**
+   * Lives what is planned; resolves with a last life, of which nothing is planned, when it has begun. Rejects when one
+   * ends otherwise than planned.
+   */
+  async live(queue: LifeQueue): Promise<Life> {
+    for (let planned = queue.next(); planned !== undefined; planned = queue.next()) {
+      const { end } = planned;
+      const died = await this.#liveOnce(planned);
+      if ('point' in end && died === undefined) queue.missed(end.point);
+    }
+    return this.begin();
+  }
+
+  /** Starts it without any point; the caller ends it. */
+  begin(): Life {
+    this.starts++;
+    const life = this.#start();
+    void life.ended.then(() => this.complaints.push(...life.complaints));
+    return life;
+  }
+
+  /** Ends a life that `begin` began. Rejects when it does not end well. */
+  async end(life: Life): Promise<void> {
+    life.signal('SIGTERM');
+    const { code, signal } = await life.ended;
+    if (code !== 0) throw new Error(`${this.name} ended with ${signal ?? code} when it was told to stop`);
+  }
+
+  async #liveOnce({ pause, end }: PlannedLife): Promise<Point | undefined> {
+    this.starts++;
+    const arming = 'point' in end ? end : undefined;
+    const life = this.#start(arming);
+    const over = new AbortController();
+    const { signal: aborted } = over;
+    const wait = (ms: number): Promise<boolean> => delay(ms, true, { signal: aborted, ref: false }).catch(() => false);
+    const stop = { asked: false };
+    const pausing = pause && this.#pause(life, pause, wait);
+    const stopping = arming && isDraining(arming.point) && this.#askToStop(life, arming.stopAfterMs ?? 0, stop, wait);
+    const killing = wait('point' in end ? PATIENCE_MS + (pause?.forMs ?? 0) : end.killAfterMs).then((isTime) => {
+      if (isTime) life.signal('SIGKILL');
+      return isTime;
+    });
+    const { code, signal } = await life.ended;
+    over.abort();
+    await Promise.all([pausing, stopping]);
+    const wasKilled = await killing;
+    this.complaints.push(...life.complaints);
+
+    const died = this.#diedAt(life.pid);
+    if (died !== undefined) this.#figures.died.set(died, (this.#figures.died.get(died) ?? 0) + 1);
+    else if (stop.asked && code === 0) this.#figures.orderlyEnds++;
+    else if (wasKilled && signal === 'SIGKILL') this.#figures.kills++;
+    else throw new Error(`${this.name} ended by itself with ${signal ?? code}: ${life.complaints.join('\n')}`);
+    return died;
+  }
+
+  async #pause(
+    life: Life,
+    { afterMs, forMs }: { readonly afterMs: number; readonly forMs: number },
+    wait: (ms: number) => Promise<boolean>,
+  ): Promise<void> {
+    if (!(await wait(afterMs))) return;
+    life.signal('SIGSTOP');
+    if (!(await wait(forMs))) return;
+    life.signal('SIGCONT');
+    this.#figures.pauses++;
+  }
+
+  async #askToStop(
+    life: Life,
+    afterMs: number,
+    stop: { asked: boolean },
+    wait: (ms: number) => Promise<boolean>,
+  ): Promise<void> {
+    const isBusy = await life.busy().then(
+      () => true,
+      () => false, // it died before
+    );
+    if (!isBusy || !(await wait(afterMs))) return;
+    stop.asked = true;
+    life.signal('SIGTERM');
+  }
+}

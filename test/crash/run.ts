@@ -1,0 +1,96 @@
+// A whole crash test: rounds until enough faults have happened, each with a seed of its own, and the figures of all.
+import { POINTS, type Point } from './points.ts';
+import { type RoundOptions, type RoundResult, runRound } from './round.ts';
+
+/** So many faults at most in one round: connections must not end before it does. */
+const FAULTS_PER_ROUND = 300;
+
+export interface CrashOptions {
+  /** Of the first round; the next one has the next. */
+  readonly seed: number;
+  /** About how many, in all rounds together. */
+  readonly faults: number;
+  /** Leave everything on disk of a round in which something is wrong. */
+  readonly keep?: boolean;
+  /** Hears of each round when it is over. */
+  readonly onRound?: (round: RoundResult) => void;
+}
+
+/** Runs as many rounds as it takes; ends with the first in which something is wrong. */
+export async function runCrashTest({ seed, faults, keep = false, onRound }: CrashOptions): Promise<RoundResult[]> {
+  const rounds: RoundResult[] = [];
+  const count = Math.ceil(faults / FAULTS_PER_ROUND);
+  for (let i = 0; i < count; i++) {
+    const round = await inRound({ seed: seed + i, faults: Math.ceil(faults / count), keep });
+    rounds.push(round);
+    onRound?.(round);
+    if (round.problems.length > 0) break;
+  }
+  return rounds;
+}
+
+/** How to run one round again. */
+export const repeatOf = (seed: number, faults: number): string =>
+  `FLOWTOLL_SEED=${seed} FLOWTOLL_FAULTS=${faults} npm run test:crash`;
+
+async function inRound(options: RoundOptions): Promise<RoundResult> {
+  const { seed, faults } = options;
+  try {
+    return await runRound(options);
+  } catch (error) {
+    throw new Error(`in the round of seed ${seed}; run it again with: ${repeatOf(seed, faults)}`, { cause: error });
+  }
+}
+
+/** Faults that really happened. */
+export function faultsOf({ died, kills, pauses, links }: RoundResult): number {
+  return sum(died.values()) + kills + pauses + sum(links.values());
+}
+
+/** Deaths at a point, in all rounds. */
+export const deathsAt = (rounds: readonly RoundResult[], point: Point): number =>
+  sum(rounds.map(({ died }) => died.get(point) ?? 0));
+
+/** The figures, as text. */
+export function summary(rounds: readonly RoundResult[]): string {
+  const total = (pick: (round: RoundResult) => number): number => sum(rounds.map(pick));
+  const most = (pick: (round: RoundResult) => number): number => Math.max(...rounds.map(pick));
+  const merged = (pick: (round: RoundResult) => ReadonlyMap<string, number>): [string, number][] => {
+    const all = new Map<string, number>();
+    for (const [name, count] of rounds.flatMap((round) => [...pick(round)]))
+      all.set(name, (all.get(name) ?? 0) + count);
+    return [...all];
+  };
+  const seconds = total((round) => round.seconds);
+  const faults = total(faultsOf);
+  const lines: [string, string | number][] = [
+    ['seeds', `${rounds[0]?.seed} to ${rounds.at(-1)?.seed}`],
+    ['faults', `${faults} in ${Math.round(seconds)} s (${(faults / seconds).toFixed(1)} a second)`],
+    ...POINTS.map((point): [string, number] => [`  died at ${point}`, deathsAt(rounds, point)]),
+    ['  killed at any instant', total(({ kills }) => kills)],
+    ['  stopped and continued', total(({ pauses }) => pauses)],
+    ...merged(({ links }) => links).map(([kind, count]): [string, number] => [`  link: ${kind}`, count]),
+    ['ended orderly besides', total(({ orderlyEnds }) => orderlyEnds)],
+    ['most lives of one agent', most(({ agentStartsMax }) => agentStartsMax)],
+    ['most lives of one aggregator', most(({ aggregatorStartsMax }) => aggregatorStartsMax)],
+    ['batches in the tables', total(({ batches }) => batches)],
+    ['commits', total(({ commits }) => commits)],
+    ['commits that lost a race', total(({ lostRaces }) => lostRaces)],
+    ['bytes compared', total(({ bytes }) => bytes)],
+    ['reduced keys compared', total(({ keys }) => keys)],
+    ['differences', total(({ problems }) => problems.length)],
+    ...merged(({ losses }) => losses).map(([reason, count]): [string, number] => [
+      `nodes with loss rows: ${reason}`,
+      count,
+    ]),
+    ...merged(({ errors }) => errors).map(([message, count]): [string, number] => [`logged: ${message}`, count]),
+  ];
+  const width = Math.max(...lines.map(([name]) => name.length));
+  return lines.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');
+}
+
+function sum(values: Iterable<number>): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}
