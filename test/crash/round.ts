@@ -79,6 +79,9 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
     const result = await new Round(lab, directory, options).run();
     sound = result.problems.length === 0;
     return { ...result, kept: sound || !options.keep ? undefined : directory };
+  } catch (error) {
+    if (options.keep) throw new Error(`everything lies in ${directory}`, { cause: error });
+    throw error;
   } finally {
     lab?.close();
     if (sound || !options.keep) await rm(directory, { recursive: true, force: true });
