@@ -10,7 +10,7 @@ import type { LinkAnswer, LinkCommand, LinkFault } from './links.ts';
 
 /** A fault waits this long for a connection to befall. */
 const WAIT_FOR_CONNECTION_MS = 1500;
-/** What is delayed on a link that is torn down must not keep anybody waiting. */
+/** How often delayed chunks are looked at. */
 const TICK_MS = 5;
 
 /** One way of one connection. */
@@ -114,6 +114,7 @@ class Pair {
 
 const [listenPort, ...aggregatorPorts] = process.argv.slice(2).map(Number) as [number, ...number[]];
 const pairs = new Map<string, Set<Pair>>();
+/** How many connections each aggregator has, the one that had the last new one at the end. */
 const connections = new Map(aggregatorPorts.map((port) => [port, 0]));
 /** Delay of a link, for connections that are made while it lasts. */
 const delays = new Map<string, number>();
@@ -133,11 +134,13 @@ async function serve(agent: Socket): Promise<void> {
   const link = (agent.remoteAddress ?? '').replace('::ffff:', '');
   agent.pause();
   agent.on('error', () => undefined);
-  const byLoad = [...connections].sort(([, a], [, b]) => a - b || Math.random() - 0.5);
+  const byLoad = [...connections].sort(([, a], [, b]) => a - b);
   for (const [port] of byLoad) {
     const aggregator = await reach(port);
     if (aggregator === undefined) continue;
-    connections.set(port, connections.get(port)! + 1);
+    const count = connections.get(port)!;
+    connections.delete(port);
+    connections.set(port, count + 1);
     let isOpen = true;
     const pair = new Pair(agent, aggregator, () => {
       if (!isOpen) return;

@@ -35,7 +35,11 @@ export interface Links {
 }
 
 /** Starts the proxy; resolves once it listens. It ends with the laboratory. */
-export async function startLinks(lab: Lab, port: number, aggregatorPorts: readonly number[]): Promise<Links> {
+export async function startLinks(
+  lab: Pick<Lab, 'spawn'>,
+  port: number,
+  aggregatorPorts: readonly number[],
+): Promise<Links> {
   const argv = [process.execPath, PROXY, ...[port, ...aggregatorPorts].map(String)];
   const child = lab.spawn('management', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
   const waiting = new Map<number, { resolve(connections: number): void; reject(error: Error): void }>();

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { nodeOf } from '../lab/cluster.ts';
-import { since } from '../lab/counters.ts';
+import { since, type Tally } from '../lab/counters.ts';
 import { expectedFlows, lostOnTheWay } from '../lab/expected.ts';
 import { expectedRows, type RowSums, rowDifferences } from '../lab/expected-rows.ts';
 import { createLab, type Lab } from '../lab/lab.ts';
@@ -128,11 +128,7 @@ class Round {
     const startedMs = Date.now();
     const links = await startLinks(this.#lab, PROXY_PORT, AGGREGATOR_PORTS);
     const before = await this.#lab.settledTallies();
-    const first = await this.#begin();
-    const strays = since(await this.#lab.tallies(), before);
-    if (strays.length > 0) throw new Error(`traffic before the baselines: ${JSON.stringify(strays)}`);
-    for (const [lives, life] of first) await lives.end(life);
-
+    await this.#begin(before);
     const traffic = this.#traffic();
     const last = await this.#carryOut(links);
     await traffic.end();
@@ -141,19 +137,20 @@ class Round {
     return this.#judge(tallies, startedMs);
   }
 
-  /** Starts everything once, so that each agent has a baseline in its spool before the first byte. */
-  async #begin(): Promise<[Lives, Life][]> {
-    const begun: [Lives, Life][] = [];
-    const start = async (lives: Lives): Promise<void> => {
-      const life = lives.begin();
-      await life.ready();
-      begun.unshift([lives, life]);
-    };
-    // One alone makes the table, and what all of them compile is kept from the first that ends.
-    for (const lives of this.#aggregators) await start(lives);
-    for (const lives of this.#agents) await start(lives);
-    for (const { name } of this.#agents)
-      await this.#until(`${name} has nothing in its spool`, () => this.#isEmpty(name));
+  /** Everything lives once and ends as it should, so that each agent has a baseline in its spool before the first byte. */
+  async #begin(before: readonly Tally[]): Promise<void> {
+    const aggregators = await this.#ready(this.#aggregators);
+    const agents = await this.#ready(this.#agents);
+    for (const { name } of this.#agents) await until(`${name} has nothing in its spool`, () => this.#isEmpty(name));
+    const strays = since(await this.#lab.tallies(), before);
+    if (strays.length > 0) throw new Error(`traffic before the baselines: ${JSON.stringify(strays)}`);
+    await Promise.all(this.#agents.map((lives, i) => lives.end(agents[i]!)));
+    await Promise.all(this.#aggregators.map((lives, i) => lives.end(aggregators[i]!)));
+  }
+
+  async #ready(all: readonly Lives[]): Promise<Life[]> {
+    const begun = all.map((lives) => lives.begin());
+    await Promise.all(begun.map((life) => life.ready()));
     return begun;
   }
 
@@ -233,7 +230,7 @@ class Round {
     await Promise.all(this.#aggregators.map((lives, i) => lives.end(aggregators[i]!)));
   }
 
-  async #judge(tallies: Parameters<typeof expectedFlows>[1], startedMs: number): Promise<Omit<RoundResult, 'kept'>> {
+  async #judge(tallies: readonly Tally[], startedMs: number): Promise<Omit<RoundResult, 'kept'>> {
     const { cluster } = this.#lab;
     const problems: string[] = [];
     for (const lost of lostOnTheWay(tallies)) problems.push(`no exact comparison is possible: ${lost}`);
@@ -281,11 +278,11 @@ class Round {
     const files = epochs.flatMap(({ name }) => readdirSync(join(spool, name)));
     return files.includes('last') && !files.some((name) => name.endsWith('.batch'));
   }
+}
 
-  async #until(what: string, isSo: () => boolean): Promise<void> {
-    for (const untilMs = Date.now() + PATIENCE_MS; !isSo(); await delay(50)) {
-      if (Date.now() > untilMs) throw new Error(`not within ${PATIENCE_MS} ms: ${what}`);
-    }
+async function until(what: string, isSo: () => boolean): Promise<void> {
+  for (const untilMs = Date.now() + PATIENCE_MS; !isSo(); await delay(50)) {
+    if (Date.now() > untilMs) throw new Error(`not within ${PATIENCE_MS} ms: ${what}`);
   }
 }
 

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { POINTS } from '../crash/points.ts';
 import { deathsAt, repeatOf, runCrashTest, summary } from '../crash/run.ts';
 
-const FAULTS = Number(process.env['FLOWTOLL_FAULTS'] ?? 120);
+const FAULTS = Number(process.env['FLOWTOLL_FAULTS'] ?? 150);
 const seeds = (process.env['FLOWTOLL_SEED'] ?? '301').split(',').map(Number);
 
 test.each(seeds)('whatever dies, each byte is in the table once: seed %i', async (seed) => {
