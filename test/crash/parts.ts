@@ -13,7 +13,10 @@ import { ARMED_VARIABLE, NOTES_VARIABLE, type Note, type Point } from './points.
 const CRASH_POINTS = fileURLToPath(new URL('./crash-points.ts', import.meta.url));
 
 /** Everything happens often, so that a fault finds something under way. */
-const AGENT_OPTIONS = ['--dump-interval', '300ms', '--window', '600ms', '--keepalive', '1s', '--drain-timeout', '60s'];
+const AGENT_OPTIONS = [
+  ...['--dump-interval', '300ms', '--window', '600ms', '--keepalive', '1s'],
+  ...['--drain-timeout', '60s', '--stream-age', '3s'],
+];
 const AGGREGATOR_OPTIONS = [
   ...['--commit-interval', '300ms', '--commit-when-all-waiting', 'false', '--metrics-listen', 'none'],
   ...['--log-level', 'debug'],
