@@ -25,12 +25,6 @@ const PUT_ATTEMPTS = 3;
 /** Entries that are fetched at once. */
 const GETS_AT_ONCE = 8;
 
-/**
- * After so long without a look at the log, an entry that went in is only believed once the one before it is seen: entries are
- * removed after days (log-upkeep.ts), and whoever slept for longer could put one where others have been and gone.
- */
-const LOOK_AGAIN_MS = 3_600_000;
-
 export class DeltaLog {
   readonly #store: ObjectStore;
   /** Key of the table's root, without a slash at the end. */
@@ -50,7 +44,6 @@ export class DeltaLog {
   /** Bytes of the entries after it. */
   bytesSinceCheckpoint = 0;
   readonly #now: () => number;
-  #lookedMs = Number.NEGATIVE_INFINITY;
 
   /** @param now milliseconds since the Unix epoch */
   constructor(store: ObjectStore, root: string, now: () => number = Date.now) {
@@ -61,20 +54,20 @@ export class DeltaLog {
 
   /**
    * Reads what was added since the last time. By listing, not by asking for the next version: whoever slept while the log
-   * was cleaned up would find nothing under the next number and take the log for ended.
+   * was cleaned up would find nothing under the next number and take the log for ended. The last entry read must still be
+   * there: where a volume is not mounted there is an empty folder, and a log that went on in it would be lost. Throws
+   * STORE_UNAVAILABLE when it is not.
    */
   async refresh(): Promise<void> {
-    const lookedMs = this.#now();
     if (this.version < 0) await this.#loadHintedCheckpoint();
-    let found = await this.#listAfter(this.version);
-    if (found.entries.length > 0 && found.entries[0] !== this.version + 1 && found.checkpoint > this.version) {
-      // Entries that we have not read were removed: the newest checkpoint holds what they said.
+    const found = await this.#list();
+    if (!found.lastIsThere) {
+      if (found.checkpoint <= this.version) throw this.#gone();
+      // We slept, and entries that we have not read were removed: the newest checkpoint holds what they said.
       await this.#loadCheckpoint(found.checkpoint);
-      found = { ...found, entries: found.entries.filter((version) => version > this.version) };
     }
-    await this.#readEntries(found.entries);
+    await this.#readEntries(found.entries.filter((version) => version > this.version));
     if (found.checkpoint > this.checkpointVersion) this.checkpointedAt(found.checkpoint);
-    this.#lookedMs = lookedMs;
   }
 
   /** Somebody wrote a checkpoint of a version that was read. */
@@ -90,16 +83,22 @@ export class DeltaLog {
     for (const [path, removedMs] of this.removed) if (removedMs < removesMs) this.removed.delete(path);
   }
 
-  async #listAfter(version: number): Promise<{ entries: number[]; checkpoint: number }> {
-    const after = version < 0 ? '' : entryKey(this.root, version);
+  /** What is in the log after the last entry read, and whether that is still there. */
+  async #list(): Promise<{ lastIsThere: boolean; entries: number[]; checkpoint: number }> {
+    const after = this.version < 1 ? '' : entryKey(this.root, this.version - 1);
     const entries: number[] = [];
+    let lastIsThere = this.version < 0;
     let checkpoint = -1;
     for await (const key of this.#store.list(`${this.root}/_delta_log/`, after)) {
       const parsed = parseLogKey(key);
-      if (parsed?.kind === 'entry') entries.push(parsed.version);
-      else if (parsed !== undefined) checkpoint = parsed.version;
+      if (parsed === undefined) continue;
+      if (parsed.version === this.version) lastIsThere = true;
+      if (parsed.kind === 'checkpoint') checkpoint = parsed.version;
+      else if (parsed.version > this.version) entries.push(parsed.version);
     }
-    return { entries, checkpoint };
+    // A log that begins with a checkpoint, and no hint at it.
+    if (this.version < 0 && entries.length > 0 && entries[0] !== 0) lastIsThere = false;
+    return { lastIsThere, entries, checkpoint };
   }
 
   async #readEntries(versions: readonly number[]): Promise<void> {
@@ -181,18 +180,14 @@ export class DeltaLog {
             );
       }
     }
-    if (!(await this.#follows(version))) {
+    // It must follow the one before, or it is in nobody's table: the volume may have gone since the log was read, or we slept for
+    // days and put it where entries have been and gone (they go in rising order). Reading the log anew tells which.
+    if (version > 0 && (await this.#store.get(entryKey(this.root, version - 1))) === undefined) {
       await this.#store.delete(key);
       return false;
     }
     this.#apply(commit, version, bytes.length);
     return true;
-  }
-
-  /** Whether an entry that went in stands at the end of the log, and not where entries were removed (in rising order). */
-  async #follows(version: number): Promise<boolean> {
-    if (version === 0 || Math.abs(this.#now() - this.#lookedMs) < LOOK_AGAIN_MS) return true;
-    return (await this.#store.get(entryKey(this.root, version - 1))) !== undefined;
   }
 
   /** Throws TABLE_INVALID unless this code may read the table. */
@@ -253,5 +248,20 @@ export class DeltaLog {
       this.files.set(add.path, add);
     }
     this.version = version;
+  }
+
+  #gone(): FlowtollError {
+    if (this.version < 0) {
+      return new FlowtollError(
+        'TABLE_INVALID',
+        `the log of the table ${this.root} in ${this.#store.describe()} does not begin at version 0, and has no checkpoint: ` +
+          'entries are missing; restore them from a backup, or start a new table',
+      );
+    }
+    return new FlowtollError(
+      'STORE_UNAVAILABLE',
+      `the table ${this.root} is gone from ${this.#store.describe()}: it was there at version ${this.version}; mount the ` +
+        'volume again, or restart with --store as it is now meant to be',
+    );
   }
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -238,6 +238,35 @@ describe('races', () => {
     scripted.failBeforeNextPutIfAbsent = 0;
     await table.commit([batch('a', 1)], fill);
     expect(await rowsByPod()).toEqual(new Map([['a1', 2]]));
+  });
+
+  test('a volume that is not mounted: nothing goes on in the empty folder, and the next try is exact', async () => {
+    const scripted = new ScriptedStore(store);
+    const table = await openTable(scripted);
+    await table.commit([batch('a', 1)], fill);
+    const gone = { code: 'STORE_UNAVAILABLE', message: expect.stringMatching(/is gone.*version 1/) };
+    const unmount = async () => {
+      await rename(root, `${root}.away`);
+      await mkdir(root);
+    };
+    const mount = async () => {
+      await rm(root, { recursive: true });
+      await rename(`${root}.away`, root);
+    };
+    await unmount();
+    await expect(table.committedSequence('a')).rejects.toMatchObject(gone);
+    await expect(table.commit([batch('a', 2)], fill)).rejects.toMatchObject(gone);
+    expect(await readdir(root)).toEqual([]);
+    await mount();
+    // It goes after the log was read, and the folder below can be written.
+    scripted.beforeNextPutIfAbsent = async () => {
+      await unmount();
+      await mkdir(store.scratchDirectory);
+    };
+    await expect(table.commit([batch('a', 2)], fill)).rejects.toMatchObject(gone);
+    await mount();
+    expect(await table.commit([batch('a', 2)], fill)).toMatchObject({ version: 2, written: [batch('a', 2)] });
+    expect(await rowsByPod()).toEqual(new Map(['a1', 'a2'].map((pod) => [pod, 2])));
   });
 
   test('two openers make one table', async () => {

@@ -254,6 +254,20 @@ describe('cleaning', () => {
     expect(existsSync(logFile(entryName(11)))).toBe(false);
     expect(state(await openLog())).toEqual(state(log));
     expect(await cleanLog(store, ROOT, options)).toBe(0);
+    // Without the hint, too.
+    await rm(logFile('_last_checkpoint'));
+    expect(state(await openLog())).toEqual(state(log));
+  });
+
+  test('a log whose beginning is gone, and that has no checkpoint, is damaged', async () => {
+    const log = await openLog();
+    await create(log);
+    await append(log, {});
+    await rm(logFile(entryName(0)));
+    await expect(openLog()).rejects.toMatchObject({
+      code: 'TABLE_INVALID',
+      message: expect.stringMatching(/version 0/),
+    });
   });
 
   test('a replica that slept meanwhile goes on from a checkpoint', async () => {
