@@ -95,6 +95,14 @@ describe('boundaries', () => {
     ]);
   });
 
+  test('the clients of clouds are loaded by the store that needs them, and that store only when it is used', () => {
+    const cloud = /^@(aws-sdk|azure|google-cloud)\/|store\/(s3|azure|gcs)-(store|errors)\.ts$/;
+    const wrong = sources('aggregator/src')
+      .filter((file) => !/\/store\/(s3|azure|gcs)-(store|errors)\.ts$|\.test\.ts$/.test(file))
+      .filter((file) => imports(file).some((target) => cloud.test(target)));
+    expect(wrong).toEqual([]);
+  });
+
   test('agent and aggregator do not know each other', () => {
     const wrong = [...sources('agent/src'), ...sources('aggregator/src')].filter((file) => {
       const other = file.startsWith('agent') ? /aggregator/ : /^(@flowtoll\/agent|agent\/)/;

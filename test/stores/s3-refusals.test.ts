@@ -1,11 +1,10 @@
 // What `flowtoll serve` says of an S3 store that it cannot use, and that it then ends: each message tells what to do. A real
 // server with real identities; for a server without conditional writes, a proxy that turns them into plain ones.
-import { join } from 'node:path';
 import { ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { AGGREGATOR_PROGRAM, type Ended, environment, Programs } from '../support/processes.ts';
-import { TESTDATA } from '../support/recorded-traffic.ts';
+import { type Ended, Programs } from '../support/processes.ts';
 import { NO_AWS_SETTINGS, type SeaweedFs, seaweedFsProgram, startSeaweedFs } from '../support/seaweedfs.ts';
+import { serveRefused } from '../support/store-suites.ts';
 import { startTroubleProxy, type TroubleProxy } from '../support/trouble-proxy.ts';
 
 const program = await seaweedFsProgram();
@@ -26,15 +25,7 @@ describe.skipIf(program === undefined)('refused', () => {
     await server?.stop();
   });
 
-  const serve = async (store: string, env: Record<string, string>): Promise<Ended> => {
-    const inherited = Object.entries(environment()).filter(([name]) => !name.startsWith('AWS_'));
-    const args = ['--topology', join(TESTDATA, 'topology.yaml'), '--listen', '127.0.0.1:0', '--metrics-listen', 'none'];
-    return programs
-      .start(AGGREGATOR_PROGRAM, ['serve', '--store', store, ...args], {
-        env: { ...Object.fromEntries(inherited), ...env },
-      })
-      .ended();
-  };
+  const serve = (store: string, env: Record<string, string>): Promise<Ended> => serveRefused(programs, store, env);
 
   interface Refusal {
     readonly name: string;

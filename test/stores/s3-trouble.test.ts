@@ -14,6 +14,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createRandom } from '../lab/random.ts';
 import { deltaRsPython, foreignColumn } from '../support/delta-rows.ts';
 import { credentialsOf, type SeaweedFs, seaweedFsProgram, startSeaweedFs } from '../support/seaweedfs.ts';
+import { logEntry, testLostAnswers, troubleFirst } from '../support/store-suites.ts';
 import {
   type CannedAnswer,
   type ProxiedRequest,
@@ -69,78 +70,25 @@ describe.skipIf(program === undefined)('S3 in trouble', () => {
       },
     });
 
-  /** This happens to the first requests of the kind, in turn. */
-  const first = (matches: (request: ProxiedRequest) => boolean, ...troubles: Trouble[]): void => {
-    const left = [...troubles];
-    proxy.trouble((request) => (matches(request) ? left.shift() : undefined));
-  };
+  const first = (matches: (request: ProxiedRequest) => boolean, ...troubles: Trouble[]): void =>
+    troubleFirst(proxy, matches, ...troubles);
 
   const text = async (key: string) => Buffer.from((await store.get(key)) ?? 'absent').toString();
 
-  describe('a conditional write', () => {
-    /** It was carried out, and nobody is told. */
-    const ambiguous: readonly { readonly name: string; readonly trouble: Trouble }[] = [
-      { name: 'whose answer is dropped', trouble: 'drop-answer' },
-      { name: 'whose answer comes too late', trouble: { delayMs: 60_000 } },
-      { name: 'that succeeds and is answered with 500', trouble: { afterwards: s3Error(500, 'InternalError') } },
-      { name: 'that succeeds and is answered with 503', trouble: { afterwards: s3Error(503, 'ServiceUnavailable') } },
-      { name: 'that succeeds and is answered by a gateway', trouble: { afterwards: { status: 504, body: 'timeout' } } },
-    ];
-    for (const { name, trouble } of ambiguous) {
-      test(`${name} is not tried again, and nobody says that it exists`, async () => {
-        first(isConditional, trouble);
-        await expect(store.putIfAbsent('x', Buffer.from('mine'))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
-        expect(proxy.requests.filter(isConditional)).toHaveLength(1);
-        expect(await text('x')).toBe('mine');
-      });
-
-      test(`${name} is a commit that its writer finds in the log`, async () => {
-        const log = new DeltaLog(store, 'table');
-        first(isConditional, trouble);
-        expect(await log.append(entry('mine'))).toBe(true);
-        expect(await keysOf(store, 'table/')).toEqual(['table/_delta_log/00000000000000000000.json']);
-      });
-    }
-
-    test('that never arrived is an error, too, and a commit is tried again', async () => {
-      first(isConditional, 'cut-before');
-      await expect(store.putIfAbsent('x', Buffer.from('mine'))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
-      expect(await text('x')).toBe('absent');
-      first(isConditional, 'cut-before', 'cut-before');
-      expect(await new DeltaLog(store, 'table').append(entry('mine'))).toBe(true);
+  describe('conditional writes', () => {
+    testLostAnswers({
+      proxy: () => proxy,
+      open,
+      isConditional,
+      failed: s3Error,
+      notDone: [s3Error(409, 'ConditionalRequestConflict'), s3Error(503, 'SlowDown'), { status: 429 }],
     });
 
-    test('that the server says it has not done is tried again: 409, SlowDown, 429', async () => {
-      first(
-        isConditional,
-        { instead: s3Error(409, 'ConditionalRequestConflict') },
-        { instead: s3Error(503, 'SlowDown') },
-        { instead: { status: 429 } },
-      );
-      expect(await store.putIfAbsent('x', Buffer.from('mine'))).toBe('created');
-      expect(proxy.requests.filter(isConditional)).toHaveLength(4);
-    });
-
-    test('that meets conflicts without end is an error', async () => {
-      proxy.trouble((request) =>
-        isConditional(request) ? { instead: s3Error(409, 'ConditionalRequestConflict') } : undefined,
-      );
-      await expect(store.putIfAbsent('x', Buffer.from('mine'))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
-      expect(await text('x')).toBe('absent');
-    });
-
-    test('that loses says so whatever happened before', async () => {
-      await store.put('x', Buffer.from('theirs'));
-      first(isConditional, { instead: s3Error(409, 'ConditionalRequestConflict') });
-      expect(await store.putIfAbsent('x', Buffer.from('mine'))).toBe('exists');
-      expect(await text('x')).toBe('theirs');
-    });
-
-    test('of a log entry that is said to exist and does not is an error', async () => {
+    test('a log entry that is said to exist and does not is an error', async () => {
       proxy.trouble((request) =>
         isConditional(request) ? { instead: s3Error(412, 'PreconditionFailed') } : undefined,
       );
-      await expect(new DeltaLog(store, 'table').append(entry('mine'))).rejects.toMatchObject({
+      await expect(new DeltaLog(store, 'table').append(logEntry('mine'))).rejects.toMatchObject({
         code: 'STORE_UNAVAILABLE',
         message: expect.stringMatching(/exists, and has no such object/),
       });
@@ -167,14 +115,6 @@ describe.skipIf(program === undefined)('S3 in trouble', () => {
       proxy.trouble(() => undefined);
       expect(Buffer.compare((await store.get('x'))!, content)).toBe(0);
       expect(await keysOf(store, 'many/')).toEqual(keys);
-    });
-
-    test('a server that falls silent is given up', async () => {
-      proxy.trouble(() => ({ delayMs: 60_000 }));
-      await expect(store.get('x')).rejects.toMatchObject({
-        code: 'STORE_UNAVAILABLE',
-        message: expect.stringMatching(/AWS_ENDPOINT_URL/),
-      });
     });
   });
 
@@ -257,15 +197,3 @@ describe.skipIf(program === undefined)('S3 in trouble', () => {
     expect(failures, 'the trouble was too little to fail a commit').toBeGreaterThan(0);
   });
 });
-
-function entry(commitId: string) {
-  const commitInfo = {
-    timestamp: 0,
-    operation: 'WRITE',
-    operationParameters: {},
-    isBlindAppend: true,
-    engineInfo: 'test',
-    commitId,
-  };
-  return { commitInfo, txns: [], adds: [], removes: [] };
-}

@@ -31,7 +31,10 @@ export function processOutput(): CommandOutput {
 export type OutputFormat = 'table' | 'json' | 'csv';
 
 export function storeOption(): Option {
-  return new Option('--store <where>', 'what holds the tables: a directory, or s3://bucket/prefix (docs/stores.md)')
+  return new Option(
+    '--store <where>',
+    'what holds the tables: a directory, or s3://…, gs://… or az://… (docs/stores.md)',
+  )
     .env('FLOWTOLL_STORE')
     .argParser(parseStore)
     .makeOptionMandatory();

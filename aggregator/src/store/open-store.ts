@@ -20,5 +20,9 @@ export async function openStore(text: string, { readOnly = false }: OpenStoreOpt
       return openDirectoryStore(location.path, { readOnly });
     case 's3':
       return (await import('./s3-store.ts')).openS3Store({ ...location, readOnly });
+    case 'gs':
+      return (await import('./gcs-store.ts')).openGcsStore({ ...location, readOnly });
+    case 'az':
+      return (await import('./azure-store.ts')).openAzureStore({ ...location, readOnly });
   }
 }

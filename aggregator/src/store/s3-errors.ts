@@ -2,8 +2,9 @@
 // codes and names; sends nothing.
 import { S3ServiceException } from '@aws-sdk/client-s3';
 import { FlowtollError } from '../model/errors.ts';
+import { isNotReached } from './create-once.ts';
 import { STORES_WITH_CREATION } from './probe.ts';
-import { codeOf, unavailable } from './unavailable.ts';
+import { unavailable } from './unavailable.ts';
 
 /** Where a store is. */
 export interface S3Place {
@@ -35,12 +36,10 @@ export function isNotWritten(error: unknown): boolean {
   if (error instanceof S3ServiceException) {
     return BUSY.has(error.name) || error.$metadata.httpStatusCode === 429;
   }
-  return NOT_REACHED.has(codeOf(error) ?? '');
+  return isNotReached(error);
 }
 
 const BUSY = new Set(['ConditionalRequestConflict', 'OperationAborted', 'SlowDown', 'ThrottlingException']);
-
-const NOT_REACHED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
 
 const CREDENTIALS_OF =
   'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the role of the pod or machine (docs/stores.md)';

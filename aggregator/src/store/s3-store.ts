@@ -2,7 +2,6 @@
 // requests and their order; which errors mean what stands in s3-errors.ts; nothing is known of what the objects mean.
 import { createReadStream } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   DeleteObjectCommand,
   GetObjectCommand,
@@ -14,6 +13,7 @@ import {
   type S3ClientConfig,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
+import { createOnce } from './create-once.ts';
 import { proveCreation } from './probe.ts';
 import { listedFolders, listedKey, remoteName } from './remote-key.ts';
 import { isAlreadyThere, isMissingObject, isNotWritten, type S3Place, s3Unavailable } from './s3-errors.ts';
@@ -26,10 +26,6 @@ const PART_BYTES = 16 * 1024 ** 2;
 const PARTS_AT_A_TIME = 2;
 /** S3 takes no more parts for one object. */
 const PARTS_MAX = 10_000;
-
-/** Tries of a conditional write that the server says it has not done. */
-const CONDITIONAL_ATTEMPTS = 5;
-const CONDITIONAL_DELAY_MS = 100;
 
 /** A server that does not answer must not hold a commit for ever. */
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -77,7 +73,7 @@ export async function openS3Store(options: S3StoreOptions): Promise<ObjectStore>
 class S3Store implements ObjectStore {
   readonly scratchDirectory: string;
   readonly #client: S3Client;
-  /** Tries once: a second try whose first was a success with a lost answer would report its own object as another's. */
+  /** Tries once, for `createOnce`. */
   readonly #onceClient: S3Client;
   readonly #place: S3Place;
   readonly #encryption: Pick<PutObjectCommandInput, 'ServerSideEncryption' | 'SSEKMSKeyId'>;
@@ -165,19 +161,11 @@ class S3Store implements ObjectStore {
 
   async putIfAbsent(key: string, content: Uint8Array): Promise<PutIfAbsentResult> {
     const name = { ...this.#nameOf(key), ...this.#encryption };
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await this.#onceClient.send(new PutObjectCommand({ ...name, Body: content, IfNoneMatch: '*' }));
-        return 'created';
-      } catch (error) {
-        if (isAlreadyThere(error)) {
-          return 'exists';
-        }
-        if (!isNotWritten(error) || attempt >= CONDITIONAL_ATTEMPTS) {
-          throw s3Unavailable('write', this.#place, key, error);
-        }
-        await delay(CONDITIONAL_DELAY_MS * 2 ** (attempt - 1) * (0.5 + Math.random() / 2));
-      }
+    const request = () => this.#onceClient.send(new PutObjectCommand({ ...name, Body: content, IfNoneMatch: '*' }));
+    try {
+      return await createOnce(request, { isAlreadyThere, isNotWritten });
+    } catch (error) {
+      throw s3Unavailable('write', this.#place, key, error);
     }
   }
 

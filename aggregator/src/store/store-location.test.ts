@@ -17,6 +17,10 @@ describe('accepted', () => {
       { ...s3, bucket: 'bucket', prefix: 'a/', pathStyle: true, kmsKey: 'arn:aws:kms:eu-west-1:123456789012:key/1-2' },
     ],
   ];
+  cases.push(
+    ['gs://my_bucket/a/b', { kind: 'gs', bucket: 'my_bucket', prefix: 'a/b/' }],
+    ['az://container', { kind: 'az', bucket: 'container', prefix: '' }],
+  );
   for (const [text, location] of cases) {
     test(text, () => {
       expect(parseStoreLocation(text)).toEqual(location);
@@ -33,6 +37,9 @@ describe('refused, saying what is accepted', () => {
     ['s3://user@bucket/x', /"user@bucket" cannot be/],
     ['s3a://bucket/x', /s3a:\/\/ is not a kind of store; use s3:\/\/bucket\/prefix/],
     ['https://bucket.s3.amazonaws.com/x', /https:\/\/ is not a kind of store/],
+    ['abfss://c@account.dfs.core.windows.net/x', /abfss:\/\/ is not a kind of store; .*az:\/\/container\/prefix/],
+    ['gs://bucket/a?kms-key=x', /after "\?" it takes none, .*not "kms-key=x"/],
+    ['az:container', /write az:\/\/container\/prefix/],
     ['file:///data', /file:\/\/ is not a kind of store; .* or a directory/],
     ['s3://bucket//a', /prefix must be plain names/],
     ['s3://bucket/a/../b', /prefix must be plain names/],

@@ -2,7 +2,7 @@
 import { FlowtollError } from '../model/errors.ts';
 import { checkKey } from './keys.ts';
 
-/** Where a store is. `prefix` is empty or ends with "/". */
+/** Where a store is. Azure calls a bucket a container. `prefix` is empty or ends with "/". */
 export type StoreLocation =
   | { readonly kind: 'directory'; readonly path: string }
   | {
@@ -13,13 +13,17 @@ export type StoreLocation =
       readonly pathStyle: boolean | undefined;
       /** Key of the key management service, "default" for the account's own; undefined: as the bucket is set up. */
       readonly kmsKey: string | undefined;
-    };
+    }
+  | { readonly kind: 'gs'; readonly bucket: string; readonly prefix: string }
+  | { readonly kind: 'az'; readonly bucket: string; readonly prefix: string };
 
 type BucketKind = Exclude<StoreLocation['kind'], 'directory'>;
 
 /** What each kind of URL looks like, and the parameters that it takes after "?". */
 const KINDS: Readonly<Record<BucketKind, { readonly form: string; readonly parameters: readonly string[] }>> = {
   s3: { form: 's3://bucket/prefix', parameters: ['path-style', 'kms-key'] },
+  gs: { form: 'gs://bucket/prefix', parameters: [] },
+  az: { form: 'az://container/prefix', parameters: [] },
 };
 
 const FORMS = `${Object.values(KINDS)
@@ -50,6 +54,9 @@ export function parseStoreLocation(text: string): StoreLocation {
   }
   const prefix = parsePrefix(text, prefixText);
   const parameters = parseParameters(text, kind, query);
+  if (kind !== 's3') {
+    return { kind, bucket, prefix };
+  }
   if (DIRECTORY_BUCKET.test(bucket)) {
     throw invalid(
       text,
