@@ -3,15 +3,24 @@
 import { randomUUID } from 'node:crypto';
 import type { RunConfig } from './config.ts';
 import { AgentError } from './errors.ts';
-import { createExporter, type Exporter, type ExporterConfig, type ExporterDependencies } from './exporter/exporter.ts';
+import {
+  createExporter,
+  type Exporter,
+  type ExporterConfig,
+  type ExporterDependencies,
+  type Logger,
+} from './exporter/exporter.ts';
 import { createExporterCounters, type ExporterCounters } from './exporter/exporter-counters.ts';
 import { Spool } from './exporter/spool/spool.ts';
 import type { WindowFlows } from './flow/window-flows.ts';
-import type { Logger } from './log.ts';
 import { AGENT_VERSION } from './version.ts';
 
 /** As long as a timer can be: about 25 days. */
 const NO_DEADLINE_MS = 2 ** 31 - 1;
+
+/** What is needed of the configuration. */
+export type DeliveryConfig = Pick<RunConfig, 'aggregator' | 'queueBytes' | 'spoolBytes' | 'spoolSync'> &
+  Partial<Pick<RunConfig, 'streamAgeMs' | 'keepaliveMs'>>;
 
 /** What is needed of the surroundings. */
 export interface DeliveryContext {
@@ -24,6 +33,8 @@ export interface DeliveryContext {
   readonly onSpooled: (checkpoint: string) => void;
   /** The spool cannot be written, or can be again. */
   readonly onSpoolFails: (fails: boolean) => void;
+  /** Clock, chance and connections. Default: those of the machine. */
+  readonly surroundings?: Pick<ExporterDependencies, 'now' | 'random' | 'schedule' | 'openLink'>;
 }
 
 /** How delivery stands now. */
@@ -69,7 +80,11 @@ const DISK_TROUBLE: ReadonlySet<unknown> = new Set(['EROFS', 'ENOSPC', 'EDQUOT',
  * does not start would count nothing at all.
  * @throws AgentError SPOOL_LOCKED, SPOOL_INVALID
  */
-export function openDelivery(config: RunConfig, directory: string | undefined, context: DeliveryContext): Delivery {
+export function openDelivery(
+  config: DeliveryConfig,
+  directory: string | undefined,
+  context: DeliveryContext,
+): Delivery {
   if (directory === undefined) return new MemoryDelivery(config, context, false);
   try {
     return new SpooledDelivery(config, directory, context);
@@ -87,14 +102,14 @@ export function openDelivery(config: RunConfig, directory: string | undefined, c
 /** What differs from epoch to epoch. */
 type EpochConfig = Pick<ExporterConfig, 'node' | 'spoolId' | 'bootId' | 'isOver'>;
 
-function exporterOf(
-  config: RunConfig,
-  epoch: EpochConfig,
-  dependencies: Pick<ExporterDependencies, 'log' | 'counters' | 'openQueue' | 'newSpoolId'>,
-): Exporter {
+function exporterOf(config: DeliveryConfig, epoch: EpochConfig, dependencies: ExporterDependencies): Exporter {
   const { aggregator, queueBytes, streamAgeMs, keepaliveMs } = config;
   return createExporter(
-    { aggregator, agentVersion: AGENT_VERSION, queueBytes, streamAgeMs, keepaliveMs, ...epoch },
+    {
+      ...{ aggregator, agentVersion: AGENT_VERSION, queueBytes, ...epoch },
+      ...(streamAgeMs !== undefined && { streamAgeMs }),
+      ...(keepaliveMs !== undefined && { keepaliveMs }),
+    },
     dependencies,
   );
 }
@@ -102,14 +117,14 @@ function exporterOf(
 class MemoryDelivery implements Delivery {
   readonly lastCheckpoint = undefined;
   readonly #exporter: Exporter;
-  readonly #config: RunConfig;
+  readonly #config: DeliveryConfig;
   readonly #spoolFails: boolean;
 
   /** @param spoolFails whether there should be a spool */
-  constructor(config: RunConfig, { node, bootId, log }: DeliveryContext, spoolFails: boolean) {
+  constructor(config: DeliveryConfig, { node, bootId, log, surroundings }: DeliveryContext, spoolFails: boolean) {
     this.#config = config;
     this.#spoolFails = spoolFails;
-    this.#exporter = exporterOf(config, { node, spoolId: randomUUID(), bootId }, { log });
+    this.#exporter = exporterOf(config, { node, spoolId: randomUUID(), bootId }, { log, ...surroundings });
   }
 
   get status(): DeliveryStatus {
@@ -163,9 +178,9 @@ class SpooledDelivery implements Delivery {
   #started = false;
   #stopped = false;
 
-  constructor(config: RunConfig, directory: string, context: DeliveryContext) {
+  constructor(config: DeliveryConfig, directory: string, context: DeliveryContext) {
     this.#context = context;
-    const { log, node, bootId } = context;
+    const { log, node, bootId, surroundings } = context;
     const spool = new Spool({
       directory,
       node,
@@ -192,7 +207,7 @@ class SpooledDelivery implements Delivery {
       exporter: exporterOf(
         config,
         { node: oldNode, spoolId, bootId: oldBootId, isOver: true },
-        { log, counters, openQueue },
+        { log, counters, openQueue, ...surroundings },
       ),
       remove,
     }));
@@ -202,7 +217,11 @@ class SpooledDelivery implements Delivery {
       return id;
     };
     const { spoolId, openQueue } = spool;
-    this.#exporter = exporterOf(config, { node, spoolId, bootId }, { log, counters, openQueue, newSpoolId });
+    this.#exporter = exporterOf(
+      config,
+      { node, spoolId, bootId },
+      { log, counters, openQueue, newSpoolId, ...surroundings },
+    );
   }
 
   get status(): DeliveryStatus {
