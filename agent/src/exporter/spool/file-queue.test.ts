@@ -234,6 +234,18 @@ describe('a disk that cannot be written', () => {
   });
 });
 
+test('a batch for which there is no room leaves no checkpoint: nothing goes on from behind it', () => {
+  const { queue, spooled } = open({ bytesMax: 30 });
+  expect(queue.append(Buffer.from('loss:a'), '1')).toBe(true);
+  expect(queue.append(Buffer.from('loss:that is too long for it'), '2')).toBe(false);
+  expect([spooled, queue.lastCheckpoint]).toEqual([['1'], '1']);
+  expect(open().queue.lastCheckpoint).toBe('1');
+  queue.dropThrough(1);
+  expect(queue.append(Buffer.from('loss:one that is too long, even alone'), '3')).toBe(false);
+  expect([spooled, queue.lastCheckpoint]).toEqual([['1'], '1']);
+  expect(open().queue).toMatchObject({ lastSequence: 1, lastCheckpoint: '1' });
+});
+
 describe('properties', () => {
   const action = fc.oneof(
     { weight: 5, arbitrary: fc.record({ do: fc.constant('append' as const), size: fc.integer({ min: 12, max: 90 }) }) },

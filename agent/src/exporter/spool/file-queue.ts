@@ -66,6 +66,8 @@ export class FileQueue implements BatchQueue {
   #sizeBytes = 0;
   #lastSequence = 0;
   #lastCheckpoint = '';
+  /** Checkpoints of batches that were written and of which nobody has been told. */
+  #spooled: string[] = [];
   /** All batches before this number have given up their flows. */
   #intactFrom = 1;
   /** What is not on disk yet. */
@@ -121,20 +123,21 @@ export class FileQueue implements BatchQueue {
     this.#intactFrom = Math.max(this.#intactFrom, this.#first());
     this.#unwritten.set(sequence, { bytes, checkpoint });
     this.#unwrittenBytes += bytes.length;
+    const before = this.#lastCheckpoint;
     this.#writeWhatWaits();
     this.#makeRoom();
-    if (this.#fits()) return true;
-    this.#forget(sequence);
-    this.#sizeBytes -= this.#sizes.pop()!;
-    this.#lastSequence--;
-    this.#intactFrom = Math.min(this.#intactFrom, sequence);
-    return false;
+    const fits = this.#fits();
+    if (!fits) this.#withdraw(checkpoint, before);
+    this.#tellSpooled();
+    return fits;
   }
 
   peekAfter(sequence: number): QueuedBatch | undefined {
     const wanted = sequence + 1;
     if (wanted < this.#first() || wanted > this.#lastSequence) return undefined;
-    return { sequence: wanted, bytes: this.#read(wanted).bytes };
+    const { bytes } = this.#read(wanted);
+    this.#tellSpooled();
+    return { sequence: wanted, bytes };
   }
 
   dropThrough(sequence: number): number {
@@ -148,22 +151,17 @@ export class FileQueue implements BatchQueue {
     return count;
   }
 
-  giveUp(sequence: number, reason: 'queue-full' | 'rejected'): boolean {
-    if (sequence < this.#first() || sequence > this.#lastSequence) return false;
-    const { bytes, checkpoint } = this.#read(sequence);
-    const lost = this.#options.withoutFlows({ sequence, bytes }, reason);
-    if (lost === undefined) return false;
-    this.#replace(sequence, { bytes: lost, checkpoint });
-    return true;
+  giveUp(sequence: number, reason: 'rejected'): boolean {
+    const given = this.#giveUp(sequence, reason);
+    this.#tellSpooled();
+    return given;
   }
 
   /** Gives up the flows of the oldest batch that still has its; false when there is none. */
   giveUpOldest(): boolean {
-    this.#intactFrom = Math.max(this.#intactFrom, this.#first());
-    while (this.#intactFrom <= this.#lastSequence) {
-      if (this.giveUp(this.#intactFrom++, 'queue-full')) return true;
-    }
-    return false;
+    const given = this.#giveUpOldest();
+    this.#tellSpooled();
+    return given;
   }
 
   renumber(rename: (bytes: Uint8Array, sequence: number) => Uint8Array, epoch: string): void {
@@ -187,6 +185,23 @@ export class FileQueue implements BatchQueue {
   /** Removes the folder of an epoch that has nothing left to say. */
   remove(): void {
     rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  #giveUpOldest(): boolean {
+    this.#intactFrom = Math.max(this.#intactFrom, this.#first());
+    while (this.#intactFrom <= this.#lastSequence) {
+      if (this.#giveUp(this.#intactFrom++, 'queue-full')) return true;
+    }
+    return false;
+  }
+
+  #giveUp(sequence: number, reason: 'queue-full' | 'rejected'): boolean {
+    if (sequence < this.#first() || sequence > this.#lastSequence) return false;
+    const { bytes, checkpoint } = this.#read(sequence);
+    const lost = this.#options.withoutFlows({ sequence, bytes }, reason);
+    if (lost === undefined) return false;
+    this.#replace(sequence, { bytes: lost, checkpoint });
+    return true;
   }
 
   /** Puts a folder with these batches in the place of another one: by one rename, so that they are never in both. */
@@ -225,7 +240,7 @@ export class FileQueue implements BatchQueue {
   /** The oldest first: what waits elsewhere is of an earlier life. */
   #makeRoom(): void {
     while (!this.#fits()) {
-      const gaveUp = (!this.#fitsDisk() && this.#options.giveUpElsewhere?.()) || this.giveUpOldest();
+      const gaveUp = (!this.#fitsDisk() && this.#options.giveUpElsewhere?.()) || this.#giveUpOldest();
       if (!gaveUp) return;
     }
   }
@@ -267,8 +282,23 @@ export class FileQueue implements BatchQueue {
       this.#unwrittenBytes -= batch.bytes.length;
       // A newest batch without a checkpoint means that the accounting after it is not kept anywhere.
       if (sequence === this.#lastSequence) this.#lastCheckpoint = batch.checkpoint;
-      if (batch.checkpoint !== '') this.#options.onSpooled(batch.checkpoint);
+      if (batch.checkpoint !== '') this.#spooled.push(batch.checkpoint);
     }
+  }
+
+  #tellSpooled(): void {
+    for (const checkpoint of this.#spooled.splice(0)) this.#options.onSpooled(checkpoint);
+  }
+
+  /** The newest batch has no room: it was never here, and the accounting after it must not be gone on from. */
+  #withdraw(checkpoint: string, checkpointBefore: string): void {
+    const sequence = this.#lastSequence;
+    this.#forget(sequence);
+    this.#sizeBytes -= this.#sizes.pop()!;
+    this.#lastSequence--;
+    this.#intactFrom = Math.min(this.#intactFrom, sequence);
+    this.#spooled = this.#spooled.filter((spooled) => spooled !== checkpoint);
+    this.#lastCheckpoint = this.#sizes.length === 0 ? checkpointBefore : this.#read(sequence - 1).checkpoint;
   }
 
   #forget(sequence: number): void {
