@@ -148,6 +148,20 @@ test('after a reboot the batches of the life before wait under their old epoch, 
   expect(after.oldEpochs()).toEqual([]);
 });
 
+test('what is rewritten of an old epoch is no checkpoint of this one', () => {
+  const before = open();
+  before.openQueue(`${before.spoolId}.${BOOT}`, callbacks).append(Buffer.from('old'), '57');
+  closeAll();
+  const spooled: string[] = [];
+  const after = open(NEXT_BOOT, directory, { onSpooled: (checkpoint) => spooled.push(checkpoint) });
+  const [old] = after.oldEpochs();
+  const lost = { ...callbacks, withoutFlows: () => Buffer.from('lost') };
+  const queue = old!.openQueue(`${old!.spoolId}.${old!.bootId}`, lost);
+  expect(queue.giveUp(1, 'rejected')).toBe(true);
+  after.openQueue(`${after.spoolId}.${NEXT_BOOT}`, callbacks).append(Buffer.from('new'), '3');
+  expect(spooled).toEqual(['3']);
+});
+
 test('the checkpoint of the newest batch is known at once', () => {
   const first = open();
   first.openQueue(`${first.spoolId}.${BOOT}`, callbacks).append(Buffer.from('batch'), '42');

@@ -144,7 +144,8 @@ export class Spool {
       bootId: bootId!,
       node: this.#nodeOf(name),
       openQueue: (epoch, callbacks) => {
-        queue = this.#open(epoch, callbacks);
+        // Its checkpoints are of an accounting that is gone: they must not be taken for those of this one.
+        queue = this.#open(epoch, callbacks, () => undefined);
         this.#queues.push(queue);
         return queue;
       },
@@ -164,8 +165,8 @@ export class Spool {
     return readdirSync(this.#options.directory).filter((name) => EPOCH.test(name));
   }
 
-  #open(epoch: string, callbacks: Parameters<OpenQueue>[1]): FileQueue {
-    const { directory, node, bytesMax, memoryBytesMax, sync, onSpooled } = this.#options;
+  #open(epoch: string, callbacks: Parameters<OpenQueue>[1], onSpooled = this.#options.onSpooled): FileQueue {
+    const { directory, node, bytesMax, memoryBytesMax, sync } = this.#options;
     const queue: FileQueue = new FileQueue({
       directory: join(directory, epoch),
       bytesMax,
