@@ -242,15 +242,28 @@ describe('exporter', () => {
     expect(peers[0]!.sequences).toEqual([1]);
   });
 
-  test('ignores an acknowledgement of what it never sent', () => {
+  test('ignores an acknowledgement before Welcome, and of an epoch that is not its own', () => {
     const { exporter, peers } = setup();
     exporter.start();
     exporter.send(windowFlows(0, 1));
-    peers[0]!.acknowledge(1); // before Welcome
+    peers[0]!.acknowledge(1);
     peers[0]!.welcome(0);
-    peers[0]!.acknowledge(2);
     peers[0]!.acknowledge(1, `${NEW_SPOOL}.${BOOT}`);
     expect(exporter.waiting.batches).toBe(1);
+    expect(peers[0]!.closed).toBe(false);
+  });
+
+  test('asks anew what the table holds when more is acknowledged than it sent', () => {
+    const { exporter, peers, fire } = setup();
+    exporter.start();
+    exporter.send(windowFlows(0, 1));
+    peers[0]!.welcome(0);
+    peers[0]!.acknowledge(2);
+    expect(exporter.waiting.batches).toBe(1);
+    expect(peers[0]!.closed).toBe(true);
+    fire();
+    peers[1]!.welcome(1);
+    expect(exporter.waiting.batches).toBe(0);
   });
 
   test('sends a rejected batch again as a loss, and a rejected loss with a possible window', () => {

@@ -337,8 +337,18 @@ class StreamingExporter implements Exporter {
   }
 
   #onAcknowledgement({ epoch, sequence }: Acknowledgement): void {
-    if (epoch !== this.epoch || Number(sequence) > this.#sentSequence) {
-      this.#log.error({ epoch, sequence: Number(sequence) }, 'acknowledgement of something never sent; ignored');
+    const fields = { epoch, sequence: Number(sequence) };
+    if (epoch !== this.epoch || !this.#welcomed) {
+      this.#log.error(fields, 'acknowledgement of something never sent; ignored');
+      return;
+    }
+    if (Number(sequence) > this.#sentSequence) {
+      // Batches of this epoch that somebody sent before us waited there: a copy of this spool, or what it was before it was
+      // set back. What we sent may have been taken for one of them, and nothing more would come on this stream.
+      this.#log.warn(fields, 'acknowledgement of more than was sent; asking anew what the table holds');
+      this.#link?.close();
+      this.#resetLink();
+      this.#reconnectAfter(this.#backoff.nextMs());
       return;
     }
     this.#backoff.reset();
