@@ -1,5 +1,5 @@
-// Loaded into an agent or an aggregator before it starts (`node --import`): makes the process die by SIGKILL at a named
-// instant. The product knows nothing of it. It wraps functions of Node and of gRPC, and recognises the instant by what a
+// Loaded into an agent or an aggregator before it starts (`node --import`): makes the process die by SIGKILL, or stop by
+// SIGSTOP, at a named instant. The product knows nothing of it. It wraps functions of Node and of gRPC, and recognises the instant by what a
 // call does: which file gets which name, what a datagram or a message is. Worker threads load it as well.
 import fs from 'node:fs';
 import promises from 'node:fs/promises';
@@ -7,16 +7,32 @@ import { syncBuiltinESMExports } from 'node:module';
 import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads';
 import type { IngestResponse } from '@flowtoll/proto';
 import type * as Grpc from '@grpc/grpc-js';
-import { ARMED_VARIABLE, isDraining, NOTES_VARIABLE, type Note, type Point } from './points.ts';
+import { type Action, ARMED_VARIABLE, isDraining, NOTES_VARIABLE, type Note, type Point } from './points.ts';
 
-const [armed, hit] = (process.env[ARMED_VARIABLE] ?? '').split(':') as [Point | '', string?];
+/** What shall happen where. */
+interface Armed {
+  readonly action: Action;
+  readonly point: Point;
+  readonly hit: number;
+}
+
+const armed: readonly Armed[] = (process.env[ARMED_VARIABLE] ?? '')
+  .split(',')
+  .filter(Boolean)
+  .map((text) => {
+    const [action, point, hit] = text.split(':') as [Action, Point, string];
+    return { action, point, hit: Number(hit) };
+  });
 const notes = process.env[NOTES_VARIABLE];
 
-/** Shared by the threads of the process: how often the armed point was passed, and whether SIGTERM has come. */
+/** Shared by the threads of the process: whether SIGTERM has come, and how often each armed point was passed. */
 const SHARED = 'flowtoll-test-crash';
-const PASSED = 0;
-const STOPPING = 1;
-if (isMainThread) setEnvironmentData(SHARED, new Int32Array(new SharedArrayBuffer(8)) as never);
+const STOPPING = 0;
+const PASSED = 1;
+if (isMainThread) {
+  const memory = new SharedArrayBuffer(4 * (PASSED + armed.length));
+  setEnvironmentData(SHARED, new Int32Array(memory) as never);
+}
 const shared = getEnvironmentData(SHARED) as unknown as Int32Array;
 
 const { appendFileSync } = fs;
@@ -27,10 +43,12 @@ function note(line: Omit<Note, 'pid'>): void {
 
 /** The process is at that point. */
 function pass(at: Point): void {
-  if (armed === '' || (at !== armed && !(isDraining(armed) && Atomics.load(shared, STOPPING) === 1))) return;
-  if (Atomics.add(shared, PASSED, 1) + 1 !== Number(hit)) return;
-  note({ what: 'died', point: armed, at });
-  process.kill(process.pid, 'SIGKILL');
+  for (const [i, { action, point, hit }] of armed.entries()) {
+    if (at !== point && !(isDraining(point) && Atomics.load(shared, STOPPING) === 1)) continue;
+    if (Atomics.add(shared, PASSED + i, 1) + 1 !== hit) continue;
+    note({ what: action, point, at });
+    process.kill(process.pid, action === 'die' ? 'SIGKILL' : 'SIGSTOP');
+  }
 }
 
 function wrapFiles(): void {

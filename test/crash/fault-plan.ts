@@ -2,15 +2,18 @@
 // a series of faults. Pure.
 import type { Random } from '../lab/random.ts';
 import type { LinkFault } from './links.ts';
-import type { Arming } from './parts.ts';
-import { AGENT_POINTS, AGGREGATOR_POINTS, POINTS, type Point } from './points.ts';
+import type { Instant } from './parts.ts';
+import { AGENT_POINTS, AGGREGATOR_POINTS, isDraining, POINTS, type Point } from './points.ts';
 
 /** One life of a process, from its start. Times are ms. */
 export interface PlannedLife {
-  /** Stopped that long after its start, and continued so much later. */
-  readonly pause?: { readonly afterMs: number; readonly forMs: number };
-  /** At a point (with draining, told to stop that long after it had something to do), or killed that long after its start. */
-  readonly end: (Arming & { readonly stopAfterMs?: number }) | { readonly killAfterMs: number };
+  /** Stopped at a point, or that long after its start; continued so much later. */
+  readonly pause?: ({ readonly at: Instant } | { readonly afterMs: number }) & { readonly forMs: number };
+  /**
+   * Dies at a point (with draining, told to stop that long after it had something to do), or is killed that long after its
+   * start, or after it was stopped at a point and continued.
+   */
+  readonly end: (Instant & { readonly stopAfterMs?: number }) | { readonly killAfterMs: number };
 }
 
 /** A fault of a link, that long after the one before. */
@@ -29,7 +32,7 @@ export interface FaultPlan {
 
 /** Of all faults, the part at points; processes stopped; links. The rest kills at any instant. */
 const POINTS_PART = 0.45;
-const PAUSES_PART = 0.15;
+const PAUSES_PART = 0.1;
 const LINKS_PART = 0.3;
 
 /** Late hits let a process live for a while; most come within two seconds. */
@@ -47,6 +50,10 @@ const LATEST_HIT: Readonly<Record<Point, number>> = {
   'aggregator-draining': 2,
 };
 
+const AGENT_STOPS = AGENT_POINTS.filter((point) => !isDraining(point));
+/** Between its file and its log entry a commit can lose the race against one with the very same batches. */
+const AGGREGATOR_STOPS: readonly Point[] = ['parquet-written', 'parquet-written', 'log-entry-written', 'acknowledging'];
+
 /** Plans about `faults` faults, each point as often as every other. */
 export function planFaults(random: Random, sizes: { readonly faults: number; readonly links: number }): FaultPlan {
   const { faults } = sizes;
@@ -56,15 +63,17 @@ export function planFaults(random: Random, sizes: { readonly faults: number; rea
   for (let i = 0; i < eachPoint; i++) {
     for (const point of AGENT_POINTS) {
       const stop = point === 'agent-draining' && { stopAfterMs: random.integer(0, 1500) };
-      agents.push({ end: { ...armed(random, point), ...stop } });
+      agents.push({ end: { ...instant(random, point), ...stop } });
     }
-    for (const point of AGGREGATOR_POINTS) aggregators.push({ end: armed(random, point) });
+    for (const point of AGGREGATOR_POINTS) aggregators.push({ end: instant(random, point) });
   }
   // There are more points for agents than for aggregators: kills make up for it.
   const kills = Math.round(faults * (1 - POINTS_PART - PAUSES_PART - LINKS_PART));
   for (let i = 0; i < kills; i++) {
-    const fewer = aggregators.length < agents.length ? aggregators : agents;
-    fewer.push({ end: { killAfterMs: random.integer(50, 2500) } });
+    const kind = i % 9 === 0 || agents.length < aggregators.length ? agents : aggregators;
+    // Each third one is stopped at a point before.
+    const pause = i % 3 === 0 && stopAtPoint(random, kind === agents ? AGENT_STOPS : AGGREGATOR_STOPS);
+    kind.push({ end: { killAfterMs: random.integer(50, 2500) }, ...(pause && { pause }) });
   }
   const pausesPart = (faults * PAUSES_PART) / (agents.length + aggregators.length);
   const links: PlannedLinkFault[][] = Array.from({ length: sizes.links }, () => []);
@@ -77,11 +86,16 @@ export function planFaults(random: Random, sizes: { readonly faults: number; rea
 }
 
 function withPause(random: Random, life: PlannedLife, probability: number): PlannedLife {
-  if (!random.chance(probability)) return life;
+  if (life.pause !== undefined || !random.chance(probability)) return life;
   return { ...life, pause: { afterMs: random.integer(200, 1200), forMs: random.logarithmic(500, 5000) } };
 }
 
-function armed(random: Random, point: Point): Arming {
+/** Long enough for the others to notice, and to go on without it. */
+function stopAtPoint(random: Random, points: readonly Point[]): PlannedLife['pause'] {
+  return { at: { point: random.pick(points), hit: random.integer(1, 2) }, forMs: random.integer(3000, 6000) };
+}
+
+function instant(random: Random, point: Point): Instant {
   return { point, hit: random.integer(1, LATEST_HIT[point]) };
 }
 

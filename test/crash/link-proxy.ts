@@ -1,6 +1,6 @@
 // A proxy of the test's own between agents and aggregators, so that links can be cut, made half-open or slow: plain TCP, it
-// knows nothing of what passes. Runs in the management namespace; each connection goes to the aggregator with the fewest of
-// them that accepts. A link is all connections of one agent, told by its address.
+// knows nothing of what passes. Runs in the management namespace; each connection of an agent goes to the next aggregator
+// that accepts, round and round. A link is all connections of one agent, told by its address.
 //
 // Arguments: port to listen on, then the aggregators' ports. Commands on standard input, one JSON a line (LinkCommand);
 // one answer each on standard output (LinkAnswer), when the fault is over.
@@ -69,9 +69,9 @@ class Pair {
   readonly down: Way;
   readonly #agent: Socket;
   readonly #aggregator: Socket;
-  readonly #onClose: () => void;
+  readonly #onClose: () => unknown;
 
-  constructor(agent: Socket, aggregator: Socket, onClose: () => void) {
+  constructor(agent: Socket, aggregator: Socket, onClose: () => unknown) {
     this.#agent = agent;
     this.#aggregator = aggregator;
     this.#onClose = onClose;
@@ -114,8 +114,8 @@ class Pair {
 
 const [listenPort, ...aggregatorPorts] = process.argv.slice(2).map(Number) as [number, ...number[]];
 const pairs = new Map<string, Set<Pair>>();
-/** How many connections each aggregator has, the one that had the last new one at the end. */
-const connections = new Map(aggregatorPorts.map((port) => [port, 0]));
+/** The aggregator of a link's last connection, as an index. */
+const lastOf = new Map<string, number>();
 /** Delay of a link, for connections that are made while it lasts. */
 const delays = new Map<string, number>();
 
@@ -134,20 +134,12 @@ async function serve(agent: Socket): Promise<void> {
   const link = (agent.remoteAddress ?? '').replace('::ffff:', '');
   agent.pause();
   agent.on('error', () => undefined);
-  const byLoad = [...connections].sort(([, a], [, b]) => a - b);
-  for (const [port] of byLoad) {
-    const aggregator = await reach(port);
+  for (let tries = 0; tries < aggregatorPorts.length; tries++) {
+    const next = ((lastOf.get(link) ?? -1) + 1) % aggregatorPorts.length;
+    lastOf.set(link, next);
+    const aggregator = await reach(aggregatorPorts[next]!);
     if (aggregator === undefined) continue;
-    const count = connections.get(port)!;
-    connections.delete(port);
-    connections.set(port, count + 1);
-    let isOpen = true;
-    const pair = new Pair(agent, aggregator, () => {
-      if (!isOpen) return;
-      isOpen = false;
-      connections.set(port, connections.get(port)! - 1);
-      pairsOf(link).delete(pair);
-    });
+    const pair = new Pair(agent, aggregator, () => pairsOf(link).delete(pair));
     pairs.set(link, pairsOf(link).add(pair));
     for (const way of [pair.up, pair.down]) way.delayMs = delays.get(link) ?? 0;
     if (agent.destroyed) pair.cut(false);

@@ -3,10 +3,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PlannedLife } from './fault-plan.ts';
 import type { Arming, Life } from './parts.ts';
-import { isDraining, type Point } from './points.ts';
+import { type Action, isDraining, type Point } from './points.ts';
 
 /** A process does not reach its point: it is killed then, and the point comes again. */
 const PATIENCE_MS = 5000;
+/** How often it is looked whether a process has stopped itself. */
+const NOTICE_MS = 50;
 /** A point that was missed so often is given up; the figures show it. */
 const MISSES_MAX = 20;
 
@@ -16,7 +18,9 @@ export interface ProcessFigures {
   readonly died: Map<Point, number>;
   /** Kills at any other instant. */
   kills: number;
-  /** Stopped and continued alive. */
+  /** Stopped at points, and continued alive. */
+  readonly stopped: Map<Point, number>;
+  /** Stopped at any other instant, and continued alive. */
   pauses: number;
   /** Ended as they should after SIGTERM, before the point was reached. */
   orderlyEnds: number;
@@ -50,22 +54,22 @@ export class Lives {
   starts = 0;
   /** Log lines of level warn and above, of all lives. */
   readonly complaints: string[] = [];
-  readonly #start: (arming?: Arming) => Life;
-  readonly #diedAt: (pid: number) => Point | undefined;
+  readonly #start: (arming: Arming) => Life;
+  readonly #noted: (pid: number, action: Action) => Point | undefined;
   readonly #figures: ProcessFigures;
 
   constructor(
     name: string,
     parts: {
-      readonly start: (arming?: Arming) => Life;
-      /** The point at which a process noted its death. */
-      readonly diedAt: (pid: number) => Point | undefined;
+      readonly start: (arming: Arming) => Life;
+      /** The point at which a process noted that it dies or stops. */
+      readonly noted: (pid: number, action: Action) => Point | undefined;
       readonly figures: ProcessFigures;
     },
   ) {
     this.name = name;
     this.#start = parts.start;
-    this.#diedAt = parts.diedAt;
+    this.#noted = parts.noted;
     this.#figures = parts.figures;
   }
 
@@ -85,7 +89,7 @@ export class Lives {
   /** Starts it without any point; the caller ends it. */
   begin(): Life {
     this.starts++;
-    const life = this.#start();
+    const life = this.#start({});
     void life.ended.then(() => this.complaints.push(...life.complaints));
     return life;
   }
@@ -97,27 +101,25 @@ export class Lives {
     if (code !== 0) throw new Error(`${this.name} ended with ${signal ?? code} when it was told to stop`);
   }
 
-  async #liveOnce({ pause, end }: PlannedLife): Promise<Point | undefined> {
+  async #liveOnce(planned: PlannedLife): Promise<Point | undefined> {
+    const { pause, end } = planned;
     this.starts++;
     const arming = 'point' in end ? end : undefined;
-    const life = this.#start(arming);
+    const life = this.#start({ die: arming, stop: pause && 'at' in pause ? pause.at : undefined });
     const over = new AbortController();
     const { signal: aborted } = over;
     const wait = (ms: number): Promise<boolean> => delay(ms, true, { signal: aborted, ref: false }).catch(() => false);
     const stop = { asked: false };
     const pausing = pause && this.#pause(life, pause, wait);
     const stopping = arming && isDraining(arming.point) && this.#askToStop(life, arming.stopAfterMs ?? 0, stop, wait);
-    const killing = wait('point' in end ? PATIENCE_MS + (pause?.forMs ?? 0) : end.killAfterMs).then((isTime) => {
-      if (isTime) life.signal('SIGKILL');
-      return isTime;
-    });
+    const killing = this.#kill(life, planned, pausing, wait);
     const { code, signal } = await life.ended;
     over.abort();
     await Promise.all([pausing, stopping]);
     const wasKilled = await killing;
     this.complaints.push(...life.complaints);
 
-    const died = this.#diedAt(life.pid);
+    const died = this.#noted(life.pid, 'die');
     if (died !== undefined) this.#figures.died.set(died, (this.#figures.died.get(died) ?? 0) + 1);
     else if (stop.asked && code === 0) this.#figures.orderlyEnds++;
     else if (wasKilled && signal === 'SIGKILL') this.#figures.kills++;
@@ -125,16 +127,43 @@ export class Lives {
     return died;
   }
 
+  /** Kills it when it is time, or does not reach its point; whether it did. */
+  async #kill(
+    life: Life,
+    { pause, end }: PlannedLife,
+    pausing: Promise<void> | undefined,
+    wait: (ms: number) => Promise<boolean>,
+  ): Promise<boolean> {
+    const patienceMs = PATIENCE_MS + (pause?.forMs ?? 0);
+    let isTime: boolean;
+    if ('point' in end) isTime = await wait(patienceMs);
+    else {
+      if (pause && 'at' in pause) await Promise.race([pausing, wait(patienceMs)]);
+      isTime = await wait(end.killAfterMs);
+    }
+    if (isTime) life.signal('SIGKILL');
+    return isTime;
+  }
+
   async #pause(
     life: Life,
-    { afterMs, forMs }: { readonly afterMs: number; readonly forMs: number },
+    pause: NonNullable<PlannedLife['pause']>,
     wait: (ms: number) => Promise<boolean>,
   ): Promise<void> {
-    if (!(await wait(afterMs))) return;
-    life.signal('SIGSTOP');
-    if (!(await wait(forMs))) return;
+    let point: Point | undefined;
+    if ('at' in pause) {
+      while (point === undefined) {
+        if (!(await wait(NOTICE_MS))) return;
+        point = this.#noted(life.pid, 'stop');
+      }
+    } else {
+      if (!(await wait(pause.afterMs))) return;
+      life.signal('SIGSTOP');
+    }
+    if (!(await wait(pause.forMs))) return;
     life.signal('SIGCONT');
-    this.#figures.pauses++;
+    if (point === undefined) this.#figures.pauses++;
+    else this.#figures.stopped.set(point, (this.#figures.stopped.get(point) ?? 0) + 1);
   }
 
   async #askToStop(

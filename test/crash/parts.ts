@@ -1,5 +1,5 @@
-// Starts agents and aggregators of a crash test inside a laboratory, with a point at which they die, and follows one life
-// of each. Knows command lines, signals and what the module of the crash points notes.
+// Starts agents and aggregators of a crash test inside a laboratory, with points at which they die or stop, and follows one
+// life of each. Knows command lines, signals and what the module of the crash points notes.
 import type { ChildProcess } from 'node:child_process';
 import { createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import type { Lab } from '../lab/lab.ts';
 import { AGENT, AGGREGATOR, storeOf, watchPart } from '../lab/product.ts';
 import { MANAGEMENT_ADDRESS } from '../lab/wiring.ts';
 import { environment } from '../support/processes.ts';
-import { ARMED_VARIABLE, NOTES_VARIABLE, type Note, type Point } from './points.ts';
+import { type Action, ARMED_VARIABLE, NOTES_VARIABLE, type Note, type Point } from './points.ts';
 
 const CRASH_POINTS = fileURLToPath(new URL('./crash-points.ts', import.meta.url));
 
@@ -22,11 +22,14 @@ const AGGREGATOR_OPTIONS = [
   ...['--log-level', 'debug'],
 ];
 
-/** Where a process dies: the `hit`-th time, from 1, that it passes the point. */
-export interface Arming {
+/** An instant in a life: the `hit`-th time, from 1, that the process passes the point. */
+export interface Instant {
   readonly point: Point;
   readonly hit: number;
 }
+
+/** What shall happen to a process at points. */
+export type Arming = Readonly<Partial<Record<Action, Instant | undefined>>>;
 
 /** How a process ended. */
 export interface End {
@@ -64,7 +67,7 @@ export class Site {
   }
 
   /** Starts the agent of a node; it reaches an aggregator at that port. Another one under the same name goes on. */
-  startAgent(node: string, port: number, arming?: Arming, name = node): Life {
+  startAgent(node: string, port: number, arming: Arming = {}, name = node): Life {
     const own = this.agentDirectory(name);
     const to = ['--aggregator', `${MANAGEMENT_ADDRESS}:${port}`, '--node', node];
     const keep = ['--spool', join(own, 'spool'), '--state', join(own, 'state')];
@@ -73,7 +76,7 @@ export class Site {
   }
 
   /** Starts an aggregator that listens on that port of the management namespace. */
-  startAggregator(name: string, port: number, arming?: Arming): Life {
+  startAggregator(name: string, port: number, arming: Arming = {}): Life {
     const from = ['--store', storeOf(this.directory), '--topology', this.#topology];
     const command = [AGGREGATOR, 'serve', ...from, '--listen', `0.0.0.0:${port}`, ...AGGREGATOR_OPTIONS];
     return this.#start(name, 'management', ['listening', 'batch taken'], command, arming);
@@ -97,14 +100,16 @@ export class Site {
     return join(this.directory, 'notes.jsonl');
   }
 
-  #start(name: string, host: string, marks: Marks, command: readonly string[], arming: Arming | undefined): Life {
+  #start(name: string, host: string, marks: Marks, command: readonly string[], arming: Arming): Life {
     const child = this.#lab.spawn(host, [process.execPath, '--import', CRASH_POINTS, ...command], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: environment({
         // Hundreds of starts of the same code.
         NODE_COMPILE_CACHE: join(this.directory, 'compiled'),
         [NOTES_VARIABLE]: this.#notes,
-        ...(arming && { [ARMED_VARIABLE]: `${arming.point}:${arming.hit}` }),
+        [ARMED_VARIABLE]: Object.entries(arming)
+          .flatMap(([action, instant]) => (instant ? `${action}:${instant.point}:${instant.hit}` : []))
+          .join(),
       }),
     });
     child.stderr!.pipe(createWriteStream(join(this.directory, 'logs', `${name}.log`), { flags: 'a' }));

@@ -1,5 +1,5 @@
-// The named instants at which a process of the product can be made to die, and how a test says which. Plain data: what a
-// test and the module that it loads into the product (crash-points.ts) agree on.
+// The named instants at which a process of the product can be made to die or to stop, and how a test says which. Plain data:
+// what a test and the module that it loads into the product (crash-points.ts) agree on.
 
 /** Instants in an agent. */
 export const AGENT_POINTS = [
@@ -30,16 +30,19 @@ export const POINTS: readonly Point[] = [...AGENT_POINTS, ...AGGREGATOR_POINTS];
 /** Points that need SIGTERM first. */
 export const isDraining = (point: Point): boolean => point.endsWith('-draining');
 
-/** "POINT:HIT": die when the point is passed for the HIT-th time (from 1). */
+/** What happens to a process at a point: SIGKILL, or SIGSTOP until somebody continues it. */
+export type Action = 'die' | 'stop';
+
+/** "ACTION:POINT:HIT", several with commas: when the point is passed for the HIT-th time (from 1). */
 export const ARMED_VARIABLE = 'FLOWTOLL_TEST_CRASH';
-/** File to which each death, and what else is worth counting, is appended as one line of JSON. */
+/** File to which each death and stop, and what else is worth counting, is appended as one line of JSON. */
 export const NOTES_VARIABLE = 'FLOWTOLL_TEST_CRASH_NOTES';
 
 /** A line of that file. */
 export interface Note {
   readonly pid: number;
-  /** `died`: at a point. `lost-race`: a log entry was there already. */
-  readonly what: 'died' | 'lost-race';
+  /** An action, about to happen. `lost-race`: a log entry was there already. */
+  readonly what: Action | 'lost-race';
   /** The point that was armed. */
   readonly point?: Point;
   /** The point that was passed: with draining, which one. */

@@ -19,7 +19,7 @@ import { linkFault, type PlannedLife, type PlannedLinkFault, planFaults } from '
 import { type LinkFault, type Links, startLinks } from './links.ts';
 import { LifeQueue, Lives, type ProcessFigures } from './lives.ts';
 import { type Life, Site } from './parts.ts';
-import type { Point } from './points.ts';
+import type { Action, Point } from './points.ts';
 
 const NODES = ['n1', 'n2', 'n3'];
 const PROXY_PORT = 4460;
@@ -100,7 +100,13 @@ class Round {
   readonly #options: RoundOptions;
   readonly #random: Random;
   readonly #site: Site;
-  readonly #figures: ProcessFigures = { died: new Map(), kills: 0, pauses: 0, orderlyEnds: 0 };
+  readonly #figures: ProcessFigures = {
+    died: new Map(),
+    kills: 0,
+    stopped: new Map(),
+    pauses: 0,
+    orderlyEnds: 0,
+  };
   readonly #links = new Map<LinkFault['kind'], number>();
   readonly #agents: readonly Lives[];
   readonly #aggregators: readonly Lives[];
@@ -112,15 +118,14 @@ class Round {
     this.#random = createRandom(options.seed);
     this.#site = new Site(lab, directory);
     const figures = this.#figures;
-    const diedAt = (pid: number): Point | undefined =>
-      this.#site.notes().find((note) => note.pid === pid && note.what === 'died')?.point;
+    const noted = (pid: number, action: Action): Point | undefined =>
+      this.#site.notes().find((note) => note.pid === pid && note.what === action)?.point;
     this.#agents = NODES.map(
-      (node) =>
-        new Lives(node, { start: (arming) => this.#site.startAgent(node, PROXY_PORT, arming), diedAt, figures }),
+      (node) => new Lives(node, { start: (arming) => this.#site.startAgent(node, PROXY_PORT, arming), noted, figures }),
     );
     this.#aggregators = AGGREGATOR_PORTS.map((port, i) => {
       const name = `aggregator-${i + 1}`;
-      return new Lives(name, { start: (arming) => this.#site.startAggregator(name, port, arming), diedAt, figures });
+      return new Lives(name, { start: (arming) => this.#site.startAggregator(name, port, arming), noted, figures });
     });
   }
 

@@ -1,5 +1,5 @@
 // A whole crash test: rounds until enough faults have happened, each with a seed of its own, and the figures of all.
-import { POINTS, type Point } from './points.ts';
+import { isDraining, POINTS, type Point } from './points.ts';
 import { type RoundOptions, type RoundResult, runRound } from './round.ts';
 
 /** So many faults at most in one round: connections must not end before it does. */
@@ -43,8 +43,8 @@ async function inRound(options: RoundOptions): Promise<RoundResult> {
 }
 
 /** Faults that really happened. */
-export function faultsOf({ died, kills, pauses, links }: RoundResult): number {
-  return sum(died.values()) + kills + pauses + sum(links.values());
+export function faultsOf({ died, kills, stopped, pauses, links }: RoundResult): number {
+  return sum(died.values()) + kills + sum(stopped.values()) + pauses + sum(links.values());
 }
 
 /** Deaths at a point, in all rounds. */
@@ -68,7 +68,11 @@ export function summary(rounds: readonly RoundResult[]): string {
     ['faults', `${faults} in ${Math.round(seconds)} s (${(faults / seconds).toFixed(1)} a second)`],
     ...POINTS.map((point): [string, number] => [`  died at ${point}`, deathsAt(rounds, point)]),
     ['  killed at any instant', total(({ kills }) => kills)],
-    ['  stopped and continued', total(({ pauses }) => pauses)],
+    ...POINTS.filter((point) => !isDraining(point)).map((point): [string, number] => [
+      `  stopped at ${point}, and continued`,
+      total(({ stopped }) => stopped.get(point) ?? 0),
+    ]),
+    ['  stopped at any instant, and continued', total(({ pauses }) => pauses)],
     ...merged(({ links }) => links).map(([kind, count]): [string, number] => [`  link: ${kind}`, count]),
     ['ended orderly besides', total(({ orderlyEnds }) => orderlyEnds)],
     ['most lives of one agent', most(({ agentStartsMax }) => agentStartsMax)],

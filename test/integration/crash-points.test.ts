@@ -147,13 +147,13 @@ describe('a process dies where the point says', () => {
     await mkdir(directory);
     const site = new Site(lab, directory);
     const port = 4461;
-    const arming = { point, hit };
-    const aggregator = site.startAggregator('aggregator', port, isAgents(point) ? undefined : arming);
+    const arming = { die: { point, hit } };
+    const aggregator = site.startAggregator('aggregator', port, isAgents(point) ? {} : arming);
     const lives: Life[] = [aggregator];
     let running: Promise<unknown> | undefined;
     try {
       await aggregator.ready();
-      const agent = site.startAgent(NODE, port, isAgents(point) ? arming : undefined, AGENT);
+      const agent = site.startAgent(NODE, port, isAgents(point) ? arming : {}, AGENT);
       lives.push(agent);
       // What was there before is a baseline, and no row.
       if (point === 'parquet-written') {
@@ -167,7 +167,7 @@ describe('a process dies where the point says', () => {
       }
       expect(await victim.ended).toEqual({ code: null, signal: 'SIGKILL' });
       const traces = tracesOf(site, victim.pid);
-      expect(traces.note).toMatchObject({ what: 'died', point });
+      expect(traces.note).toMatchObject({ what: 'die', point });
       check(traces);
     } finally {
       for (const life of lives) life.signal('SIGKILL');
