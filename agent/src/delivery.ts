@@ -57,6 +57,8 @@ export interface DeliveryStatus {
 /** The sending half of an agent. */
 export interface Delivery {
   readonly status: DeliveryStatus;
+  /** Epoch of the batches that are made now. */
+  readonly epoch: string;
   /** Checkpoint of the newest batch that an agent before spooled in this life of the kernel; undefined when none did. */
   readonly lastCheckpoint: string | undefined;
   /** Begins to send. */
@@ -138,6 +140,10 @@ class MemoryDelivery implements Delivery {
       epochsSetAside: 0,
       spoolFails: this.#spoolFails,
     };
+  }
+
+  get epoch(): string {
+    return this.#exporter.epoch;
   }
 
   start(): void {
@@ -239,6 +245,10 @@ class SpooledDelivery implements Delivery {
       epochsSetAside: this.#spool.setAside.length,
       spoolFails: this.#spool.diskFails,
     };
+  }
+
+  get epoch(): string {
+    return this.#exporter.epoch;
   }
 
   get lastCheckpoint(): string | undefined {

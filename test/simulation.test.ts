@@ -1,0 +1,62 @@
+// The protocol, played: agents, replicas, network and store of many seeds, with the product's own exporter, spool, streams, commit
+// loop and table; only clock, network, store and kernel are the simulation's. FLOWTOLL_SEED=7 plays one seed and prints its
+// trace when it fails; FLOWTOLL_SEEDS=1000 plays more.
+import { describe, expect, test } from 'vitest';
+import { type Parts, PRODUCT } from './simulation/parts.ts';
+import { play } from './simulation/world.ts';
+
+const SEED = process.env['FLOWTOLL_SEED'];
+const SEEDS = Number(process.env['FLOWTOLL_SEEDS'] ?? 100);
+/** Within so many seeds a mutant has to be caught. */
+const MUTANT_SEEDS = 60;
+const TRACE_LINES = 200;
+
+const seeds = SEED === undefined ? Array.from({ length: SEEDS }, (_, seed) => seed) : [Number(SEED)];
+
+describe('whatever befalls agents, replicas, links and the store, each byte is in the table once', () => {
+  test(`${seeds.length} seeds`, { timeout: 60_000 + 1000 * seeds.length }, async () => {
+    for (const seed of seeds) {
+      const { problems, trace } = await play(seed);
+      const shown = SEED === undefined ? '' : `\n${trace.render().slice(-TRACE_LINES).join('\n')}`;
+      expect(problems, `run again with FLOWTOLL_SEED=${seed}${shown}`).toEqual([]);
+    }
+  });
+
+  test('the same seed is the same story', async () => {
+    const [one, two] = [await play(5), await play(5)];
+    expect(one.trace.render()).toEqual(two.trace.render());
+    expect(one.faults.length).toBeGreaterThan(3);
+  });
+});
+
+describe('a mistake shows', () => {
+  /** `from`: the first seed that is tried; most need a rare meeting of faults. */
+  const mutants: { name: string; from?: number; parts: Partial<Parts> }[] = [
+    {
+      name: 'what is in the table may commit again',
+      parts: {
+        plan: (batches, committed) => {
+          const accepted = batches.toSorted((a, b) => a.sequence - b.sequence);
+          const highest = new Map(batches.map(({ epoch }) => [epoch, committed(epoch)]));
+          for (const { epoch, sequence } of accepted) highest.set(epoch, Math.max(sequence, highest.get(epoch)!));
+          return { accepted, duplicates: [], refused: [], highest };
+        },
+      },
+    },
+    { name: 'a reboot goes on in the epoch before', from: 200, parts: { nextBootId: (previous) => previous } },
+    {
+      name: 'an agent takes its newest baseline, whatever the spool says',
+      parts: { chooseBaseline: (_, there) => there.toSorted((a, b) => a - b).at(-1) },
+    },
+  ];
+  for (const { name, from = 0, parts } of mutants) {
+    test(name, { timeout: 120_000 }, async () => {
+      const caught: number[] = [];
+      for (let seed = from; seed < from + MUTANT_SEEDS && caught.length === 0; seed++) {
+        const { problems } = await play(seed, { ...PRODUCT, ...parts });
+        if (problems.length > 0) caught.push(seed);
+      }
+      expect(caught, `none of ${MUTANT_SEEDS} seeds noticed`).toHaveLength(1);
+    });
+  }
+});
