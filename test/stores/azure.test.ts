@@ -53,7 +53,7 @@ describe.skipIf(program === undefined)('Azure', () => {
         openAzureStore({
           bucket: 'flows',
           prefix: `${randomUUID()}/`,
-          requestTimeoutMs: 500,
+          requestTimeoutMs: 2_000,
           environment: server.environment(proxy.endpoint),
         }),
       isConditional: ({ method, headers }) => method === 'PUT' && headers['if-none-match'] === '*',

@@ -57,7 +57,7 @@ describe.skipIf(program === undefined)('Google Cloud Storage', () => {
         openGcsStore({
           bucket: 'flows',
           prefix: `${randomUUID()}/`,
-          requestTimeoutMs: 500,
+          requestTimeoutMs: 2_000,
           client: { apiEndpoint: proxy.endpoint, projectId: 'test' },
         }),
       isConditional: ({ method, url }) => method === 'POST' && url.includes('ifGenerationMatch=0'),

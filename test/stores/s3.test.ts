@@ -36,7 +36,7 @@ describe.skipIf(program === undefined)('S3', () => {
   test('folders that consoles make are no objects', async () => {
     const prefix = `${randomUUID()}/`;
     for (const Key of [prefix, `${prefix}a/`]) {
-      await server.client.send(new PutObjectCommand({ Bucket: 'flows', Key, Body: '' }));
+      await server.client.send(new PutObjectCommand({ Bucket: 'flows', Key, Body: new Uint8Array() }));
     }
     const store = await openS3Store({ bucket: 'flows', prefix, client: clientOf(server.endpoint) });
     await store.put('a/1', Buffer.from('1'));
@@ -59,7 +59,7 @@ describe.skipIf(program === undefined)('S3', () => {
           partBytes: 5 * MIB,
           client: clientOf(proxy.endpoint),
         });
-        const large = join(store.scratchDirectory, 'large');
+        const large = join(store.scratchDirectory, randomUUID());
         await writeFile(large, Buffer.alloc(6 * MIB));
         await store.put('small', Buffer.from('small'));
         await store.putIfAbsent('once', Buffer.from('once'));

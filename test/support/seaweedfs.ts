@@ -1,7 +1,7 @@
 // A real S3 server for tests: SeaweedFS from PyPI, in a temporary folder, on free ports, with several identities. Knows SeaweedFS; knows nothing of Flowtoll.
 import { rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import type { ForeignTable } from './delta-rows.ts';
 import { freePorts } from './free-ports.ts';
 import { pythonEnvironment } from './python-env.ts';
@@ -94,8 +94,13 @@ async function seaweedFs(program: string, folder: string) {
   await writeFile(join(folder, 's3.json'), JSON.stringify({ identities: identities() }));
   const endpoint = `http://127.0.0.1:${s3}`;
   const client = new S3Client({ region: REGION, endpoint, forcePathStyle: true, credentials: credentialsOf('admin') });
-  const createBucket = async (name: string): Promise<void> => {
-    await client.send(new CreateBucketCommand({ Bucket: name }));
+  const createBucket = async (Bucket: string): Promise<void> => {
+    await client.send(new CreateBucketCommand({ Bucket })).catch((error: Error) => {
+      if (error.name !== 'BucketAlreadyOwnedByYou') throw error;
+    });
+    // The first bytes of a bucket can take seconds: the server makes volumes for them. So it is not ready before.
+    await client.send(new PutObjectCommand({ Bucket, Key: 'first', Body: 'bytes' }));
+    await client.send(new DeleteObjectCommand({ Bucket, Key: 'first' }));
   };
   return {
     program,

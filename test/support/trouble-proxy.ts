@@ -60,7 +60,7 @@ export async function startTroubleProxy(upstream: string): Promise<TroubleProxy>
     requests.push(proxied);
     const trouble = await decide(proxied);
     if (trouble === 'cut-before') {
-      incoming.destroy();
+      incoming.socket.destroy();
     } else if (typeof trouble === 'object' && 'instead' in trouble) {
       answer(response, trouble.instead);
     } else {
@@ -69,13 +69,13 @@ export async function startTroubleProxy(upstream: string): Promise<TroubleProxy>
         await delay(trouble.delayMs, undefined, { signal: stopped.signal });
       }
       if (trouble === 'drop-answer') {
-        incoming.destroy();
+        incoming.socket.destroy();
       } else if (typeof trouble === 'object' && 'afterwards' in trouble) {
         answer(response, trouble.afterwards);
       } else {
         response.writeHead(status, answered);
         if (trouble === 'cut-answer') {
-          response.write(body.subarray(0, body.length / 2), () => incoming.destroy());
+          response.write(body.subarray(0, body.length / 2), () => incoming.socket.destroy());
         } else {
           response.end(body);
         }

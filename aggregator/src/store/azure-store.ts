@@ -10,7 +10,7 @@ import { type AzurePlace, azureUnavailable, isAlreadyThere, isMissingBlob, isNot
 import { createOnce } from './create-once.ts';
 import { proveCreation } from './probe.ts';
 import { listedFolders, listedKey, remoteName } from './remote-key.ts';
-import { makeScratchDirectory } from './scratch.ts';
+import { openScratchDirectory } from './scratch.ts';
 import type { ObjectContent, ObjectStore, PutIfAbsentResult } from './store.ts';
 
 /** Files above this size go in blocks of it. Two blocks are in memory at a time. */
@@ -40,7 +40,7 @@ export interface AzureStoreOptions {
  * throws STORE_UNAVAILABLE or CONFIG_INVALID, saying what to do, if not.
  */
 export async function openAzureStore(options: AzureStoreOptions): Promise<ObjectStore> {
-  const store = new AzureStore(options, await makeScratchDirectory());
+  const store = new AzureStore(options, await openScratchDirectory());
   if (options.readOnly === true) {
     await store.requireContainer();
   } else {

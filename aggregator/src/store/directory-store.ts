@@ -8,14 +8,12 @@ import { FlowtollError } from '../model/errors.ts';
 import { compareUtf8 } from '../model/utf8-order.ts';
 import { checkKey, isHidden } from './keys.ts';
 import { createsOnce } from './probe.ts';
+import { removeStale } from './scratch.ts';
 import type { ObjectContent, ObjectStore, PutIfAbsentResult } from './store.ts';
 import { cannotWrite, codeOf, unavailable } from './unavailable.ts';
 
 /** Folder in the root for files that are not objects yet. */
 const SCRATCH_FOLDER = '.flowtoll-scratch';
-
-/** A scratch file this old belongs to nobody any more: no write takes a day. */
-const SCRATCH_MAX_AGE_MS = 24 * 3600 * 1000;
 
 export interface DirectoryStoreOptions {
   /** Open for reading only: nothing is created and nothing probed. A missing directory is an error then. */
@@ -137,7 +135,7 @@ export class DirectoryStore implements ObjectStore {
   /** Creates the root and proves that conditional creation works in it. */
   async prepare(): Promise<void> {
     await this.#writing(this.root, () => ensureFolder(this.scratchDirectory));
-    await this.#removeStaleScratchFiles();
+    await removeStale(this.scratchDirectory);
     if (!(await createsOnce(this, `${SCRATCH_FOLDER}/probe-${randomUUID()}`))) {
       throw unavailable(
         `the file system of ${this.root} does not create files atomically`,
@@ -211,16 +209,6 @@ export class DirectoryStore implements ObjectStore {
       await rm(content.file);
     }
     await syncFile(scratch);
-  }
-
-  async #removeStaleScratchFiles(): Promise<void> {
-    for (const name of await readdir(this.scratchDirectory)) {
-      const path = join(this.scratchDirectory, name);
-      const info = await stat(path).catch(() => undefined);
-      if (info !== undefined && Date.now() - info.mtimeMs > SCRATCH_MAX_AGE_MS) {
-        await rm(path, { force: true, recursive: true });
-      }
-    }
   }
 
   async #writing<T>(path: string, write: () => Promise<T>): Promise<T> {

@@ -7,7 +7,7 @@ import { createOnce } from './create-once.ts';
 import { type GcsPlace, gcsUnavailable, isAlreadyThere, isMissingObject, isNotWritten } from './gcs-errors.ts';
 import { proveCreation } from './probe.ts';
 import { listedFolders, listedKey, remoteName } from './remote-key.ts';
-import { makeScratchDirectory } from './scratch.ts';
+import { openScratchDirectory } from './scratch.ts';
 import type { ObjectContent, ObjectStore, PutIfAbsentResult } from './store.ts';
 import { cannotRead } from './unavailable.ts';
 import { within } from './within.ts';
@@ -38,7 +38,7 @@ export interface GcsStoreOptions {
  * throws STORE_UNAVAILABLE, saying what to do, if not.
  */
 export async function openGcsStore(options: GcsStoreOptions): Promise<ObjectStore> {
-  const store = new GcsStore(options, await makeScratchDirectory());
+  const store = new GcsStore(options, await openScratchDirectory());
   // Also before writing: of missing credentials a failed upload does not tell.
   await store.requireBucket();
   if (options.readOnly !== true) {

@@ -17,7 +17,7 @@ import { createOnce } from './create-once.ts';
 import { proveCreation } from './probe.ts';
 import { listedFolders, listedKey, remoteName } from './remote-key.ts';
 import { isAlreadyThere, isMissingObject, isNotWritten, type S3Place, s3Unavailable } from './s3-errors.ts';
-import { makeScratchDirectory } from './scratch.ts';
+import { openScratchDirectory } from './scratch.ts';
 import type { ObjectContent, ObjectStore, PutIfAbsentResult } from './store.ts';
 import { cannotRead } from './unavailable.ts';
 
@@ -61,7 +61,7 @@ export async function openS3Store(options: S3StoreOptions): Promise<ObjectStore>
     ...options.client,
   };
   const place = { bucket: options.bucket, prefix: options.prefix, endpoint: endpoint?.toString() };
-  const store = new S3Store(config, place, options, await makeScratchDirectory());
+  const store = new S3Store(config, place, options, await openScratchDirectory());
   if (options.readOnly === true) {
     await store.requireBucket();
   } else {

@@ -1,52 +1,46 @@
 // A local folder for files on their way to a store that is not local. Knows folders; knows no store.
-import { rmSync } from 'node:fs';
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { lstat, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { cannotWrite } from './unavailable.ts';
+import { cannotWrite, codeOf, unavailable } from './unavailable.ts';
 
-const NAME = 'flowtoll-scratch-';
-
-/** A folder this old belongs to nobody any more: no write takes a day, and a folder that is still wanted is made again. */
+/** A file this old belongs to nobody any more: no write takes a day. */
 const MAX_AGE_MS = 24 * 3600 * 1000;
 
-const made = new Set<string>();
-
 /**
- * A new empty folder below the system's folder for temporary files (TMPDIR). It goes when the process ends; those that
- * crashed processes left long ago go now.
+ * The user's folder for such files, below the system's for temporary ones (TMPDIR); all processes of the user share it. Made
+ * if need be; what crashed processes left in it long ago goes. Throws STORE_UNAVAILABLE if it cannot be written, or is
+ * somebody else's: everybody may make folders where temporary files are.
  */
-export async function makeScratchDirectory(): Promise<string> {
-  const parent = tmpdir();
+export async function openScratchDirectory(parent: string = tmpdir()): Promise<string> {
+  const { uid } = userInfo();
+  const folder = join(parent, `flowtoll-scratch-${uid}`);
   try {
-    await removeStale(parent);
-    const folder = await mkdtemp(join(parent, NAME));
-    if (made.size === 0) {
-      process.once('exit', removeMade);
-    }
-    made.add(folder);
-    return folder;
+    await mkdir(folder, { mode: 0o700 });
   } catch (error) {
-    throw cannotWrite(parent, error);
+    if (codeOf(error) !== 'EEXIST') {
+      throw cannotWrite(folder, error);
+    }
   }
+  const info = await lstat(folder);
+  if (!info.isDirectory() || (uid >= 0 && info.uid !== uid)) {
+    throw unavailable(
+      `cannot use ${folder} for files on their way to the store`,
+      'it is not a directory of the user of this process: remove it, or set TMPDIR to another directory',
+      undefined,
+    );
+  }
+  await removeStale(folder);
+  return folder;
 }
 
-async function removeStale(parent: string): Promise<void> {
-  for (const name of await readdir(parent)) {
-    if (!name.startsWith(NAME)) {
-      continue;
-    }
-    const folder = join(parent, name);
-    const info = await stat(folder).catch(() => undefined);
+/** Removes files that nobody will put any more. */
+export async function removeStale(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    const info = await stat(path).catch(() => undefined);
     if (info !== undefined && Date.now() - info.mtimeMs > MAX_AGE_MS) {
-      // One that is not ours to remove is somebody else's affair.
-      await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+      await rm(path, { force: true, recursive: true });
     }
-  }
-}
-
-function removeMade(): void {
-  for (const folder of made) {
-    rmSync(folder, { recursive: true, force: true });
   }
 }
