@@ -187,10 +187,12 @@ async function countedBetween(from: readonly Tally[], to: readonly Tally[]): Pro
 describe('the spool', () => {
   test('holds a damaged batch: a loss takes its number, and the rest arrives', async () => {
     const first = await startAgent();
-    await traffic();
+    // Nobody acknowledges: how many windows the traffic falls into is a matter of the clock, so there is more of it until
+    // there are batches besides the one that is damaged.
+    do await traffic();
+    while ((await batchFiles()).length < 4);
     await first.stop();
     const files = await batchFiles();
-    expect(files.length).toBeGreaterThan(2);
     // The largest holds flows for certain.
     const sizes = await Promise.all(files.map(async (file) => (await readFile(file)).length));
     const damaged = files[sizes.indexOf(Math.max(...sizes))]!;
