@@ -1,6 +1,8 @@
 // A read-only DuckDB over lists of Parquet files: each table is a view. Runs one statement that reads, and nothing else. Knows
 // neither Delta nor the store: whoever opens a session has replayed the log.
+import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   type DuckDBConnection,
   DuckDBInstance,
@@ -48,7 +50,8 @@ export class QuerySession {
     const instance = await DuckDBInstance.create(':memory:', {
       autoinstall_known_extensions: 'false',
       autoload_known_extensions: 'false',
-      temp_directory: tmpdir(),
+      // A folder of its own: DuckDB names its files alike in every process, and two of them would write into each other's.
+      temp_directory: join(tmpdir(), `flowtoll-${randomUUID()}.spill`),
     });
     const connection = await instance.connect();
     // Hours, days and months are UTC everywhere.

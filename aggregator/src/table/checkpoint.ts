@@ -1,7 +1,9 @@
 // A checkpoint of a Delta log: its state at one version in one Parquet file (Delta PROTOCOL.md, "Checkpoints", classic, protocol
 // 1/2), so that nobody has to replay what came before. Files on disk in, files on disk out, by DuckDB: statistics of thousands
 // of data files pass through it and never through our memory. Knows neither the store nor what the table is for.
+import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
 import { FlowtollError } from '../model/errors.ts';
 import type { AddAction, MetaDataAction, ProtocolAction, RemoveAction, TxnAction } from './delta-actions.ts';
@@ -105,7 +107,7 @@ export function writeCheckpoint(input: CheckpointInput, target: string): Promise
 /** Reads a checkpoint; `name` names it in errors. Throws TABLE_INVALID. */
 export async function readCheckpoint(path: string, name: string): Promise<LogState> {
   try {
-    return await withDuckDb(tmpdir(), (run) => read(path, run));
+    return await withDuckDb(join(tmpdir(), `flowtoll-${randomUUID()}.spill`), (run) => read(path, run));
   } catch (cause) {
     throw new FlowtollError(
       'TABLE_INVALID',
@@ -199,6 +201,7 @@ const list = (texts: readonly string[]): string => `[${texts.map(literal).join('
 /** Runs a statement; its rows. */
 type Run = (sql: string) => Promise<DuckDBValue[][]>;
 
+/** `spillDirectory` must be its own: DuckDB names its files alike in every process, and two would write into each other's. */
 async function withDuckDb<T>(spillDirectory: string, work: (run: Run) => Promise<T>): Promise<T> {
   const instance = await DuckDBInstance.create(':memory:', {
     threads: '1',

@@ -44,18 +44,21 @@ async function writeInput(path: string, seed: number): Promise<void> {
 const checksum = (path: string) =>
   run(`SELECT count(*), bit_xor(hash(f)), sum(hash(f)) FROM read_parquet('${path}') f`);
 
-test('a merge of more than fits into memory keeps every row', async () => {
+test('two that spill into one folder at once, as replicas on one directory do, keep their rows apart', async () => {
   const scratch = join(directory, 'scratch');
   await mkdir(scratch);
-  const [input, output] = [join(directory, 'in'), join(directory, 'out')];
-  await writeInput(input, 0);
-  const rewriter = await Rewriter.open(scratch);
+  const paths = ['a', 'b'].map((name) => ({ input: join(directory, name), output: join(directory, `${name}-merged`) }));
+  for (const [i, { input }] of paths.entries()) await writeInput(input, 1000 * i);
+  const rewriters = await Promise.all(paths.map(() => Rewriter.open(scratch)));
   try {
-    await rewriter.merge([input], output, FLOW_COLUMNS);
+    await Promise.all(
+      rewriters.map((rewriter, i) => rewriter.merge([paths[i]!.input], paths[i]!.output, FLOW_COLUMNS)),
+    );
   } finally {
-    rewriter.close();
+    for (const rewriter of rewriters) rewriter.close();
   }
-  expect(await checksum(output)).toEqual(await checksum(input));
+  for (const { input, output } of paths) expect(await checksum(output)).toEqual(await checksum(input));
+  expect(await readdir(scratch)).toEqual([]);
 }, 60_000);
 
 test('a roll-up of more than fits into memory keeps every byte', async () => {

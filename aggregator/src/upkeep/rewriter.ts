@@ -1,6 +1,8 @@
 // Parquet files into other Parquet files, by DuckDB: merged and sorted, or summed by hour; with the statistics that the log
 // wants. Rows never pass through our memory, and what does not fit into DuckDB's is spilled. Knows neither the log nor the store.
+import { randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type DuckDBConnection, DuckDBDecimalValue, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
 import { COST_COLUMNS, type Column, SORT_COLUMNS } from '../table/columns.ts';
 import { sqlType } from '../table/schema.ts';
@@ -44,12 +46,13 @@ export class Rewriter {
     this.#connection = connection;
   }
 
-  /** @param spillDirectory where what does not fit into memory goes */
-  static async open(spillDirectory: string): Promise<Rewriter> {
+  /** @param scratchDirectory what does not fit into memory goes into a folder below it; others may do the same there */
+  static async open(scratchDirectory: string): Promise<Rewriter> {
     const instance = await DuckDBInstance.create(':memory:', {
       threads: '1',
       memory_limit: MEMORY_LIMIT,
-      temp_directory: spillDirectory,
+      // A folder of its own: DuckDB names its files alike in every process, and two of them would write into each other's.
+      temp_directory: join(scratchDirectory, `${randomUUID()}.spill`),
       autoinstall_known_extensions: 'false',
       autoload_known_extensions: 'false',
     });
