@@ -9,7 +9,7 @@ import { type DataFiles, openParquetFiles, type StagedFiles } from './data-files
 import type { DeltaLog } from './delta-log.ts';
 import { findVanished, newNotes, type VanishedEpoch, type VanishedRule, vanishedAppId } from './epoch-notes.ts';
 import { CHECKPOINT_BYTES, CHECKPOINT_ENTRIES } from './log-upkeep.ts';
-import { commitInfo, openWritableLog, REMOVED_FILE_RETENTION_MS, TXN_RETENTION_MS } from './open-log.ts';
+import { commitInfo, openWritableLog, REMOVAL_RETENTION_MS, TXN_RETENTION_MS } from './open-log.ts';
 import type { RowBuffer } from './row-buffer.ts';
 import { TABLE_COLUMNS } from './schema.ts';
 
@@ -107,7 +107,7 @@ export async function openFlowTable(store: ObjectStore, options: FlowTableOption
     checkpointBytes: options.checkpointBytes ?? CHECKPOINT_BYTES,
     checkpointEntries: options.checkpointEntries ?? CHECKPOINT_ENTRIES,
     txnRetentionMs: TXN_RETENTION_MS,
-    removeRetentionMs: REMOVED_FILE_RETENTION_MS,
+    removeRetentionMs: REMOVAL_RETENTION_MS,
   };
   const { clock, onCheckpoint = () => undefined } = options;
   const checkpointer = new Checkpointer(store, log, rules, clock, onCheckpoint);

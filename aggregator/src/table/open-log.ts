@@ -14,6 +14,9 @@ export const TXN_RETENTION_MS = 30 * DAY_MS;
 /** How long files stay that compaction or retention removed from the table: the longest that a query or a watcher takes. */
 export const REMOVED_FILE_RETENTION_MS = 7 * DAY_MS;
 
+/** How long the log remembers that they were removed: longer, so that a vacuum gets to see each. */
+export const REMOVAL_RETENTION_MS = REMOVED_FILE_RETENTION_MS + DAY_MS;
+
 const CONFIGURATION = {
   'delta.setTransactionRetentionDuration': `interval ${TXN_RETENTION_MS / DAY_MS} days`,
   'delta.logRetentionDuration': `interval ${LOG_RETENTION_MS / DAY_MS} days`,

@@ -14,6 +14,8 @@ import { COST_COLUMNS } from '../table/columns.ts';
 import { DeltaLog } from '../table/delta-log.ts';
 import { arbitraryFlowRow, expectedCells, flowRow, readParquet, unordered } from '../table/flow-row.testing.ts';
 import { flowTableRoot, openFlowTable } from '../table/flow-table.ts';
+import { CHECKPOINT_ENTRIES } from '../table/log-upkeep.ts';
+import { commitInfo } from '../table/open-log.ts';
 import { type MaintainOptions, type MaintainStep, maintain } from './maintain.ts';
 import { costTableRoot } from './roll-up.ts';
 
@@ -286,6 +288,25 @@ describe('age', () => {
     await commit([rowNow()]);
     expect(await round()).toContain('flows vacuum 1 files');
     expect(await files()).toHaveLength(5);
+  });
+
+  test('files of costs_hourly go, too, when a checkpoint is due in the round in which they may', async () => {
+    await commit([rowNow()]);
+    nowMs += HOUR_MS;
+    await commit([rowNow()]);
+    await round();
+    nowMs += 3 * DAY_MS;
+    await commit([rowNow()]);
+    expect(await round({ keepCostsMs: DAY_MS })).toContain('costs_hourly retention 2 files');
+    const log = await openLog(COSTS);
+    for (let i = 0; i < CHECKPOINT_ENTRIES; i++) {
+      await log.append({ commitInfo: commitInfo(clock, 'WRITE'), txns: [], adds: [], removes: [] });
+    }
+    nowMs += 7 * DAY_MS + 1;
+    const steps = await round();
+    expect(steps).toContainEqual(expect.stringMatching(/^costs_hourly checkpoint/));
+    expect(steps).toContain('costs_hourly vacuum 2 files');
+    expect(unordered(await glob(COSTS))).toEqual(unordered(await rowsOf(COSTS)));
   });
 
   test('a dry run says the same and does nothing', async () => {

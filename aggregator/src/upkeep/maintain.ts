@@ -1,4 +1,4 @@
-// One round of upkeep of one cluster's tables: roll up, compact, drop old days, checkpoint, clean the logs, vacuum. In an order in
+// One round of upkeep of one cluster's tables: roll up, compact, drop old days, vacuum, checkpoint, clean the logs. In an order in
 // which each step makes the next one's work, and none takes what an earlier one still needs. Any process may run it at any time.
 import type { ObjectStore } from '../store/store.ts';
 import { FLOW_COLUMNS } from '../table/columns.ts';
@@ -14,7 +14,12 @@ import {
   isCheckpointDue,
   LOG_RETENTION_MS,
 } from '../table/log-upkeep.ts';
-import { openWritableLog, REMOVED_FILE_RETENTION_MS, TXN_RETENTION_MS } from '../table/open-log.ts';
+import {
+  openWritableLog,
+  REMOVAL_RETENTION_MS,
+  REMOVED_FILE_RETENTION_MS,
+  TXN_RETENTION_MS,
+} from '../table/open-log.ts';
 import { COST_TABLE_COLUMNS, TABLE_COLUMNS } from '../table/schema.ts';
 import { merge, planMerges } from './compaction.ts';
 import { dropOldDays } from './retention.ts';
@@ -53,7 +58,7 @@ const RULES = {
   checkpointBytes: CHECKPOINT_BYTES,
   checkpointEntries: CHECKPOINT_ENTRIES,
   txnRetentionMs: TXN_RETENTION_MS,
-  removeRetentionMs: REMOVED_FILE_RETENTION_MS,
+  removeRetentionMs: REMOVAL_RETENTION_MS,
 };
 
 /** Runs one round. Throws what the store throws; what was done until then is done, and the next round goes on. */
@@ -104,9 +109,10 @@ class Round {
       ['flows', this.#flows],
       ['costs_hourly', this.#costs],
     ] as const) {
+      // Before the checkpoint, which forgets removals that are old: names of files of costs_hourly do not say how old they are.
+      await this.#vacuum(table, log);
       await this.#checkpoint(table, log);
       await this.#cleanLog(table, log);
-      await this.#vacuum(table, log);
     }
   }
 
