@@ -176,6 +176,30 @@ describe('checkpoints', () => {
     }
   });
 
+  test('a hint at a checkpoint that is gone keeps nobody from writing one', async () => {
+    const log = await openLog();
+    await create(log);
+    await append(log, { adds: [add('a')] });
+    await writeFile(logFile('_last_checkpoint'), '{"version":77}');
+    expect(await checkpointLog(store, log, RULES, nowMs)).toBe(true);
+    expect(JSON.parse(await readFile(logFile('_last_checkpoint'), 'utf8'))).toMatchObject({ version: 1 });
+    expect(state(await openLog())).toEqual(state(log));
+  });
+
+  test('a replica whose checkpoints others write forgets what is old all the same', async () => {
+    const log = await openLog();
+    await create(log);
+    await append(log, { txns: [txn('quiet', 7)], adds: [add('a')] });
+    await append(log, { removes: [remove('a')] });
+    nowMs += 31 * DAY_MS;
+    const other = await openLog();
+    expect(await checkpointLog(store, other, RULES, nowMs)).toBe(true);
+    await append(log, { txns: [txn('busy', 1)] });
+    expect(await checkpointLog(store, log, RULES, nowMs)).toBe(false);
+    expect([...log.txns.keys()]).toEqual(['busy']);
+    expect(log.removed.size).toBe(0);
+  });
+
   test('a damaged one is an error that names it', async () => {
     const log = await openLog();
     await create(log);

@@ -49,9 +49,11 @@ export async function checkpointLog(
   const { root, version } = log;
   const previousVersion = log.checkpointVersion;
   if (previousVersion === version) return false;
-  const hinted = await newestHint(store, root);
-  if (hinted > previousVersion) {
+  const forgetBefore = { txnsMs: nowMs - rules.txnRetentionMs, removesMs: nowMs - rules.removeRetentionMs };
+  const hinted = await hintedAfter(store, root, previousVersion);
+  if (hinted !== undefined) {
     log.checkpointedAt(hinted);
+    log.forgetBefore(forgetBefore);
     return false;
   }
   const keys = Array.from({ length: version - previousVersion }, (_, i) => entryKey(root, previousVersion + 1 + i));
@@ -62,8 +64,8 @@ export async function checkpointLog(
           {
             previous,
             entries,
-            txnsAfterMs: nowMs - rules.txnRetentionMs,
-            removesAfterMs: nowMs - rules.removeRetentionMs,
+            txnsAfterMs: forgetBefore.txnsMs,
+            removesAfterMs: forgetBefore.removesMs,
           },
           file,
         );
@@ -73,12 +75,12 @@ export async function checkpointLog(
     ),
   );
   // Somebody else's may be newer by now; an older hint costs a reader some entries, no more.
-  if ((await newestHint(store, root)) < version) {
+  if ((await hintedAfter(store, root, version)) === undefined) {
     const hint = { version, size: result.rows, numOfAddFiles: result.files };
     await store.put(lastCheckpointKey(root), Buffer.from(JSON.stringify(hint)));
   }
   log.checkpointedAt(version);
-  log.forgetBefore({ txnsMs: nowMs - rules.txnRetentionMs, removesMs: nowMs - rules.removeRetentionMs });
+  log.forgetBefore(forgetBefore);
   return true;
 }
 
@@ -130,8 +132,13 @@ async function newestBefore(
   return 0;
 }
 
-async function newestHint(store: ObjectStore, root: string): Promise<number> {
-  return hintedVersion(await store.get(lastCheckpointKey(root))) ?? -1;
+/** The version that the hint names, where that is later than `version` and such a checkpoint is there; else undefined. */
+async function hintedAfter(store: ObjectStore, root: string, version: number): Promise<number | undefined> {
+  const hinted = hintedVersion(await store.get(lastCheckpointKey(root)));
+  if (hinted === undefined || hinted <= version) return undefined;
+  const key = checkpointKey(root, hinted);
+  for await (const found of store.list(key)) return found === key ? hinted : undefined;
+  return undefined;
 }
 
 /** Calls `work` with the file of the checkpoint before, where there is one. */
