@@ -181,6 +181,19 @@ describe('roll-up', () => {
     expect(await round()).toEqual([]);
   });
 
+  test('one commit by a clock that is far ahead does not hold it up', async () => {
+    await commit([rowNow()]);
+    nowMs += 400 * DAY_MS;
+    await commit([rowNow()]);
+    nowMs -= 400 * DAY_MS;
+    for (let hour = 0; hour < 2; hour++) {
+      nowMs += HOUR_MS;
+      await commit([rowNow()]);
+    }
+    await round();
+    expect(sums(await rowsOf(COSTS))).toEqual(sums(written.slice(0, -1).map(expectedCells)));
+  });
+
   test('for any rows, sums stay, and what is unknown stays unknown', async () => {
     const small = arbitraryFlowRow.map((row) => ({
       ...row,

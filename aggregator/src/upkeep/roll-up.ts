@@ -1,7 +1,7 @@
 // The roll-up of `flows` into `costs_hourly`: additive, in steps that the log of `flows` alone decides. A step takes all versions
-// up to the first one that was committed in a later hour than its first. So every replica makes the same step, under the same
-// file names; a file that is there is never written again, and a step that somebody left half done is finished by whoever comes
-// next. That keeps a plain glob over the files right, too.
+// up to the first one that was committed in a later hour than its first (or so much earlier that a clock was wrong). So every
+// replica makes the same step, under the same file names; a file that is there is never written again, and a step that somebody
+// left half done is finished by whoever comes next. That keeps a plain glob over the files right, too.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FlowtollError } from '../model/errors.ts';
@@ -39,16 +39,24 @@ export function rolledUpVersion(costs: DeltaLog): number {
 export async function nextStep(store: ObjectStore, flows: DeltaLog, rolledUp: number): Promise<RollUpStep | undefined> {
   const first = rolledUp + 1;
   const paths: string[] = [];
-  let endMs = Number.POSITIVE_INFINITY;
+  let endMs: number | undefined;
   for (let version = first; version <= flows.version; version++) {
     const { timestampMs, added } = await readEntry(store, flows.root, version);
-    if (timestampMs !== undefined && timestampMs >= endMs) return { first, last: version - 1, paths };
-    if (endMs === Number.POSITIVE_INFINITY && timestampMs !== undefined) {
-      endMs = (Math.floor(timestampMs / HOUR_MS) + 1) * HOUR_MS;
+    if (timestampMs !== undefined) {
+      endMs ??= (Math.floor(timestampMs / HOUR_MS) + 1) * HOUR_MS;
+      if (isOver(endMs, timestampMs)) return { first, last: version - 1, paths };
     }
     paths.push(...added);
   }
   return undefined;
+}
+
+/**
+ * Whether an entry of this time shows that the hour is over that ends at `endMs`. Clocks of replicas differ a little; an entry
+ * from more than an hour before it shows that the hour was one that never was, by a clock far ahead.
+ */
+function isOver(endMs: number, timestampMs: number): boolean {
+  return timestampMs >= endMs || timestampMs < endMs - 2 * HOUR_MS;
 }
 
 /** Paths that versions after `rolledUp` added: nobody has summed them yet. */
