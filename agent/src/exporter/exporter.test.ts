@@ -422,6 +422,44 @@ describe('exporter', () => {
     expect(peers[1]!.hello).toMatchObject({ sentAt: { seconds: BigInt(NOW_MS / 1000) } });
   });
 
+  test('says Hello again when the clock was set while Hello was under way', () => {
+    const { exporter, peers } = setup();
+    exporter.start();
+    exporter.renewStream();
+    exporter.send(windowFlows(0, 1));
+    peers[0]!.welcome(0);
+    expect(peers[0]).toMatchObject({ finished: true, sequences: [] });
+    peers[1]!.welcome(0);
+    expect(peers[1]).toMatchObject({ finished: false, sequences: [1] });
+    expect(peers).toHaveLength(2);
+  });
+
+  test('a Hello that was made after the clock was set is not made again', () => {
+    const { exporter, peers, fire } = setup();
+    exporter.start();
+    exporter.renewStream();
+    peers[0]!.end();
+    exporter.renewStream();
+    fire();
+    peers[1]!.welcome(0);
+    expect(peers[1]!.finished).toBe(false);
+    expect(peers).toHaveLength(2);
+  });
+
+  test('says goodbye where it is when it is told to stop while it moves', async () => {
+    const { exporter, peers, fire, timers } = setup(undefined, { streamAgeMs: 1000 });
+    exporter.start();
+    exporter.send(windowFlows(0, 1));
+    peers[0]!.welcome(0);
+    fire();
+    const stopped = exporter.stop(5000);
+    peers[0]!.acknowledge(1);
+    expect(await stopped).toBe(true);
+    expect(peers).toHaveLength(1);
+    expect(peers[0]).toMatchObject({ finished: true, goodbye: 1 });
+    expect(timers).toEqual([]);
+  });
+
   test('an epoch that is over, and of which the table holds more, is done: a copy of its spool has gone on', async () => {
     const { exporter, peers } = setup(undefined, { isOver: true });
     exporter.send(windowFlows(0, 1)); // stands for what the spool holds

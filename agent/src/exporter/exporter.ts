@@ -164,6 +164,8 @@ class StreamingExporter implements Exporter {
   #cancelAge: (() => void) | undefined;
   /** The link is old enough: nothing more is sent on it, and it ends with its last acknowledgement. */
   #isMoving = false;
+  /** The clock was set after Hello was sent: the stream is renewed as soon as it stands. */
+  #isHelloStale = false;
   readonly #random: () => number;
   #stopping: Promise<boolean> | undefined;
   #onDrained: (() => void) | undefined;
@@ -222,6 +224,7 @@ class StreamingExporter implements Exporter {
   }
 
   renewStream(): void {
+    this.#isHelloStale = this.#link !== undefined && !this.#welcomed;
     if (!this.#welcomed || this.#isMoving) return;
     this.#isMoving = true;
     this.#cancelAge?.();
@@ -314,6 +317,7 @@ class StreamingExporter implements Exporter {
     this.#sentSequence = committed;
     this.#settle(committed);
     this.#limitAge();
+    if (this.#isHelloStale) this.renewStream();
     this.#pump();
   }
 
@@ -325,7 +329,9 @@ class StreamingExporter implements Exporter {
   }
 
   #moveIfIdle(): void {
-    if (this.#isMoving && this.#underWay.length === 0) this.#move();
+    // Who stops and has all acknowledged stays for his Goodbye: without it the node would count as vanished.
+    const isDone = this.#stopping !== undefined && this.#queue.count === 0;
+    if (this.#isMoving && this.#underWay.length === 0 && !isDone) this.#move();
   }
 
   /** To whichever replica a new connection finds. */
@@ -419,6 +425,7 @@ class StreamingExporter implements Exporter {
     this.#underWay = [];
     this.#underWayBytes = 0;
     this.#isMoving = false;
+    this.#isHelloStale = false;
     this.#cancelPause?.();
     this.#cancelPause = undefined;
     this.#cancelAge?.();
