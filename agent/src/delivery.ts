@@ -288,8 +288,20 @@ class SpooledDelivery implements Delivery {
       this.#context.log.info({ epoch: exporter.epoch, batches }, 'sending what an earlier life of the kernel left');
       exporter.start();
       if (!(await exporter.stop(NO_DEADLINE_MS))) return;
-      remove();
+      this.#remove(exporter.epoch, remove);
       this.#old.shift();
+    }
+  }
+
+  /** What is left of an epoch that is in the table is harmless: the next agent finds it empty, or acknowledged. */
+  #remove(epoch: string, remove: () => void): void {
+    try {
+      remove();
+    } catch (error) {
+      this.#context.log.warn(
+        { epoch, err: error },
+        'the folder of an epoch that is sent cannot be removed from the spool',
+      );
     }
   }
 }
