@@ -9,7 +9,7 @@ import { type DataFiles, openParquetFiles, type StagedFiles } from './data-files
 import type { DeltaLog } from './delta-log.ts';
 import { findVanished, newNotes, type VanishedEpoch, type VanishedRule, vanishedAppId } from './epoch-notes.ts';
 import { CHECKPOINT_BYTES, CHECKPOINT_ENTRIES } from './log-upkeep.ts';
-import { commitInfo, openWritableLog, REMOVAL_RETENTION_MS, TXN_RETENTION_MS } from './open-log.ts';
+import { commitInfo, openWritableLog, REMOVAL_RETENTION_MS, STAGED_MAX_MS, TXN_RETENTION_MS } from './open-log.ts';
 import type { RowBuffer } from './row-buffer.ts';
 import { TABLE_COLUMNS } from './schema.ts';
 
@@ -19,9 +19,6 @@ export { TXN_RETENTION_MS } from './open-log.ts';
 
 /** Races that one commit may lose. Each loss means that somebody else committed, so this many are a fault. */
 const MAX_ATTEMPTS = 100;
-
-/** Files that no entry names yet are written anew after so long; a vacuum takes them after a week. */
-const STAGED_MAX_MS = 86_400_000;
 
 export interface FlowTableOptions {
   /** Name of the cluster: the folder of its tables. */

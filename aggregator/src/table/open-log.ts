@@ -17,6 +17,9 @@ export const REMOVED_FILE_RETENTION_MS = 7 * DAY_MS;
 /** How long the log remembers that they were removed: longer, so that a vacuum gets to see each. */
 export const REMOVAL_RETENTION_MS = REMOVED_FILE_RETENTION_MS + DAY_MS;
 
+/** No entry may name files that were made longer ago: a vacuum takes those that nobody names after a week. */
+export const STAGED_MAX_MS = DAY_MS;
+
 const CONFIGURATION = {
   'delta.setTransactionRetentionDuration': `interval ${TXN_RETENTION_MS / DAY_MS} days`,
   'delta.logRetentionDuration': `interval ${LOG_RETENTION_MS / DAY_MS} days`,

@@ -6,6 +6,7 @@ import { type Column, PARTITION_COLUMN } from '../table/columns.ts';
 import type { AddAction } from '../table/delta-actions.ts';
 import type { DeltaLog } from '../table/delta-log.ts';
 import { newFileName } from '../table/file-name.ts';
+import { STAGED_MAX_MS } from '../table/open-log.ts';
 import { commitChange } from './change.ts';
 import type { Rewriter } from './rewriter.ts';
 
@@ -59,7 +60,7 @@ function groupsOf(files: readonly AddAction[]): AddAction[][] {
   return groups;
 }
 
-/** Carries one out; `false` when another replica was faster. */
+/** Carries one out; `false` when another replica was faster, or this one slept so long that its file may be vacuumed. */
 export async function merge(
   tables: { readonly store: ObjectStore; readonly log: DeltaLog; readonly rewriter: Rewriter },
   { date, files }: Merge,
@@ -67,7 +68,8 @@ export async function merge(
   clock: () => number,
 ): Promise<boolean> {
   const { store, log, rewriter } = tables;
-  const path = `${PARTITION_COLUMN.name}=${date}/${newFileName(clock())}`;
+  const madeMs = clock();
+  const path = `${PARTITION_COLUMN.name}=${date}/${newFileName(madeMs)}`;
   const key = `${log.root}/${path}`;
   const keys = files.map((file) => `${log.root}/${decodeURIComponent(file.path)}`);
   const summary = await withLocalFiles(store, keys, (inputs) =>
@@ -78,7 +80,7 @@ export async function merge(
     }),
   );
   const committed = await commitChange(log, clock, () => {
-    if (!files.every((file) => log.files.has(file.path))) return undefined;
+    if (clock() - madeMs > STAGED_MAX_MS || !files.every((file) => log.files.has(file.path))) return undefined;
     const deletionTimestamp = clock();
     return {
       operation: 'OPTIMIZE',
