@@ -331,6 +331,16 @@ describe('age', () => {
     expect(await files()).toHaveLength(5);
   });
 
+  test('an old day stays that came while the round was under way: nobody has rolled it up', async () => {
+    for (let i = 0; i < 9; i++) await commit([rowNow()]);
+    nowMs += HOUR_MS;
+    const oldUs = (nowMs - 40 * DAY_MS) * 1000;
+    await commit([]);
+    const late = interrupted(() => commit([rowNow({ windowStartUs: oldUs, windowEndUs: oldUs + 1 })]));
+    expect(await round({}, late)).toContain('flows compact 9 files');
+    expect(unordered(await rowsOf(FLOWS))).toEqual(unordered(written.map(expectedCells)));
+  });
+
   test('files of costs_hourly go, too, when a checkpoint is due in the round in which they may', async () => {
     await commit([rowNow()]);
     nowMs += HOUR_MS;

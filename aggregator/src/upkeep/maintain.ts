@@ -101,9 +101,12 @@ class Round {
   async run(): Promise<void> {
     const { keepFlowsMs, keepCostsMs } = this.#options;
     await this.#rollUp();
+    // What is committed from now on is not rolled up either.
+    const files = [...this.#flows.files.keys()];
     const waiting = await pathsNotRolledUp(this.#store, this.#flows, rolledUpVersion(this.#costs));
-    await this.#compact((path) => !waiting.has(path));
-    await this.#dropOldDays('flows', this.#flows, keepFlowsMs, (path) => !waiting.has(path));
+    const rolledUp = new Set(files.filter((path) => !waiting.has(path)));
+    await this.#compact((path) => rolledUp.has(path));
+    await this.#dropOldDays('flows', this.#flows, keepFlowsMs, (path) => rolledUp.has(path));
     await this.#dropOldDays('costs_hourly', this.#costs, keepCostsMs, () => true);
     for (const [table, log] of [
       ['flows', this.#flows],
