@@ -15,12 +15,25 @@ export async function withLocalFile<T>(
 ): Promise<T | undefined> {
   const path = store.localPath?.(key);
   if (path !== undefined) return (await isFile(path)) ? work(path) : undefined;
+  return withScratchFile(store, async (scratch) => ((await download(store, key, scratch)) ? work(scratch) : undefined));
+}
+
+/** Writes the object into a local file that is not there yet; `false` when there is no such object. */
+export async function download(store: ObjectStore, key: string, file: string): Promise<boolean> {
+  if (store.download !== undefined) return store.download(key, file);
   const bytes = await store.get(key);
-  if (bytes === undefined) return undefined;
-  return withScratchFile(store, async (scratch) => {
-    await writeFile(scratch, bytes);
-    return work(scratch);
-  });
+  if (bytes === undefined) return false;
+  try {
+    await writeFile(file, bytes);
+  } catch (error) {
+    throw cannotWrite(file, error);
+  }
+  return true;
+}
+
+/** TABLE_INVALID: an object that a log names is not there. */
+export function goneFromStore(store: ObjectStore, key: string): FlowtollError {
+  return new FlowtollError('TABLE_INVALID', `${key} is named by a log and gone from ${store.describe()}`);
 }
 
 /**
@@ -37,11 +50,7 @@ export async function withLocalFiles<T>(
     const paths = keys.map((_, i) => `${scratch}-${i}`);
     try {
       for (const [i, key] of keys.entries()) {
-        const bytes = await store.get(key);
-        if (bytes === undefined) {
-          throw new FlowtollError('TABLE_INVALID', `${key} is named by a log and gone from ${store.describe()}`);
-        }
-        await writeFile(paths[i]!, bytes);
+        if (!(await download(store, key, paths[i]!))) throw goneFromStore(store, key);
       }
       return await work(paths);
     } finally {

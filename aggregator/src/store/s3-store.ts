@@ -1,7 +1,9 @@
 // An object store in a bucket of S3, or of a server that speaks S3. Atomic creation is PutObject with If-None-Match. Knows
 // requests and their order; which errors mean what stands in s3-errors.ts; nothing is known of what the objects mean.
-import { createReadStream } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import {
   DeleteObjectCommand,
   GetObjectCommand,
@@ -11,6 +13,7 @@ import {
   paginateListObjectsV2,
   S3Client,
   type S3ClientConfig,
+  S3ServiceException,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { createOnce } from './create-once.ts';
@@ -18,14 +21,17 @@ import { proveCreation } from './probe.ts';
 import { listedFolders, listedKey, remoteName } from './remote-key.ts';
 import { isAlreadyThere, isMissingObject, isNotWritten, type S3Place, s3Unavailable } from './s3-errors.ts';
 import { openScratchDirectory } from './scratch.ts';
-import type { ObjectContent, ObjectStore, PutIfAbsentResult } from './store.ts';
-import { cannotRead } from './unavailable.ts';
+import type { ObjectContent, ObjectStore, PutIfAbsentResult, S3Access } from './store.ts';
+import { cannotRead, cannotWrite, isFileError } from './unavailable.ts';
 
 /** Files above this size go in parts of it. Two parts are in memory at a time. */
 const PART_BYTES = 16 * 1024 ** 2;
 const PARTS_AT_A_TIME = 2;
 /** S3 takes no more parts for one object. */
 const PARTS_MAX = 10_000;
+
+/** Tries of a download whose body was cut. */
+const DOWNLOAD_ATTEMPTS = 3;
 
 /** A server that does not answer must not hold a commit for ever. */
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -103,6 +109,40 @@ class S3Store implements ObjectStore {
         return undefined;
       }
       throw s3Unavailable('read', this.#place, key, error);
+    }
+  }
+
+  async download(key: string, file: string): Promise<boolean> {
+    const name = this.#nameOf(key);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const { Body } = await this.#client.send(new GetObjectCommand(name));
+        // In Node the body is a stream of its own.
+        await pipeline(Body as Readable, createWriteStream(file));
+        return true;
+      } catch (error) {
+        if (isMissingObject(error)) {
+          return false;
+        }
+        await rm(file, { force: true });
+        // The client tries requests again, not bodies that were cut; a file that cannot be written stays so.
+        if (error instanceof S3ServiceException || isFileError(error) || attempt >= DOWNLOAD_ATTEMPTS) {
+          throw isFileError(error) ? cannotWrite(file, error) : s3Unavailable('read', this.#place, key, error);
+        }
+      }
+    }
+  }
+
+  async s3Access(): Promise<S3Access> {
+    const { bucket, prefix, endpoint } = this.#place;
+    const { config } = this.#client;
+    try {
+      const { accessKeyId, secretAccessKey, sessionToken } = await config.credentials();
+      const [region, pathStyle] = [await config.region(), config.forcePathStyle === true];
+      const root = `s3://${bucket}/${prefix}`;
+      return { root, region, endpoint, pathStyle, accessKeyId, secretAccessKey, sessionToken };
+    } catch (error) {
+      throw s3Unavailable('read', this.#place, '', error);
     }
   }
 

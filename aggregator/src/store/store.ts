@@ -7,6 +7,20 @@ export type ObjectContent = Uint8Array | { readonly file: string };
 /** Result of a conditional write: this call created the object, or there was one already and it is unchanged. */
 export type PutIfAbsentResult = 'created' | 'exists';
 
+/** What a program needs to read the objects of a store through S3. */
+export interface S3Access {
+  /** s3://bucket/prefix/, before every key. */
+  readonly root: string;
+  readonly region: string;
+  /** Server that is not AWS's, as a URL. */
+  readonly endpoint: string | undefined;
+  /** The bucket in the path, not in the host name. */
+  readonly pathStyle: boolean;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string | undefined;
+}
+
 /**
  * Objects under keys: relative paths of non-empty segments joined by "/". An object is written whole or not at all, and a
  * completed write is durable and seen by every later call of every process. Every method throws FlowtollError
@@ -43,6 +57,15 @@ export interface ObjectStore {
 
   /** Path of the file that is the object, in stores whose objects are files; absent in others. */
   localPath?(key: string): string;
+
+  /**
+   * Writes the object into a local file that is not there yet, without holding it in memory; `false` if there is no such
+   * object. Absent in stores that have no way of their own to do it.
+   */
+  download?(key: string, file: string): Promise<boolean>;
+
+  /** How another program reads the same objects; asked again before each use, because credentials expire. Only of S3. */
+  s3Access?(): Promise<S3Access>;
 
   /** A local directory to write files in that are about to be put; putting from here needs no copy. */
   readonly scratchDirectory: string;

@@ -33,6 +33,11 @@ export function codeOf(error: unknown): string | undefined {
 /** Where directories come from. */
 const SETTINGS = '--store; TMPDIR if the store is not a directory';
 
+/** An error of a local file: it names a path. */
+export function isFileError(error: unknown): boolean {
+  return codeOf(error) !== undefined && error instanceof Error && 'path' in error;
+}
+
 function hintFor(code: string | undefined): string {
   switch (code) {
     case 'EACCES':
