@@ -177,8 +177,8 @@ describe('what the kernel counted, as money', () => {
     );
     expect(not_in_total).toMatchObject({
       encapsulation: { tx_bytes: tunnels.tx, rx_bytes: tunnels.rx },
-      unknown_class: { rows: 0 },
-      unpriced: { rows: 0 },
+      unknown_class: { hours: 0 },
+      unpriced: { hours: 0 },
       lost: [],
     });
     expect(not_certain).toEqual({ estimated_cost_usd: '0.000000000000', disputed_cost_usd: '0.000000000000' });

@@ -1,5 +1,6 @@
 // Options that the commands which read share: names, environment variables and meanings are the same everywhere.
 import { Option } from 'commander';
+import { RESULT_FORMATS, type ResultFormat } from '../query/result-output.ts';
 import { parseStore } from './option-values.ts';
 
 /** Where a command writes. */
@@ -28,7 +29,7 @@ export function processOutput(): CommandOutput {
 }
 
 /** Formats of a result. */
-export type OutputFormat = 'table' | 'json' | 'csv';
+export type OutputFormat = ResultFormat;
 
 export function storeOption(): Option {
   return new Option(
@@ -49,6 +50,6 @@ export function clusterOption(): Option {
 
 export function formatOption(): Option {
   return new Option('--format <format>', 'how to print: for people, or exact for programs')
-    .choices(['table', 'json', 'csv'])
+    .choices(RESULT_FORMATS)
     .default('table');
 }

@@ -115,27 +115,27 @@ describe('report for people', () => {
   test('groups, total, and last what the total does not have', async () => {
     const { text } = await report(...demo);
     const ruler = (widths: number[]) => widths.map((width) => '─'.repeat(width)).join('  ');
-    const rule = ruler([9, 8, 11, 10, 8, 8, 11, 8, 10]);
+    const rule = ruler([9, 8, 10, 10, 8, 8, 11, 8, 10]);
     expect(text.split('\n')).toEqual(
       [
         'Cluster demo, 2026-01-31 23:59 to 2026-02-01 00:00 UTC',
         '',
-        'NAMESPACE  WORKLOAD  PEER         CLASS           SENT  RECEIVED  CONNECTIONS  UNPRICED  COST (USD)',
+        'NAMESPACE  WORKLOAD  PEER        CLASS           SENT  RECEIVED  CONNECTIONS  UNPRICED  COST (USD)',
         rule,
-        'shop       web       shop/db      cross-zone  4.66 GiB   954 MiB            3            $1.50      ',
-        'shop       web       2001:db8::1  internet         3 B       4 B            3            $0.0000020',
-        'shop       web       s3.example   internet       100 B       0 B            3     100 B   ?',
-        'shop       web       10.9.9.9     unknown          7 B       8 B            3      15 B   ?',
+        'shop       web       shop/db     cross-zone  4.66 GiB   954 MiB            3            $1.50      ',
+        'shop       web       (internet)  internet         3 B       4 B            3            $0.0000020',
+        'shop       web       s3.example  internet       100 B       0 B            3     100 B   ?',
+        'shop       web       (unknown)   unknown          7 B       8 B            3      15 B   ?',
         rule,
-        'Total                                         4.66 GiB   954 MiB           12     115 B  $1.50',
+        'Total                                        4.66 GiB   954 MiB           12     115 B  $1.50',
         '',
         'Bytes in the total whose cost is not:',
         '  unknown class  7 B sent, 8 B received',
         '  no rate        100 B sent, 0 B received',
         '  processing     100 B sent, 0 B received through a gateway or balancer whose rate is not known',
         'Not in the total at all:',
-        '  lost: events-dropped  an unknown amount in 1 loss row',
-        '  lost: vanished        4.00 KiB and an unknown amount (at most 1.00 KiB) in 1 loss row; 3 connections',
+        '  lost: events-dropped  an unknown amount in 1 hour',
+        '  lost: vanished        4.00 KiB and an unknown amount (at most 1.00 KiB) in 1 hour; 3 connections',
         '  encapsulation         2.00 KiB sent, 1.00 KiB received in tunnels between nodes; what they carry is counted above',
         'In the total cost, but not certain:',
         '  estimated  $0.0000020',
@@ -194,20 +194,27 @@ describe('report for programs', () => {
         cost_usd: '1.500002000000',
       },
       not_in_total: {
-        unknown_class: { rows: 1, tx_bytes: 7, rx_bytes: 8 },
-        unpriced: { rows: 1, tx_bytes: 100, rx_bytes: 0 },
-        unpriced_processing: { rows: 1, tx_bytes: 100, rx_bytes: 0 },
-        encapsulation: { rows: 1, tx_bytes: 2048, rx_bytes: 1024 },
+        unknown_class: { hours: 1, tx_bytes: 7, rx_bytes: 8 },
+        unpriced: { hours: 1, tx_bytes: 100, rx_bytes: 0 },
+        unpriced_processing: { hours: 1, tx_bytes: 100, rx_bytes: 0 },
+        encapsulation: { hours: 1, tx_bytes: 2048, rx_bytes: 1024 },
         lost: [
           {
             reason: 'events-dropped',
-            rows: 1,
+            hours: 1,
             connections: 0,
             known_bytes: 0,
-            unknown_rows: 1,
+            unknown_hours: 1,
             unknown_bytes_max: null,
           },
-          { reason: 'vanished', rows: 2, connections: 3, known_bytes: 4096, unknown_rows: 1, unknown_bytes_max: 1024 },
+          {
+            reason: 'vanished',
+            hours: 1,
+            connections: 3,
+            known_bytes: 4096,
+            unknown_hours: 1,
+            unknown_bytes_max: 1024,
+          },
         ],
       },
       not_certain: { estimated_cost_usd: '0.000002000000', disputed_cost_usd: '0.000000000000' },
@@ -219,9 +226,9 @@ describe('report for programs', () => {
     expect(text.split('\n')).toEqual([
       'peer,peer_kind,tx_bytes,rx_bytes,connections,unpriced_bytes,cost_usd',
       'shop/db,pod,5000000000,1000000000,3,0,1.500000000000',
-      '2001:db8::1,internet,3,4,3,0,0.000002000000',
+      '(internet),internet,3,4,3,0,0.000002000000',
       's3.example,internet,100,0,3,100,',
-      '10.9.9.9,unknown,7,8,3,15,',
+      '(unknown),unknown,7,8,3,15,',
       '',
     ]);
     expect(remarks).toContain('lost: vanished');

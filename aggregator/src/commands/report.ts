@@ -3,25 +3,21 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { GROUPING_NAMES, parseGroupings } from '../query/grouping.ts';
 import { createReport } from '../query/report.ts';
 import { missingLines, reportCsv, reportJson, reportText } from '../query/report-output.ts';
+import { canUseHourlyRows, flowRows, hourlyRows } from '../query/report-rows.ts';
 import { parseTimeBound } from '../query/time-bound.ts';
-import { openFlowsSession } from './flows-source.ts';
-import {
-  type CommandOutput,
-  clusterOption,
-  formatOption,
-  type OutputFormat,
-  processOutput,
-  storeOption,
-} from './options.ts';
+import { COST_TABLE_COLUMNS } from '../table/schema.ts';
+import { type CommandOutput, formatOption, type OutputFormat, processOutput } from './options.ts';
+import { addSourceOptions, type SourceFlags } from './source-options.ts';
+import { openTables } from './tables-source.ts';
 
 const DEFAULT_BY = 'namespace,workload,peer,class';
+
+const HOURLY_COLUMNS = COST_TABLE_COLUMNS.map(({ name }) => name);
 
 /** Groups that a table shows unless asked for more; a screen. JSON and CSV have all. */
 const DEFAULT_TABLE_TOP = 25;
 
-interface ReportFlags {
-  readonly store: string;
-  readonly cluster: readonly string[];
+interface ReportFlags extends SourceFlags {
   readonly by: string;
   readonly since?: string;
   readonly until?: string;
@@ -33,10 +29,8 @@ export function reportCommand(
   createOutput: () => CommandOutput = processOutput,
   clock: () => number = Date.now,
 ): Command {
-  return new Command('report')
-    .description('Show what the traffic costs, and what is missing from the total.')
-    .addOption(storeOption())
-    .addOption(clusterOption())
+  const command = new Command('report').description('Show what the traffic costs, and what is missing from the total.');
+  return addSourceOptions(command)
     .addOption(new Option('--by <key,…>', `group by: ${GROUPING_NAMES.join(', ')}`).default(DEFAULT_BY))
     .addOption(new Option('--since <time>', 'from this instant on: 2026-01-31, 2026-01-31T12:00Z, or 24h, 7d ago'))
     .addOption(new Option('--until <time>', 'before this instant; written as for --since'))
@@ -55,9 +49,11 @@ export function reportCommand(
         untilMs: flags.until === undefined ? undefined : parseTimeBound(flags.until, '--until', nowMs),
         top: flags.top ?? (flags.format === 'table' ? DEFAULT_TABLE_TOP : undefined),
       };
-      const session = await openFlowsSession(flags.store, flags.cluster);
+      const isHourly = canUseHourlyRows(options.by, options);
+      const rows = isHourly ? hourlyRows(options, HOURLY_COLUMNS) : flowRows(options);
+      const tables = await openTables({ flags, remark: output.remark, withRemaining: isHourly });
       try {
-        const report = await createReport(session, options);
+        const report = await createReport(tables.session, options, rows);
         switch (flags.format) {
           case 'table':
             await output.write(reportText(report));
@@ -71,7 +67,7 @@ export function reportCommand(
             break;
         }
       } finally {
-        session.close();
+        await tables.close();
       }
     });
 }

@@ -1,100 +1,106 @@
-// `flowtoll sql`: one statement over the view `flows`, exact values. Rows are printed as they come; only the table for people
-// waits for all, because its columns are as wide as their widest value.
-import { Argument, Command } from 'commander';
-import { type Cell, cellJson, cellText, isNumberType, toCell } from '../query/cell.ts';
-import { csvLine } from '../query/csv.ts';
-import type { QueryResult } from '../query/session.ts';
-import { renderTable } from '../query/text-table.ts';
-import { openFlowsSession } from './flows-source.ts';
-import {
-  type CommandOutput,
-  clusterOption,
-  formatOption,
-  type OutputFormat,
-  processOutput,
-  storeOption,
-} from './options.ts';
+// `flowtoll sql`: statements over the tables, exact values: one on the command line, those of a file or of standard input, or a
+// shell on a terminal.
+import { createReadStream } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Argument, Command, Option } from 'commander';
+import { FlowtollError } from '../model/errors.ts';
+import { parsePath } from './option-values.ts';
+import { type CommandOutput, formatOption, type OutputFormat, processOutput } from './options.ts';
+import { HistoryFile } from './shell/history-file.ts';
+import { Interpreter } from './shell/interpreter.ts';
+import { runShell } from './shell/shell.ts';
+import { type Instruction, StatementReader } from './shell/statement-reader.ts';
+import { addSourceOptions, type SourceFlags } from './source-options.ts';
+import { openTables } from './tables-source.ts';
 
-interface SqlFlags {
-  readonly store: string;
-  readonly cluster: readonly string[];
+/** Rows of a table on a terminal; whoever wants more does not read them there. */
+const MOST_SHELL_ROWS = 1000;
+
+interface SqlFlags extends SourceFlags {
+  readonly file?: string;
   readonly format: OutputFormat;
+  readonly history: string;
 }
 
-export function sqlCommand(createOutput: () => CommandOutput = processOutput): Command {
-  return new Command('sql')
-    .description('Run one SELECT over the view "flows" (docs/columns.md). Nothing can be changed by it.')
-    .addArgument(new Argument('<statement>', 'SQL as DuckDB speaks it; times are UTC'))
-    .addOption(storeOption())
-    .addOption(clusterOption())
+/** @param stdin standard input: a terminal, or something that holds statements */
+export function sqlCommand(
+  createOutput: () => CommandOutput = processOutput,
+  stdin: NodeJS.ReadStream = process.stdin,
+): Command {
+  const command = new Command('sql')
+    .description(
+      'Query the tables "flows" and "costs_hourly" (docs/columns.md). Nothing can be changed by it. Without a statement: a ' +
+        'shell on a terminal; else the statements on standard input.',
+    )
+    .addArgument(new Argument('[statement]', 'SQL as DuckDB speaks it; times are UTC'))
+    .addOption(new Option('-f, --file <file>', 'run the statements of this file').argParser(parsePath));
+  return addSourceOptions(command)
     .addOption(formatOption())
-    .action(async (statement: string, flags: SqlFlags) => {
-      const session = await openFlowsSession(flags.store, flags.cluster);
+    .addOption(
+      new Option('--history <file>', 'where the shell keeps what was typed')
+        .env('FLOWTOLL_HISTORY')
+        .argParser(parsePath)
+        .default(join(process.env['XDG_STATE_HOME'] || join(homedir(), '.local', 'state'), 'flowtoll', 'sql_history')),
+    )
+    .action(async (statement: string | undefined, flags: SqlFlags) => {
+      if (statement !== undefined && flags.file !== undefined) {
+        throw new FlowtollError('CONFIG_INVALID', 'give a statement or --file, not both');
+      }
+      const output = createOutput();
+      const tables = await openTables({ flags, remark: output.remark });
+      const { session } = tables;
+      const { format } = flags;
+      const interpreter = (mostTableRows?: number): Interpreter =>
+        new Interpreter({ session, output, format, ...(mostTableRows === undefined ? {} : { mostTableRows }) });
       try {
-        await PRINTERS[flags.format](await session.query(statement), createOutput());
+        if (statement !== undefined) {
+          await interpreter().statement(statement);
+        } else if (flags.file !== undefined) {
+          await runScript(createReadStream(flags.file), flags.file, interpreter());
+        } else if (stdin.isTTY) {
+          await runShell({
+            session,
+            interpreter: interpreter(MOST_SHELL_ROWS),
+            history: new HistoryFile(flags.history),
+            input: stdin,
+            // Rows that go into a pipe stay free of what is typed.
+            terminal: process.stdout.isTTY ? process.stdout : process.stderr,
+          });
+        } else {
+          await runScript(stdin, 'standard input', interpreter());
+        }
       } finally {
-        session.close();
+        await tables.close();
       }
     });
 }
 
-const PRINTERS: Readonly<Record<OutputFormat, (result: QueryResult, output: CommandOutput) => Promise<void>>> = {
-  table: printTable,
-  json: printJson,
-  csv: printCsv,
-};
-
-async function printTable(result: QueryResult, output: CommandOutput): Promise<void> {
-  const rows: string[][] = [];
-  for await (const chunk of cellsOf(result)) {
-    rows.push(...chunk.map((cells) => cells.map((cell) => (cell === null ? 'NULL' : cellText(cell)))));
+/** Runs all statements; ends with the first that fails, saying where it stands. */
+async function runScript(input: NodeJS.ReadableStream, name: string, interpreter: Interpreter): Promise<void> {
+  const reader = new StatementReader();
+  try {
+    for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+      if (!(await runAll(reader.take(line), name, interpreter))) return;
+    }
+  } catch (error) {
+    if (error instanceof Error && 'syscall' in error) {
+      throw new FlowtollError('CONFIG_INVALID', `cannot read ${name}: ${error.message}`, { cause: error });
+    }
+    throw error;
   }
-  const columns = result.columns.map(({ name, type }) => ({
-    title: name,
-    align: isNumberType(type) ? ('point' as const) : ('left' as const),
-  }));
-  await output.write(`${renderTable(columns, rows).join('\n')}\n`);
+  await runAll(reader.end(), name, interpreter);
 }
 
-/** A JSON array with one object a line. */
-async function printJson(result: QueryResult, output: CommandOutput): Promise<void> {
-  const names = uniqueNames(result.columns.map(({ name }) => name));
-  let isFirst = true;
-  for await (const chunk of cellsOf(result)) {
-    const objects = chunk.map((cells) =>
-      cellJson(Object.fromEntries(names.map((name, i) => [name, cells[i] ?? null]))),
-    );
-    if (objects.length > 0) {
-      await output.write((isFirst ? '[\n' : ',\n') + objects.join(',\n'));
-      isFirst = false;
+async function runAll(instructions: readonly Instruction[], name: string, interpreter: Interpreter): Promise<boolean> {
+  for (const instruction of instructions) {
+    try {
+      if (!(await interpreter.run(instruction))) return false;
+    } catch (error) {
+      if (!(error instanceof FlowtollError)) throw error;
+      throw new FlowtollError(error.code, `${name}, line ${instruction.line}: ${error.message}`, { cause: error });
     }
   }
-  await output.write(isFirst ? '[]\n' : '\n]\n');
-}
-
-async function printCsv(result: QueryResult, output: CommandOutput): Promise<void> {
-  await output.write(csvLine(result.columns.map(({ name }) => name)));
-  for await (const chunk of cellsOf(result)) {
-    const lines = chunk.map((cells) => csvLine(cells.map((cell) => (cell === null ? null : cellText(cell)))));
-    await output.write(lines.join(''));
-  }
-}
-
-async function* cellsOf(result: QueryResult): AsyncIterable<Cell[][]> {
-  for await (const chunk of result.chunks) {
-    yield chunk.map((row) => row.map(toCell));
-  }
-}
-
-/** Two columns of one name would be one key of an object: later ones get a number. */
-function uniqueNames(names: readonly string[]): string[] {
-  const taken = new Set<string>();
-  return names.map((name) => {
-    let unique = name;
-    for (let i = 2; taken.has(unique); i++) {
-      unique = `${name}_${i}`;
-    }
-    taken.add(unique);
-    return unique;
-  });
+  return true;
 }

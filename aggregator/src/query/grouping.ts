@@ -1,25 +1,31 @@
 // What `--by` may name: a word of the report and the SQL behind it. Pure text.
 import { FlowtollError } from '../model/errors.ts';
-import { literal } from './session.ts';
+import { literal } from './source-table.ts';
 
 /** A key that reports group by. */
 export interface Grouping {
   /** As the user wrote it. */
   readonly name: string;
-  /** Expression over `flows`; text or null. */
+  /** Expression over the rows; text or null. */
   readonly sql: string;
+  /** Only `flows` can tell: hourly sums have neither minutes nor pods, nodes and addresses. */
+  readonly needsFlows: boolean;
 }
 
-/** Who the peer is, in the words that a person would use. */
+/**
+ * Who the peer is, in the words that a person would use. What has no name is its kind in parentheses: no name has those. Pods,
+ * nodes and addresses are keys of their own, which hourly sums do not have.
+ */
 const PEER_SQL = `CASE
-    WHEN coalesce(peer_workload, peer_pod) IS NOT NULL THEN concat_ws('/', peer_namespace, coalesce(peer_workload, peer_pod))
+    WHEN peer_workload IS NOT NULL THEN concat_ws('/', peer_namespace, peer_workload)
     WHEN peer_name IS NOT NULL THEN peer_name
-    WHEN peer_kind = 'node' AND peer_node IS NOT NULL THEN 'node/' || peer_node
-    ELSE coalesce(peer_ip, peer_kind)
+    ELSE concat_ws('/', peer_namespace, '(' || peer_kind || ')')
   END`;
 
-/** Who the local side is: pods without a workload and nodes have a name, too. */
-const WORKLOAD_SQL = `coalesce(workload, pod, CASE WHEN local_kind = 'node' THEN 'node/' || node END)`;
+/** Who the local side is. */
+const WORKLOAD_SQL = `coalesce(workload, '(' || local_kind || ')')`;
+
+const NEED_FLOWS: ReadonlySet<string> = new Set(['node', 'pod', 'ip', 'peer-node', 'peer-pod', 'peer-ip', 'minute']);
 
 const EXPRESSIONS: Readonly<Record<string, string>> = {
   cluster: 'cluster',
@@ -81,6 +87,6 @@ export function parseGroupings(text: string): Grouping[] {
     if (names.indexOf(name) !== i) {
       throw new FlowtollError('CONFIG_INVALID', `--by names ${JSON.stringify(name)} twice`);
     }
-    return { name, sql };
+    return { name, sql, needsFlows: NEED_FLOWS.has(name) };
   });
 }

@@ -103,7 +103,7 @@ function section(title: string, lines: readonly Line[]): string[] {
 }
 
 function bytesLine(label: string, counts: ByteCounts, suffix: string): Line[] {
-  if (counts.rows === 0n) {
+  if (counts.hours === 0n) {
     return [];
   }
   return [[label, `${bytesText(counts.txBytes)} sent, ${bytesText(counts.rxBytes)} received${suffix}`]];
@@ -111,12 +111,12 @@ function bytesLine(label: string, counts: ByteCounts, suffix: string): Line[] {
 
 function lossText(loss: LossSummary): string {
   const parts: string[] = [];
-  if (loss.rows > loss.unknownRows) {
+  if (loss.knownBytes !== null) {
     parts.push(bytesText(loss.knownBytes));
   }
-  if (loss.unknownRows > 0n) {
+  if (loss.unknownHours > 0n) {
     const limit = loss.unknownBytesMax === null ? '' : ` (at most ${bytesText(loss.unknownBytesMax)})`;
-    parts.push(`an unknown amount${limit} in ${countText(loss.unknownRows)} ${plural(loss.unknownRows, 'loss row')}`);
+    parts.push(`an unknown amount${limit} in ${countText(loss.unknownHours)} ${plural(loss.unknownHours, 'hour')}`);
   }
   const entries = loss.entries === 0n ? '' : `; ${countText(loss.entries)} ${plural(loss.entries, 'connection')}`;
   return parts.join(' and ') + entries;
@@ -153,10 +153,10 @@ export function reportJson(report: Report): string {
       encapsulation: bytesObject(report.encapsulation),
       lost: report.losses.map((loss) => ({
         reason: loss.reason,
-        rows: loss.rows,
+        hours: loss.hours,
         connections: loss.entries,
-        known_bytes: loss.knownBytes,
-        unknown_rows: loss.unknownRows,
+        known_bytes: loss.knownBytes ?? 0n,
+        unknown_hours: loss.unknownHours,
         unknown_bytes_max: loss.unknownBytesMax,
       })),
     },
@@ -179,7 +179,7 @@ function measuresObject(sums: Measures) {
 }
 
 function bytesObject(counts: ByteCounts) {
-  return { rows: counts.rows, tx_bytes: counts.txBytes, rx_bytes: counts.rxBytes };
+  return { hours: counts.hours, tx_bytes: counts.txBytes, rx_bytes: counts.rxBytes };
 }
 
 function isoOrNull(ms: number | undefined): string | null {

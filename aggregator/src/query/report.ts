@@ -1,14 +1,11 @@
 // The cost report: groups, their total, and what is missing from it. Figures only, exact; how they look is decided elsewhere.
 import { DuckDBDecimalValue, type DuckDBValue } from '@duckdb/node-api';
 import type { Grouping } from './grouping.ts';
-import { literal, type QuerySession } from './session.ts';
+import type { Period } from './report-rows.ts';
+import type { QuerySession } from './session.ts';
 
-export interface ReportOptions {
+export interface ReportOptions extends Period {
   readonly by: readonly Grouping[];
-  /** First instant of the period, inclusive, ms since the Unix epoch; undefined: from the beginning. */
-  readonly sinceMs: number | undefined;
-  /** Last instant of the period, exclusive. */
-  readonly untilMs: number | undefined;
   /** Most expensive groups to return; undefined: all. */
   readonly top: number | undefined;
 }
@@ -33,7 +30,8 @@ export interface ReportGroup extends Measures {
 
 /** Bytes of rows, by direction. */
 export interface ByteCounts {
-  readonly rows: bigint;
+  /** Hours of the clock in which there was any of it; the same whichever table was read. */
+  readonly hours: bigint;
   readonly txBytes: bigint;
   readonly rxBytes: bigint;
 }
@@ -41,13 +39,14 @@ export interface ByteCounts {
 /** Loss rows of one reason. */
 export interface LossSummary {
   readonly reason: string;
-  readonly rows: bigint;
+  /** Hours of the clock in which there were any. */
+  readonly hours: bigint;
   /** Entries concerned, as far as known. */
   readonly entries: bigint;
-  /** Bytes lost, of the rows that know. */
-  readonly knownBytes: bigint;
-  /** Rows of which nobody knows the bytes. */
-  readonly unknownRows: bigint;
+  /** Bytes lost, of the rows that know; null if none does. */
+  readonly knownBytes: bigint | null;
+  /** Hours of the clock with rows of which nobody knows the bytes. */
+  readonly unknownHours: bigint;
   /** Upper bound of the bytes of those rows; null if at least one has none. */
   readonly unknownBytesMax: bigint | null;
 }
@@ -55,7 +54,7 @@ export interface LossSummary {
 export interface Report {
   readonly options: ReportOptions;
   readonly clusters: readonly string[];
-  /** µs since the Unix epoch; null if there are no rows. */
+  /** µs since the Unix epoch, of the rows that were read, which may be those of whole hours; null if there are none. */
   readonly firstWindowStartUs: bigint | null;
   readonly lastWindowEndUs: bigint | null;
   /** The most expensive first. */
@@ -99,14 +98,15 @@ const BY_DIRECTION = `SELECT * REPLACE (
     CASE direction WHEN 'rx' THEN rx_cost END AS rx_cost,
     CASE direction WHEN 'processing' THEN processing_cost END AS processing_cost,
     CASE WHEN direction = CASE initiator WHEN 'local' THEN 'tx' ELSE 'rx' END THEN connections END AS connections)
-  FROM flows CROSS JOIN (VALUES ('tx'), ('rx'), ('processing')) AS directions (direction)
+  FROM rows CROSS JOIN (VALUES ('tx'), ('rx'), ('processing')) AS directions (direction)
   WHERE direction <> 'processing' OR processing_cost <> 0`;
 
-export async function createReport(session: QuerySession, options: ReportOptions): Promise<Report> {
-  const period = periodCondition(options);
-  const groupRows = await session.queryAll(groupStatement(options, period));
-  const [totals] = await session.queryAll(totalStatement(period));
-  const losses = await session.queryAll(lossStatement(period));
+/** @param rows a statement that gives the rows of the period, with all columns but those that only `flows` has */
+export async function createReport(session: QuerySession, options: ReportOptions, rows: string): Promise<Report> {
+  const over = (statement: string): string => `WITH rows AS NOT MATERIALIZED (${rows}) ${statement}`;
+  const groupRows = await session.queryAll(over(groupStatement(options)));
+  const [totals] = await session.queryAll(over(TOTAL_STATEMENT));
+  const losses = await session.queryAll(over(LOSS_STATEMENT));
   const next = cursor(totals!);
   return {
     options,
@@ -127,30 +127,34 @@ export async function createReport(session: QuerySession, options: ReportOptions
     disputedCost: pico(next()) ?? 0n,
     losses: losses.map((row) => ({
       reason: String(row[0]),
-      rows: integer(row[1]!),
+      hours: integer(row[1]!),
       entries: integer(row[2]!),
-      knownBytes: integer(row[3]!),
-      unknownRows: integer(row[4]!),
+      knownBytes: integerOrNull(row[3]!),
+      unknownHours: integer(row[4]!),
       unknownBytesMax: integerOrNull(row[5]!),
     })),
   };
 }
 
-function groupStatement(options: ReportOptions, period: string): string {
+function groupStatement(options: ReportOptions): string {
   const keys = options.by.map(({ sql }, i) => `${sql} AS key_${i}`);
   const keyNames = options.by.map((_, i) => `key_${i}`).join(', ');
-  const from = options.by.some(({ name }) => name === 'direction') ? `(${BY_DIRECTION})` : 'flows';
+  const from = options.by.some(({ name }) => name === 'direction') ? `(${BY_DIRECTION})` : 'rows';
   // The costliest first; among equals the largest; the keys make the order total.
   return `SELECT ${keyNames}, count(*) OVER (), tx, rx, connections, cost, unpriced
-    FROM (SELECT ${keys.join(', ')}, ${measuresOf('true')} FROM ${from} WHERE ${period} AND ${COUNTED} GROUP BY ${keyNames})
+    FROM (SELECT ${keys.join(', ')}, ${measuresOf('true')} FROM ${from} WHERE ${COUNTED} GROUP BY ${keyNames})
       AS groups (${keyNames}, tx, rx, connections, cost, unpriced)
     ORDER BY cost DESC NULLS LAST, tx + rx DESC, ${keyNames}
     ${options.top === undefined ? '' : `LIMIT ${options.top}`}`;
 }
 
-function totalStatement(period: string): string {
+const HOUR = "date_trunc('hour', window_start)";
+
+const TOTAL_STATEMENT = totalStatement();
+
+function totalStatement(): string {
   const bytes = (condition: string, tx = 'true', rx = 'true') =>
-    `count(*) FILTER ((${condition}) AND ((${tx}) OR (${rx}))),
+    `count(DISTINCT ${HOUR}) FILTER ((${condition}) AND ((${tx}) OR (${rx}))),
      coalesce(sum(tx_bytes) FILTER ((${condition}) AND (${tx})), 0),
      coalesce(sum(rx_bytes) FILTER ((${condition}) AND (${rx})), 0)`;
   const cost = (basis: string) =>
@@ -164,34 +168,17 @@ function totalStatement(period: string): string {
       ${bytes(`${COUNTED} AND path IS NOT NULL AND processing_cost IS NULL`)},
       ${bytes(`traffic_class = 'encapsulation'`)},
       ${cost(`'estimated'`)}, ${cost(`'disputed'`)}
-    FROM flows WHERE ${period}`;
+    FROM rows`;
 }
 
-function lossStatement(period: string): string {
-  const unknown = 'tx_bytes IS NULL AND rx_bytes IS NULL';
-  return `SELECT coalesce(loss_reason, 'unknown'), count(*), coalesce(sum(connections), 0),
-      coalesce(sum(coalesce(tx_bytes, 0) + coalesce(rx_bytes, 0)), 0),
-      count(*) FILTER (${unknown}),
-      CASE WHEN count(*) FILTER (${unknown} AND lost_bytes_max IS NULL) = 0
-        THEN coalesce(sum(lost_bytes_max) FILTER (${unknown}), 0) END
-    FROM flows WHERE ${period} AND traffic_class = 'lost' GROUP BY 1 ORDER BY 1`;
-}
+const UNKNOWN_BYTES = 'tx_bytes IS NULL AND rx_bytes IS NULL';
 
-/** The condition on `date` says nothing new: it lets DuckDB leave out whole files. */
-function periodCondition({ sinceMs, untilMs }: ReportOptions): string {
-  const conditions = ['true'];
-  for (const [bound, operator, day] of [
-    [sinceMs, '>=', '>='],
-    [untilMs, '<', '<='],
-  ] as const) {
-    if (bound !== undefined) {
-      const iso = new Date(bound).toISOString();
-      conditions.push(`window_start ${operator} TIMESTAMPTZ ${literal(iso)}`);
-      conditions.push(`date ${day} DATE ${literal(iso.slice(0, 10))}`);
-    }
-  }
-  return conditions.join(' AND ');
-}
+const LOSS_STATEMENT = `SELECT coalesce(loss_reason, 'unknown'), count(DISTINCT ${HOUR}), coalesce(sum(connections), 0),
+      sum(coalesce(tx_bytes, 0) + coalesce(rx_bytes, 0)) FILTER (NOT (${UNKNOWN_BYTES})),
+      count(DISTINCT ${HOUR}) FILTER (${UNKNOWN_BYTES}),
+      CASE WHEN count(*) FILTER (${UNKNOWN_BYTES} AND lost_bytes_max IS NULL) = 0
+        THEN coalesce(sum(lost_bytes_max) FILTER (${UNKNOWN_BYTES}), 0) END
+    FROM rows WHERE traffic_class = 'lost' GROUP BY 1 ORDER BY 1`;
 
 /** Yields the values of a row one after another. */
 function cursor(row: readonly DuckDBValue[]): () => DuckDBValue {
@@ -216,7 +203,7 @@ function measures(next: () => DuckDBValue): Measures {
 }
 
 function byteCounts(next: () => DuckDBValue): ByteCounts {
-  return { rows: integer(next()), txBytes: integer(next()), rxBytes: integer(next()) };
+  return { hours: integer(next()), txBytes: integer(next()), rxBytes: integer(next()) };
 }
 
 function integer(value: DuckDBValue): bigint {

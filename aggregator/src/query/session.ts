@@ -1,4 +1,5 @@
-// A read-only DuckDB over lists of Parquet files: each table is a view. Runs one statement that reads, and nothing else. Knows
+// A read-only DuckDB over lists of Parquet files: each table is a view. Runs one statement that reads, and nothing else. The files
+// are read where they are (a directory, or S3 through DuckDB's httpfs), or fetched before the statement that needs them. Knows
 // neither Delta nor the store: whoever opens a session has replayed the log.
 import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
@@ -12,22 +13,28 @@ import {
   StatementType,
 } from '@duckdb/node-api';
 import { FlowtollError } from '../model/errors.ts';
+import { ScanPlanner } from './scan-planner.ts';
+import { literal, type SourceTable, type TableFile, viewStatement } from './source-table.ts';
 
-/** A table to be seen by statements. */
-export interface SourceTable {
-  readonly name: string;
-  /** All columns, in order, with their DuckDB types. */
-  readonly columns: readonly { readonly name: string; readonly sqlType: string }[];
-  /** Column whose value stands in the path of the files (`date=2026-01-31/…`) and not in them. */
-  readonly partitionColumn: string;
-  /** Absolute paths of the Parquet files. */
-  readonly files: readonly string[];
+/** Fetches files that are not here; their paths, in order. */
+export type FetchFiles = (files: readonly TableFile[], signal: AbortSignal) => Promise<readonly string[]>;
+
+/** Where DuckDB reads S3 itself. */
+export interface RemoteFiles {
+  /** The file of the extension httpfs. */
+  readonly extensionFile: string;
+  /** The statement that makes the secret `flowtoll`; asked again before each statement, because credentials expire. */
+  readonly secretStatement: () => Promise<string>;
 }
 
 export interface SessionOptions {
   readonly tables: readonly SourceTable[];
-  /** Directory that holds all files; statements can read nothing outside. */
+  /** Directory or URL that holds all files; statements can read nothing outside. */
   readonly root: string;
+  /** Given when the paths are URLs of S3. */
+  readonly remote?: RemoteFiles;
+  /** Given when the paths are no files yet. */
+  readonly fetch?: FetchFiles;
 }
 
 /** Values by position, as DuckDB gives them. */
@@ -38,12 +45,25 @@ export interface QueryResult {
 }
 
 export class QuerySession {
+  readonly tables: readonly SourceTable[];
   readonly #instance: DuckDBInstance;
   readonly #connection: DuckDBConnection;
+  readonly #remote: RemoteFiles | undefined;
+  readonly #fetched: FetchedTables | undefined;
+  #secret = '';
+  #running: AbortController | undefined;
 
-  private constructor(instance: DuckDBInstance, connection: DuckDBConnection) {
+  private constructor(
+    instance: DuckDBInstance,
+    connection: DuckDBConnection,
+    options: SessionOptions,
+    fetched: FetchedTables | undefined,
+  ) {
     this.#instance = instance;
     this.#connection = connection;
+    this.#remote = options.remote;
+    this.#fetched = fetched;
+    this.tables = options.tables;
   }
 
   static async open(options: SessionOptions): Promise<QuerySession> {
@@ -54,29 +74,27 @@ export class QuerySession {
       temp_directory: join(tmpdir(), `flowtoll-${randomUUID()}.spill`),
     });
     const connection = await instance.connect();
-    // Hours, days and months are UTC everywhere.
-    await connection.run("SET TimeZone = 'UTC'");
-    // Files never change under their names, and a report reads each footer several times.
-    await connection.run('SET parquet_metadata_cache = true');
     try {
-      for (const table of options.tables) {
-        await connection.run(viewStatement(table));
-      }
+      const fetched = options.fetch && (await FetchedTables.open(options.tables, options.fetch));
+      const session = new QuerySession(instance, connection, options, fetched);
+      await session.#setUp(options);
+      return session;
     } catch (error) {
       connection.closeSync();
       instance.closeSync();
       throw fileError(error);
     }
-    await connection.run(`SET allowed_directories = [${literal(options.root)}]`);
-    await connection.run('SET enable_external_access = false');
-    await connection.run('SET lock_configuration = true');
-    return new QuerySession(instance, connection);
   }
 
-  /** Runs one statement that reads. Throws QUERY_INVALID, with DuckDB's message, if it cannot be run. */
+  /** Runs one statement that reads. Throws QUERY_INVALID, with DuckDB's message, if it cannot be run or was cancelled. */
   async query(sql: string): Promise<QueryResult> {
-    const statement = await this.#prepare(sql);
+    const running = new AbortController();
+    this.#running = running;
+    let statement = await this.#prepare(sql);
     try {
+      await this.#renewSecret();
+      if (await this.#fetched?.bring(sql, this.#connection, running.signal)) statement = await this.#prepare(sql);
+      running.signal.throwIfAborted();
       const result = await statement.stream();
       const columns = result.columnNames().map((name, i) => ({ name, type: result.columnType(i) }));
       return { columns, chunks: chunksOf(result) };
@@ -94,9 +112,46 @@ export class QuerySession {
     return rows;
   }
 
+  /** Ends the statement that runs: it throws. */
+  cancel(): void {
+    this.#running?.abort();
+    this.#connection.interrupt();
+  }
+
   close(): void {
     this.#connection.closeSync();
     this.#instance.closeSync();
+    this.#fetched?.close();
+  }
+
+  async #setUp({ tables, root, fetch, remote }: SessionOptions): Promise<void> {
+    const set = async (setting: string): Promise<void> => {
+      await this.#connection.run(`SET ${setting}`);
+    };
+    // Hours, days and months are UTC everywhere.
+    await set("TimeZone = 'UTC'");
+    // Files never change under their names, and a report reads each footer several times.
+    await set('parquet_metadata_cache = true');
+    if (remote !== undefined) {
+      await this.#connection.run(`LOAD ${literal(remote.extensionFile)}`);
+      await set('enable_http_metadata_cache = true');
+      await set("validate_external_file_cache = 'NO_VALIDATION'");
+      await this.#renewSecret();
+    }
+    for (const table of tables) {
+      const paths = fetch === undefined ? table.files.map(({ path }) => path) : [];
+      await this.#connection.run(viewStatement(table, paths));
+    }
+    await set(`allowed_directories = [${literal(root)}]`);
+    await set('enable_external_access = false');
+    await set('lock_configuration = true');
+  }
+
+  async #renewSecret(): Promise<void> {
+    const secret = await this.#remote?.secretStatement();
+    if (secret === undefined || secret === this.#secret) return;
+    await this.#connection.run(secret);
+    this.#secret = secret;
   }
 
   async #prepare(sql: string): Promise<DuckDBPreparedStatement> {
@@ -135,39 +190,63 @@ async function* chunksOf(result: {
   }
 }
 
-function viewStatement(table: SourceTable): string {
-  const names = table.columns.map((column) => identifier(column.name)).join(', ');
-  if (table.files.length === 0) {
-    const nulls = table.columns.map((column) => `NULL::${column.sqlType} AS ${identifier(column.name)}`).join(', ');
-    return `CREATE VIEW ${identifier(table.name)} AS SELECT ${nulls} WHERE false`;
+/** Tables whose files come when a statement needs them. */
+class FetchedTables {
+  readonly #tables: readonly SourceTable[];
+  readonly #fetch: FetchFiles;
+  readonly #planner: ScanPlanner;
+  /** What the views show, as text. */
+  readonly #shown = new Map<string, string>();
+
+  private constructor(tables: readonly SourceTable[], fetch: FetchFiles, planner: ScanPlanner) {
+    this.#tables = tables;
+    this.#fetch = fetch;
+    this.#planner = planner;
   }
-  const partition = table.columns.find((column) => column.name === table.partitionColumn);
-  const files = table.files.map(literal).join(', ');
-  const hive = `hive_types = {${literal(table.partitionColumn)}: ${partition?.sqlType ?? 'VARCHAR'}}`;
-  return (
-    `CREATE VIEW ${identifier(table.name)} AS SELECT ${names} ` +
-    `FROM read_parquet([${files}], hive_partitioning = true, ${hive})`
-  );
-}
 
-/** Text as an SQL literal. */
-export function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
-}
+  static async open(tables: readonly SourceTable[], fetch: FetchFiles): Promise<FetchedTables> {
+    return new FetchedTables(tables, fetch, await ScanPlanner.open(tables));
+  }
 
-function identifier(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
+  /** Brings what the statement reads, and lets the views show it; whether one has changed. */
+  async bring(sql: string, connection: DuckDBConnection, signal: AbortSignal): Promise<boolean> {
+    const partitions = await this.#planner.partitionsOf(sql);
+    const wanted = this.#tables.filter(({ name }) => partitions.has(name));
+    const files = wanted.map(({ name, files }) =>
+      files.filter(({ partition }) => partitions.get(name)!.has(partition)),
+    );
+    const paths = (await this.#fetch(files.flat(), signal)).values();
+    let changed = false;
+    for (const [i, table] of wanted.entries()) {
+      const view = viewStatement(
+        table,
+        files[i]!.map(() => paths.next().value!),
+      );
+      if (this.#shown.get(table.name) === view) continue;
+      await connection.run(view);
+      this.#shown.set(table.name, view);
+      changed = true;
+    }
+    return changed;
+  }
+
+  close(): void {
+    this.#planner.close();
+  }
 }
 
 function queryError(error: unknown): FlowtollError {
   if (error instanceof FlowtollError) {
     return error;
   }
+  if (error instanceof Error && (error.name === 'AbortError' || error.message.startsWith('INTERRUPT'))) {
+    return new FlowtollError('QUERY_INVALID', 'the statement was cancelled', { cause: error });
+  }
   const message = (error instanceof Error ? error.message : String(error)).replace(
     'Failed to extract statements: ',
     '',
   );
-  if (message.startsWith('IO Error') || DAMAGED_FILE.test(message)) {
+  if (/^(IO|HTTP) Error/.test(message) || DAMAGED_FILE.test(message)) {
     return fileError(error);
   }
   return new FlowtollError('QUERY_INVALID', message, { cause: error });
@@ -178,9 +257,12 @@ const DAMAGED_FILE = /^Invalid (Input )?Error: .*(Parquet file|magic bytes|TProt
 
 /** A file that the log names is missing or damaged, or the store cannot be read at all. */
 function fileError(error: unknown): FlowtollError {
+  if (error instanceof FlowtollError) {
+    return error;
+  }
   const message = error instanceof Error ? error.message : String(error);
   const [what] = message.split('\n');
-  if (message.includes('No files found') || message.includes('No such file') || !message.startsWith('IO Error')) {
+  if (/No files found|No such file|HTTP 404/.test(message) || !/^(IO|HTTP) Error/.test(message)) {
     return new FlowtollError(
       'TABLE_INVALID',
       `a file that the log of the table names is missing or damaged: restore it from a backup (${what})`,
