@@ -18,10 +18,19 @@ const PUSHING: ReadonlySet<string> = new Set([
   'filter_pushdown',
   'cte_filter_pusher',
   'deliminator',
+  'unused_columns',
 ]);
 
+/** Where a statement reads files. */
+interface Scan {
+  /** Undefined when the plan does not tell. */
+  readonly table: SourceTable | undefined;
+  /** On the partition column, marked. */
+  readonly condition: string;
+}
+
 /** Functions that take a statement as text, whose tables nobody names. */
-const NAMES_BY_TEXT = /\bquery\s*\(/i;
+const NAMES_BY_TEXT = /\bquery(_table)?\b/i;
 
 /** A node of DuckDB's plan. */
 interface PlanNode {
@@ -37,8 +46,6 @@ const planNode: z.ZodType<PlanNode> = z.lazy(() =>
 export class ScanPlanner {
   readonly #instance: DuckDBInstance;
   readonly #connection: DuckDBConnection;
-  /** Sees no tables: of a view that is there, DuckDB names not the view but what lies below. */
-  readonly #naming: DuckDBConnection;
   readonly #tables: readonly SourceTable[];
   readonly #directory: string;
   readonly #otherSteps: string;
@@ -47,14 +54,12 @@ export class ScanPlanner {
   private constructor(
     instance: DuckDBInstance,
     connection: DuckDBConnection,
-    naming: DuckDBConnection,
     tables: readonly SourceTable[],
     directory: string,
     steps: readonly string[],
   ) {
     this.#instance = instance;
     this.#connection = connection;
-    this.#naming = naming;
     this.#tables = tables;
     this.#directory = directory;
     this.#allSteps = steps.join(',');
@@ -64,11 +69,9 @@ export class ScanPlanner {
   static async open(tables: readonly SourceTable[]): Promise<ScanPlanner> {
     const instance = await DuckDBInstance.create(':memory:', { threads: '1', autoinstall_known_extensions: 'false' });
     const connection = await instance.connect();
-    const naming = await instance.connect();
-    await naming.run("ATTACH ':memory:' AS nothing; USE nothing");
     const steps = (await connection.runAndReadAll('SELECT name FROM duckdb_optimizers()')).getRows().map(String);
     const directory = mkdtempSync(join(tmpdir(), 'flowtoll-plan-'));
-    const planner = new ScanPlanner(instance, connection, naming, tables, directory, steps);
+    const planner = new ScanPlanner(instance, connection, tables, directory, steps);
     try {
       await connection.run("SET TimeZone = 'UTC'");
       for (const table of tables) await planner.#makeEmpty(table);
@@ -81,57 +84,70 @@ export class ScanPlanner {
 
   /** Values of the partition column that the statement may need, by table; tables that it does not name are left out. */
   async partitionsOf(sql: string): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
-    const names = new Set(this.#naming.getTableNames(sql, false).map((name) => name.toLowerCase()));
-    const named = this.#tables.filter(({ name }) => names.has(name) || NAMES_BY_TEXT.test(sql));
+    const named = this.#tables.filter(
+      ({ name }) => new RegExp(`\\b${name}\\b`, 'i').test(sql) || NAMES_BY_TEXT.test(sql),
+    );
+    const scans = named.length === 0 ? undefined : await this.#scans(sql);
     const found = new Map<string, ReadonlySet<string>>();
-    for (const table of named) found.set(table.name, new Set(partitionsIn(table)));
-    const conditions = named.length === 0 ? undefined : await this.#conditions(sql);
-    if (conditions === undefined) return found;
-    for (const table of named) found.set(table.name, new Set(await this.#matching(table, conditions)));
+    for (const table of named) {
+      found.set(table.name, scans === undefined ? partitionsIn(table) : await this.#matching(table, scans));
+    }
     return found;
   }
 
   close(): void {
-    this.#naming.closeSync();
     this.#connection.closeSync();
     this.#instance.closeSync();
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
+  /** Files without rows in which every column has the table's mark before its name, and the view that takes it off. */
   async #makeEmpty(table: SourceTable): Promise<void> {
     const folder = join(this.#directory, table.name);
     const empty = join(folder, 'empty.parquet');
+    const marked = (name: string): string => identifier(this.#markOf(table) + name);
     const columns = table.columns
       .filter(({ name }) => name !== table.partitionColumn)
-      .map(({ name, sqlType }) => `NULL::${sqlType} AS ${identifier(name)}`);
+      .map(({ name, sqlType }) => `NULL::${sqlType} AS ${marked(name)}`);
     await mkdir(folder);
     await this.#connection.run(`COPY (SELECT ${columns.join(', ')} WHERE false) TO ${literal(empty)} (FORMAT parquet)`);
     const paths: string[] = [];
     for (const partition of partitionsIn(table)) {
-      const path = join(folder, `${table.partitionColumn}=${partition}`);
+      const path = join(folder, `${this.#markOf(table)}${table.partitionColumn}=${partition}`);
       await mkdir(path);
       await symlink(empty, join(path, 'empty.parquet'));
       paths.push(join(path, 'empty.parquet'));
     }
-    await this.#connection.run(viewStatement(table, paths));
+    if (paths.length === 0) {
+      await this.#connection.run(viewStatement(table, []));
+      return;
+    }
+    const names = table.columns.map(({ name }) => `${marked(name)} AS ${identifier(name)}`);
+    await this.#connection.run(
+      `CREATE VIEW ${identifier(table.name)} AS SELECT ${names.join(', ')}
+       FROM read_parquet([${paths.map(literal).join(', ')}], hive_partitioning = true,
+         hive_types = {${marked(table.partitionColumn)}: ${partitionType(table)}})`,
+    );
   }
 
-  /** Of each scan the condition on its files; undefined when that cannot be told, or a scan has none. */
-  async #conditions(sql: string): Promise<string[] | undefined> {
-    const [without, pushed] = [await this.#scans(sql, this.#allSteps), await this.#scans(sql, this.#otherSteps)];
-    if (without === undefined || pushed === undefined) return undefined;
-    if (without.length === 0) return [];
+  /** Before every column of the table: a plan names columns, and not what they are of. */
+  #markOf(table: SourceTable): string {
+    return `t${this.#tables.indexOf(table)}_`;
+  }
+
+  /** The scans of files; undefined when it cannot be told what they are. */
+  async #scans(sql: string): Promise<Scan[] | undefined> {
+    const [without, pushed] = [await this.#scansIn(sql, this.#allSteps), await this.#scansIn(sql, this.#otherSteps)];
     // A scan that was reasoned away could have needed other files than those that are left.
-    if (pushed.length !== without.length) return undefined;
-    const conditions = pushed.map((info) => info['File Filters']);
-    return conditions.every((condition) => typeof condition === 'string') ? conditions : undefined;
+    if (without === undefined || pushed === undefined || pushed.length !== without.length) return undefined;
+    return pushed.every(({ table }) => table !== undefined) ? pushed : undefined;
   }
 
   /** What the plan says of each scan of files; undefined when there is no plan. */
-  async #scans(sql: string, disabledSteps: string): Promise<PlanNode['extra_info'][] | undefined> {
-    const scans: PlanNode['extra_info'][] = [];
+  async #scansIn(sql: string, disabledSteps: string): Promise<Scan[] | undefined> {
+    const scans: Scan[] = [];
     const walk = (node: PlanNode): void => {
-      if (node.name.includes('PARQUET')) scans.push(node.extra_info);
+      if (node.name.includes('PARQUET')) scans.push(this.#scanOf(node));
       for (const child of node.children) walk(child);
     };
     try {
@@ -145,19 +161,31 @@ export class ScanPlanner {
     return scans;
   }
 
-  async #matching(table: SourceTable, conditions: readonly string[]): Promise<string[]> {
-    const values = [...partitionsIn(table)].map((partition) => `(${literal(partition)}::${partitionType(table)})`);
-    if (values.length === 0 || conditions.length === 0) return [];
-    const column = identifier(table.partitionColumn);
+  #scanOf({ extra_info: info }: PlanNode): Scan {
+    const condition = info['File Filters'];
+    const text = JSON.stringify([info['Projections'], condition, info['Filters']]);
+    const tables = this.#tables.filter((table) => new RegExp(`\\b${this.#markOf(table)}`).test(text));
+    return {
+      table: tables.length === 1 ? tables[0] : undefined,
+      condition: typeof condition === 'string' ? condition : 'true',
+    };
+  }
+
+  async #matching(table: SourceTable, scans: readonly Scan[]): Promise<ReadonlySet<string>> {
+    const all = partitionsIn(table);
+    const conditions = scans.filter((scan) => scan.table === table).map(({ condition }) => `(${condition})`);
+    if (all.size === 0 || conditions.length === 0) return new Set();
+    const values = [...all].map((partition) => `(${literal(partition)}::${partitionType(table)})`);
+    const column = identifier(this.#markOf(table) + table.partitionColumn);
     try {
       const rows = await this.#connection.runAndReadAll(
         `SELECT ${column}::VARCHAR FROM (VALUES ${values.join(', ')}) AS partitions (${column})
-         WHERE ${conditions.map((condition) => `(${condition})`).join(' OR ')}`,
+         WHERE ${conditions.join(' OR ')}`,
       );
-      return rows.getRows().map(String);
+      return new Set(rows.getRows().map(String));
     } catch {
       // The plan is text for people: a condition that cannot be read back leaves out nothing.
-      return [...partitionsIn(table)];
+      return all;
     }
   }
 }

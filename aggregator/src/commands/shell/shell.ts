@@ -144,7 +144,8 @@ class Shell {
   #prompt(): void {
     if (this.#isClosed) return;
     this.#readline.setPrompt(this.#reader.isEmpty ? PROMPT : PROMPT_WITHIN);
-    this.#readline.prompt();
+    // What was typed ahead stays as it is.
+    this.#readline.prompt(true);
   }
 
   #say(text: string): void {
