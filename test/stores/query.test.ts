@@ -1,31 +1,20 @@
 // `flowtoll report` and `flowtoll sql` over the same tables in three ways: a directory, S3 through DuckDB's httpfs, and S3 through
 // a cache. The oracle of S3 is the directory; that of the directory stands in the unit tests. The tables have days, an hour that is
 // rolled up, a late row, and commits that nothing has rolled up.
-import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { reportCommand } from '@flowtoll/aggregator/commands/report.ts';
 import { sqlCommand } from '@flowtoll/aggregator/commands/sql.ts';
-import { openDirectoryStore } from '@flowtoll/aggregator/store/directory-store.ts';
-import { flowRow } from '@flowtoll/aggregator/table/flow-row.testing.ts';
-import { openFlowTable } from '@flowtoll/aggregator/table/flow-table.ts';
-import { maintain } from '@flowtoll/aggregator/upkeep/maintain.ts';
 import type { Command } from 'commander';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { duckdbExtensions } from '../support/duckdb-extensions.ts';
+import { uploadStore, writeQueryTables } from '../support/query-tables.ts';
 import { type SeaweedFs, seaweedFsProgram, startSeaweedFs } from '../support/seaweedfs.ts';
 import { startTroubleProxy, type TroubleProxy } from '../support/trouble-proxy.ts';
 
 const program = await seaweedFsProgram();
 const extensions = await duckdbExtensions();
-
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
-/** 2026-01-29T22:30:00Z. */
-const BEGIN_MS = Date.UTC(2026, 0, 29, 22, 30);
-const DAYS = 3;
 
 /** Statements that need all files, some days, and none. */
 const STATEMENTS = [
@@ -61,10 +50,10 @@ describe.skipIf(program === undefined || extensions === undefined)('queries', ()
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'flowtoll-query-'));
     cache = join(directory, 'cache');
-    await writeTables(join(directory, 'store'));
+    await writeQueryTables(join(directory, 'store'));
     server = await startSeaweedFs(program!);
     await server.createBucket('flows');
-    await upload(server, join(directory, 'store'), 'some/where/');
+    await uploadStore(server, join(directory, 'store'), 'some/where/');
     proxy = await startTroubleProxy(server.endpoint);
   });
   afterEach(() => {
@@ -216,56 +205,6 @@ describe.skipIf(program === undefined || extensions === undefined)('queries', ()
     });
   });
 });
-
-/** Names that do not compress: files have a size then. */
-function podName(hour: number, i: number): string {
-  return `pod-${createHash('sha256').update(`${hour} ${i}`).digest('hex')}`;
-}
-
-/** Days of commits, an hour apart; all but the last hours rolled up and compacted. */
-async function writeTables(path: string): Promise<void> {
-  const store = await openDirectoryStore(path);
-  let nowMs = BEGIN_MS;
-  const clock = () => nowMs;
-  const table = await openFlowTable(store, { cluster: 'demo', clock });
-  for (let hour = 0; hour < DAYS * 24; hour++, nowMs += HOUR_MS) {
-    await table.commit([{ epoch: 'e', sequence: hour + 1 }], (_, buffer) => {
-      for (let i = 0; i < 400; i++) {
-        const age = i === 7 ? DAY_MS : 60_000;
-        buffer.append(
-          flowRow({
-            ...{ windowStartUs: (nowMs - age) * 1000 + i, windowEndUs: (nowMs - age + 60_000) * 1000 },
-            ...{
-              workload: `w${i % 5}`,
-              pod: podName(hour, i),
-              localKind: 'pod',
-            },
-            ...{
-              namespace: `ns-${hour % 3}`,
-              peerKind: 'internet',
-              trafficClass: 'internet',
-              peerIp: `203.0.113.${i % 250}`,
-            },
-            ...{ txBytes: hour * 1000 + i, rxBytes: i, txCost: BigInt(hour * i), rxCost: 0n, connections: 1 },
-            ...{ priceBasis: 'exact', processingCost: 0n },
-          }),
-        );
-      }
-    });
-  }
-  nowMs -= HOUR_MS;
-  await table.close();
-  await maintain(store, { cluster: 'demo', clock, keepFlowsMs: 30 * DAY_MS, keepCostsMs: 400 * DAY_MS });
-}
-
-async function upload(server: SeaweedFs, from: string, prefix: string): Promise<void> {
-  for (const entry of await readdir(from, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || entry.parentPath.includes('.flowtoll-scratch')) continue;
-    const path = join(entry.parentPath, entry.name);
-    const Key = prefix + path.slice(from.length + 1);
-    await server.client.send(new PutObjectCommand({ Bucket: 'flows', Key, Body: await readFile(path) }));
-  }
-}
 
 async function bytesIn(folder: string): Promise<number> {
   let bytes = 0;
