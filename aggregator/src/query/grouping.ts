@@ -6,79 +6,98 @@ import { literal } from './source-table.ts';
 export interface Grouping {
   /** As the user wrote it. */
   readonly name: string;
-  /** Expression over the rows; text or null. */
+  /** Expression over the columns below; text or null. */
   readonly sql: string;
+  /**
+   * What it takes of each row: expressions by name. Rows are summed by these before `sql` is worked out, because texts that are
+   * made for every row cost more than the sums.
+   */
+  readonly columns: Readonly<Record<string, string>>;
   /** Only `flows` can tell: hourly sums have neither minutes nor pods, nodes and addresses. */
   readonly needsFlows: boolean;
 }
 
-/**
- * Who the peer is, in the words that a person would use. What has no name is its kind in parentheses: no name has those. Pods,
- * nodes and addresses are keys of their own, which hourly sums do not have.
- */
-const PEER_SQL = `CASE
-    WHEN peer_workload IS NOT NULL THEN concat_ws('/', peer_namespace, peer_workload)
-    WHEN peer_name IS NOT NULL THEN peer_name
-    ELSE concat_ws('/', peer_namespace, '(' || peer_kind || ')')
-  END`;
+type Definition = Pick<Grouping, 'sql' | 'columns'> & { readonly needsFlows?: true };
 
-/** Who the local side is. */
-const WORKLOAD_SQL = `coalesce(workload, '(' || local_kind || ')')`;
+/** A column as it is. */
+const column = (name: string): Definition => ({ sql: name, columns: { [name]: name } });
+const onlyInFlows = (name: string): Definition => ({ ...column(name), needsFlows: true });
 
-const NEED_FLOWS: ReadonlySet<string> = new Set(['node', 'pod', 'ip', 'peer-node', 'peer-pod', 'peer-ip', 'minute']);
-
-const EXPRESSIONS: Readonly<Record<string, string>> = {
-  cluster: 'cluster',
-  provider: 'provider',
-  region: 'region',
-  zone: 'zone',
-  node: 'node',
-  kind: 'local_kind',
-  namespace: 'namespace',
-  workload: WORKLOAD_SQL,
-  'workload-kind': 'workload_kind',
-  pod: 'pod',
-  ip: 'ip',
-  peer: PEER_SQL,
-  'peer-kind': 'peer_kind',
-  'peer-cluster': 'peer_cluster',
-  'peer-provider': 'peer_provider',
-  'peer-region': 'peer_region',
-  'peer-zone': 'peer_zone',
-  'peer-node': 'peer_node',
-  'peer-namespace': 'peer_namespace',
-  'peer-workload': 'peer_workload',
-  'peer-pod': 'peer_pod',
-  'peer-name': 'peer_name',
-  'peer-ip': 'peer_ip',
-  protocol: 'protocol',
-  port: 'port::VARCHAR',
-  service: 'service',
-  initiator: 'initiator',
-  resolution: 'resolution',
-  class: 'traffic_class',
-  path: 'path',
-  direction: 'direction',
-  'price-book': 'price_book',
-  'price-basis': 'price_basis',
-  minute: `strftime(window_start, '%Y-%m-%d %H:%M')`,
-  hour: `strftime(window_start, '%Y-%m-%d %H:00')`,
-  day: `strftime(window_start, '%Y-%m-%d')`,
-  month: `strftime(window_start, '%Y-%m')`,
+const DEFINITIONS: Readonly<Record<string, Definition>> = {
+  cluster: column('cluster'),
+  provider: column('provider'),
+  region: column('region'),
+  zone: column('zone'),
+  node: onlyInFlows('node'),
+  kind: column('local_kind'),
+  namespace: column('namespace'),
+  // What has no name is its kind in parentheses: no name has those. Pods, nodes and addresses are keys of their own.
+  workload: {
+    sql: `coalesce(workload, '(' || local_kind || ')')`,
+    columns: { workload: 'workload', local_kind: 'local_kind' },
+  },
+  'workload-kind': column('workload_kind'),
+  pod: onlyInFlows('pod'),
+  ip: onlyInFlows('ip'),
+  peer: {
+    sql: `CASE
+      WHEN peer_workload IS NOT NULL THEN concat_ws('/', peer_namespace, peer_workload)
+      WHEN peer_name IS NOT NULL THEN peer_name
+      ELSE concat_ws('/', peer_namespace, '(' || peer_kind || ')')
+    END`,
+    columns: {
+      peer_namespace: 'peer_namespace',
+      peer_workload: 'peer_workload',
+      peer_name: 'peer_name',
+      peer_kind: 'peer_kind',
+    },
+  },
+  'peer-kind': column('peer_kind'),
+  'peer-cluster': column('peer_cluster'),
+  'peer-provider': column('peer_provider'),
+  'peer-region': column('peer_region'),
+  'peer-zone': column('peer_zone'),
+  'peer-node': onlyInFlows('peer_node'),
+  'peer-namespace': column('peer_namespace'),
+  'peer-workload': column('peer_workload'),
+  'peer-pod': onlyInFlows('peer_pod'),
+  'peer-name': column('peer_name'),
+  'peer-ip': onlyInFlows('peer_ip'),
+  protocol: column('protocol'),
+  port: { sql: 'port::VARCHAR', columns: { port: 'port' } },
+  service: column('service'),
+  initiator: column('initiator'),
+  resolution: column('resolution'),
+  class: column('traffic_class'),
+  path: column('path'),
+  direction: { sql: 'direction', columns: { initiator: 'initiator' } },
+  'price-book': column('price_book'),
+  'price-basis': column('price_basis'),
+  minute: {
+    sql: `strftime(minute_start, '%Y-%m-%d %H:%M')`,
+    columns: { minute_start: "date_trunc('minute', window_start)" },
+    needsFlows: true,
+  },
+  hour: {
+    sql: `strftime(hour_start, '%Y-%m-%d %H:00')`,
+    columns: { hour_start: "date_trunc('hour', window_start)" },
+  },
+  day: { sql: `strftime(date, '%Y-%m-%d')`, columns: { date: 'date' } },
+  month: { sql: `strftime(date, '%Y-%m')`, columns: { date: 'date' } },
 };
 
 const LABEL = /^label:(.+)$/;
 
 /** The words that `--by` accepts. */
-export const GROUPING_NAMES: readonly string[] = [...Object.keys(EXPRESSIONS), 'label:NAME'];
+export const GROUPING_NAMES: readonly string[] = [...Object.keys(DEFINITIONS), 'label:NAME'];
 
 /** Reads a list such as `namespace,peer,label:team`; throws CONFIG_INVALID naming what is not known. */
 export function parseGroupings(text: string): Grouping[] {
   const names = text.split(',').map((name) => name.trim());
   return names.map((name, i) => {
     const label = LABEL.exec(name)?.[1];
-    const sql = label === undefined ? EXPRESSIONS[name] : `labels[${literal(label)}]`;
-    if (sql === undefined || !Object.hasOwn(EXPRESSIONS, label === undefined ? name : 'pod')) {
+    const definition = label === undefined ? definitionOf(name) : labelDefinition(label, i);
+    if (definition === undefined) {
       throw new FlowtollError(
         'CONFIG_INVALID',
         `--by cannot group by ${JSON.stringify(name)}; it knows ${GROUPING_NAMES.join(', ')}`,
@@ -87,6 +106,16 @@ export function parseGroupings(text: string): Grouping[] {
     if (names.indexOf(name) !== i) {
       throw new FlowtollError('CONFIG_INVALID', `--by names ${JSON.stringify(name)} twice`);
     }
-    return { name, sql, needsFlows: NEED_FLOWS.has(name) };
+    const { sql, columns, needsFlows = false } = definition;
+    return { name, sql, columns, needsFlows };
   });
+}
+
+function definitionOf(name: string): Definition | undefined {
+  return Object.hasOwn(DEFINITIONS, name) ? DEFINITIONS[name] : undefined;
+}
+
+function labelDefinition(label: string, position: number): Definition {
+  const name = `label_${position}`;
+  return { sql: name, columns: { [name]: `labels[${literal(label)}]` } };
 }

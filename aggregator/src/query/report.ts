@@ -77,6 +77,9 @@ export interface Report {
   readonly disputedCost: bigint;
 }
 
+/** The rows, summed: a table of the session that all figures come from, so that the rows are read once. */
+const PARTS = 'report_parts';
+
 /** Rows that stand for traffic of their own: neither lost, nor a tunnel whose content is counted in its own rows. */
 const COUNTED = `traffic_class NOT IN ('lost', 'encapsulation')`;
 
@@ -98,15 +101,15 @@ const BY_DIRECTION = `SELECT * REPLACE (
     CASE direction WHEN 'rx' THEN rx_cost END AS rx_cost,
     CASE direction WHEN 'processing' THEN processing_cost END AS processing_cost,
     CASE WHEN direction = CASE initiator WHEN 'local' THEN 'tx' ELSE 'rx' END THEN connections END AS connections)
-  FROM rows CROSS JOIN (VALUES ('tx'), ('rx'), ('processing')) AS directions (direction)
+  FROM ${PARTS} CROSS JOIN (VALUES ('tx'), ('rx'), ('processing')) AS directions (direction)
   WHERE direction <> 'processing' OR processing_cost <> 0`;
 
 /** @param rows a statement that gives the rows of the period, with all columns but those that only `flows` has */
 export async function createReport(session: QuerySession, options: ReportOptions, rows: string): Promise<Report> {
-  const over = (statement: string): string => `WITH rows AS NOT MATERIALIZED (${rows}) ${statement}`;
-  const groupRows = await session.queryAll(over(groupStatement(options)));
-  const [totals] = await session.queryAll(over(TOTAL_STATEMENT));
-  const losses = await session.queryAll(over(LOSS_STATEMENT));
+  await session.keep(PARTS, partsStatement(options, rows));
+  const groupRows = await session.queryAll(groupStatement(options));
+  const [totals] = await session.queryAll(TOTAL_STATEMENT);
+  const losses = await session.queryAll(LOSS_STATEMENT);
   const next = cursor(totals!);
   return {
     options,
@@ -136,10 +139,42 @@ export async function createReport(session: QuerySession, options: ReportOptions
   };
 }
 
+/**
+ * The rows summed by what the keys take of them, and by whatever decides to which figure they belong. A measure that is null stays
+ * apart, so that a sum is null when what it sums is. Hours stand only where they are counted.
+ */
+function partsStatement({ by }: ReportOptions, rows: string): string {
+  const keys = Object.entries({
+    cluster: 'cluster',
+    traffic_class: 'traffic_class',
+    price_basis: 'price_basis',
+    loss_reason: 'loss_reason',
+    has_path: 'path IS NOT NULL',
+    missing_hour: `CASE WHEN traffic_class IN ('lost', 'encapsulation', 'unknown') OR tx_cost IS NULL OR rx_cost IS NULL
+      OR processing_cost IS NULL THEN date_trunc('hour', window_start) END`,
+    ...Object.assign({}, ...by.map(({ columns }) => columns)),
+  } as Readonly<Record<string, string>>);
+  return `SELECT ${keys.map(([name, sql]) => `${sql} AS ${name}`).join(', ')},
+      ${SUMMED.map((name) => `sum(${name}) AS ${name}`).join(', ')},
+      min(window_start) AS first_start, max(window_end) AS last_end
+    FROM (${rows})
+    GROUP BY ${[...keys.map(([, sql]) => sql), ...SUMMED.map((name) => `${name} IS NULL`)].join(', ')}`;
+}
+
+const SUMMED = [
+  'tx_bytes',
+  'rx_bytes',
+  'connections',
+  'tx_cost',
+  'rx_cost',
+  'processing_cost',
+  'lost_bytes_max',
+] as const;
+
 function groupStatement(options: ReportOptions): string {
   const keys = options.by.map(({ sql }, i) => `${sql} AS key_${i}`);
   const keyNames = options.by.map((_, i) => `key_${i}`).join(', ');
-  const from = options.by.some(({ name }) => name === 'direction') ? `(${BY_DIRECTION})` : 'rows';
+  const from = options.by.some(({ name }) => name === 'direction') ? `(${BY_DIRECTION})` : PARTS;
   // The costliest first; among equals the largest; the keys make the order total.
   return `SELECT ${keyNames}, count(*) OVER (), tx, rx, connections, cost, unpriced
     FROM (SELECT ${keys.join(', ')}, ${measuresOf('true')} FROM ${from} WHERE ${COUNTED} GROUP BY ${keyNames})
@@ -148,37 +183,35 @@ function groupStatement(options: ReportOptions): string {
     ${options.top === undefined ? '' : `LIMIT ${options.top}`}`;
 }
 
-const HOUR = "date_trunc('hour', window_start)";
-
 const TOTAL_STATEMENT = totalStatement();
 
 function totalStatement(): string {
   const bytes = (condition: string, tx = 'true', rx = 'true') =>
-    `count(DISTINCT ${HOUR}) FILTER ((${condition}) AND ((${tx}) OR (${rx}))),
+    `count(DISTINCT missing_hour) FILTER ((${condition}) AND ((${tx}) OR (${rx}))),
      coalesce(sum(tx_bytes) FILTER ((${condition}) AND (${tx})), 0),
      coalesce(sum(rx_bytes) FILTER ((${condition}) AND (${rx})), 0)`;
   const cost = (basis: string) =>
     `coalesce(sum(tx_cost) FILTER (price_basis = ${basis} AND ${COUNTED}), 0)
      + coalesce(sum(rx_cost) FILTER (price_basis = ${basis} AND ${COUNTED}), 0)
      + coalesce(sum(processing_cost) FILTER (price_basis = ${basis} AND ${COUNTED}), 0)`;
-  return `SELECT list(DISTINCT cluster ORDER BY cluster), epoch_us(min(window_start)), epoch_us(max(window_end)),
+  return `SELECT list(DISTINCT cluster ORDER BY cluster), epoch_us(min(first_start)), epoch_us(max(last_end)),
       ${measuresOf(COUNTED)},
       ${bytes(`traffic_class = 'unknown'`)},
       ${bytes(`traffic_class <> 'unknown' AND ${COUNTED}`, 'tx_cost IS NULL AND tx_bytes > 0', 'rx_cost IS NULL AND rx_bytes > 0')},
-      ${bytes(`${COUNTED} AND path IS NOT NULL AND processing_cost IS NULL`)},
+      ${bytes(`${COUNTED} AND has_path AND processing_cost IS NULL`)},
       ${bytes(`traffic_class = 'encapsulation'`)},
       ${cost(`'estimated'`)}, ${cost(`'disputed'`)}
-    FROM rows`;
+    FROM ${PARTS}`;
 }
 
 const UNKNOWN_BYTES = 'tx_bytes IS NULL AND rx_bytes IS NULL';
 
-const LOSS_STATEMENT = `SELECT coalesce(loss_reason, 'unknown'), count(DISTINCT ${HOUR}), coalesce(sum(connections), 0),
+const LOSS_STATEMENT = `SELECT coalesce(loss_reason, 'unknown'), count(DISTINCT missing_hour), coalesce(sum(connections), 0),
       sum(coalesce(tx_bytes, 0) + coalesce(rx_bytes, 0)) FILTER (NOT (${UNKNOWN_BYTES})),
-      count(DISTINCT ${HOUR}) FILTER (${UNKNOWN_BYTES}),
+      count(DISTINCT missing_hour) FILTER (${UNKNOWN_BYTES}),
       CASE WHEN count(*) FILTER (${UNKNOWN_BYTES} AND lost_bytes_max IS NULL) = 0
         THEN coalesce(sum(lost_bytes_max) FILTER (${UNKNOWN_BYTES}), 0) END
-    FROM rows WHERE traffic_class = 'lost' GROUP BY 1 ORDER BY 1`;
+    FROM ${PARTS} WHERE traffic_class = 'lost' GROUP BY 1 ORDER BY 1`;
 
 /** Yields the values of a row one after another. */
 function cursor(row: readonly DuckDBValue[]): () => DuckDBValue {

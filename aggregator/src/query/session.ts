@@ -14,7 +14,7 @@ import {
 } from '@duckdb/node-api';
 import { FlowtollError } from '../model/errors.ts';
 import { ScanPlanner } from './scan-planner.ts';
-import { literal, type SourceTable, type TableFile, viewStatement } from './source-table.ts';
+import { identifier, literal, type SourceTable, type TableFile, viewStatement } from './source-table.ts';
 
 /** Fetches files that are not here; their paths, in order. */
 export type FetchFiles = (files: readonly TableFile[], signal: AbortSignal) => Promise<readonly string[]>;
@@ -88,13 +88,9 @@ export class QuerySession {
 
   /** Runs one statement that reads. Throws QUERY_INVALID, with DuckDB's message, if it cannot be run or was cancelled. */
   async query(sql: string): Promise<QueryResult> {
-    const running = new AbortController();
-    this.#running = running;
     let statement = await this.#prepare(sql);
     try {
-      await this.#renewSecret();
-      if (await this.#fetched?.bring(sql, this.#connection, running.signal)) statement = await this.#prepare(sql);
-      running.signal.throwIfAborted();
+      if (await this.#bring(sql)) statement = await this.#prepare(sql);
       const result = await statement.stream();
       const columns = result.columnNames().map((name, i) => ({ name, type: result.columnType(i) }));
       return { columns, chunks: chunksOf(result) };
@@ -110,6 +106,16 @@ export class QuerySession {
       rows.push(...chunk);
     }
     return rows;
+  }
+
+  /** Keeps the rows of a statement as a table of this session, for statements that follow. For our own statements only. */
+  async keep(table: string, sql: string): Promise<void> {
+    try {
+      await this.#bring(sql);
+      await this.#connection.run(`CREATE OR REPLACE TEMP TABLE ${identifier(table)} AS ${sql}`);
+    } catch (error) {
+      throw queryError(error);
+    }
   }
 
   /** Ends the statement that runs: it throws. */
@@ -145,6 +151,16 @@ export class QuerySession {
     await set(`allowed_directories = [${literal(root)}]`);
     await set('enable_external_access = false');
     await set('lock_configuration = true');
+  }
+
+  /** Sees to it that the statement can read what it needs; whether views have changed. */
+  async #bring(sql: string): Promise<boolean> {
+    const running = new AbortController();
+    this.#running = running;
+    await this.#renewSecret();
+    const changed = (await this.#fetched?.bring(sql, this.#connection, running.signal)) ?? false;
+    running.signal.throwIfAborted();
+    return changed;
   }
 
   async #renewSecret(): Promise<void> {

@@ -104,8 +104,8 @@ describe('--since and --until', () => {
 describe('--by', () => {
   test('a label of any name is a key; quotes stay inside', () => {
     expect(parseGroupings("zone, label:it's")).toEqual([
-      { name: 'zone', sql: 'zone', needsFlows: false },
-      { name: "label:it's", sql: "labels['it''s']", needsFlows: false },
+      { name: 'zone', sql: 'zone', columns: { zone: 'zone' }, needsFlows: false },
+      { name: "label:it's", sql: 'label_1', columns: { label_1: "labels['it''s']" }, needsFlows: false },
     ]);
   });
   for (const [text, message] of [
