@@ -31,7 +31,7 @@ interface Case {
   readonly name: string;
   readonly table: 'flows' | 'costs_hourly';
   readonly args: readonly string[];
-  readonly goalMs: number;
+  readonly goalMs: number | undefined;
 }
 
 export async function run(args: readonly string[]): Promise<void> {
@@ -51,7 +51,8 @@ export async function run(args: readonly string[]): Promise<void> {
   await using directory = await TemporaryDirectory.create();
   process.stdout.write(`${JSON.stringify(data)}\n`);
   const rows = await writeQueryData(directory.path, data);
-  const flowsGoalMs = (FLOWS_GOAL_MS * rows.flows) / FLOWS_GOAL_ROWS;
+  // A smaller run is for the picture: what a process needs to begin would be most of it.
+  const flowsGoalMs = rows.flows < FLOWS_GOAL_ROWS ? undefined : FLOWS_GOAL_MS;
   const cases: Case[] = [
     { name: 'costs_hourly, default keys', table: 'costs_hourly', args: [], goalMs: HOURLY_GOAL_MS },
     { name: 'costs_hourly, by day', table: 'costs_hourly', args: ['--by', 'day'], goalMs: HOURLY_GOAL_MS },
@@ -76,7 +77,7 @@ export async function run(args: readonly string[]): Promise<void> {
     }
     const ms = median(report.map((each) => each.ms));
     const peakBytes = Math.max(...report.map((each) => each.peakBytes));
-    areMet &&= ms <= goalMs && peakBytes <= MEMORY_GOAL_BYTES;
+    areMet &&= ms <= (goalMs ?? ms) && peakBytes <= MEMORY_GOAL_BYTES;
     lines.push([
       ...[name, (table === 'flows' ? rows.flows : rows.costs).toLocaleString('en'), ms.toFixed(0)],
       median(floor.map((each) => each.ms)).toFixed(0),
@@ -84,7 +85,7 @@ export async function run(args: readonly string[]): Promise<void> {
         report.map((each) => each.ms),
         floor.map((each) => each.ms),
       ).toFixed(2),
-      ...[(peakBytes / MIB).toFixed(0), goalMs.toFixed(0)],
+      ...[(peakBytes / MIB).toFixed(0), goalMs?.toFixed(0) ?? ''],
     ]);
   }
   process.stdout.write(`median of ${rounds} processes each, files in the page cache\n${textTable(lines)}\n`);

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compareUtf8 } from '../model/utf8-order.ts';
+import { download } from './local-file.ts';
 import type { ObjectStore } from './store.ts';
 
 export interface ConformanceOptions {
@@ -102,6 +103,19 @@ export function describeConformance(name: string, options: ConformanceOptions): 
       await store.put('large', { file });
       expect(Buffer.compare((await store.get('large'))!, content)).toBe(0);
       await expect(readFile(file)).rejects.toThrow(/ENOENT/);
+    });
+
+    test('a download is the object, whatever its size; of no object there is no file', async () => {
+      const file = join(outside, 'downloaded');
+      const content = patterned(options.largeBytes);
+      await store.put('download', content);
+      expect(await download(store, 'download', file)).toBe(true);
+      expect(Buffer.compare(await readFile(file), content)).toBe(0);
+      const none = join(outside, 'none');
+      expect(await download(store, 'not there', none)).toBe(false);
+      await expect(readFile(none)).rejects.toThrow(/ENOENT/);
+      const folder = join(outside, 'no folder', 'x');
+      await expect(download(store, 'download', folder)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
     });
 
     test('a file that is not there is an error that names it', async () => {
