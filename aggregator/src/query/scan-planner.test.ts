@@ -87,6 +87,7 @@ describe('days of flows', () => {
     ["SELECT (SELECT count(*) FROM flows), sum(a) FROM flows WHERE date = '2026-01-30'", DAYS],
     ["SELECT sum(a) FROM flows WHERE false AND date = '2026-01-30'", DAYS],
     ["SELECT count(*) FROM query('SELECT * FROM flows')", DAYS],
+    ["SELECT count(*) FROM query('SELECT * FROM fl' || 'ows')", DAYS],
     ["SELECT count(*) FROM query_table('flows')", DAYS],
     ["SELECT sum(a) FROM costs_hourly UNION ALL SELECT sum(a) FROM flows WHERE date = '2026-01-30'", [D30]],
     ["SELECT sum(a) FROM flows UNION ALL SELECT sum(a) FROM costs_hourly WHERE date = '2026-01-30'", DAYS],
