@@ -44,6 +44,8 @@ export interface QueryResult {
   readonly chunks: AsyncIterable<readonly (readonly DuckDBValue[])[]>;
 }
 
+const INTERRUPT_AGAIN_MS = 20;
+
 export class QuerySession {
   readonly tables: readonly SourceTable[];
   readonly #instance: DuckDBInstance;
@@ -88,12 +90,13 @@ export class QuerySession {
 
   /** Runs one statement that reads. Throws QUERY_INVALID, with DuckDB's message, if it cannot be run or was cancelled. */
   async query(sql: string): Promise<QueryResult> {
+    const signal = this.#begin();
     let statement = await this.#prepare(sql);
     try {
-      if (await this.#bring(sql)) statement = await this.#prepare(sql);
-      const result = await statement.stream();
+      if (await this.#bring(sql, signal)) statement = await this.#prepare(sql);
+      const result = await this.#cancellable(signal, () => statement.stream());
       const columns = result.columnNames().map((name, i) => ({ name, type: result.columnType(i) }));
-      return { columns, chunks: chunksOf(result) };
+      return { columns, chunks: chunksOf(result, signal) };
     } catch (error) {
       throw queryError(error);
     }
@@ -111,8 +114,11 @@ export class QuerySession {
   /** Keeps the rows of a statement as a table of this session, for statements that follow. For our own statements only. */
   async keep(table: string, sql: string): Promise<void> {
     try {
-      await this.#bring(sql);
-      await this.#connection.run(`CREATE OR REPLACE TEMP TABLE ${identifier(table)} AS ${sql}`);
+      const signal = this.#begin();
+      await this.#bring(sql, signal);
+      await this.#cancellable(signal, () =>
+        this.#connection.run(`CREATE OR REPLACE TEMP TABLE ${identifier(table)} AS ${sql}`),
+      );
     } catch (error) {
       throw queryError(error);
     }
@@ -154,13 +160,31 @@ export class QuerySession {
   }
 
   /** Sees to it that the statement can read what it needs; whether views have changed. */
-  async #bring(sql: string): Promise<boolean> {
-    const running = new AbortController();
-    this.#running = running;
+  async #bring(sql: string, signal: AbortSignal): Promise<boolean> {
     await this.#renewSecret();
-    const changed = (await this.#fetched?.bring(sql, this.#connection, running.signal)) ?? false;
-    running.signal.throwIfAborted();
-    return changed;
+    return (await this.#fetched?.bring(sql, this.#connection, signal)) ?? false;
+  }
+
+  /** A statement begins, which `cancel` shall end. */
+  #begin(): AbortSignal {
+    this.#running = new AbortController();
+    return this.#running.signal;
+  }
+
+  /** DuckDB forgets an interruption that comes before the work begins in a thread of its own: it is repeated. */
+  async #cancellable<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    signal.throwIfAborted();
+    let timer: NodeJS.Timeout | undefined;
+    const interrupt = (): void => {
+      timer = setInterval(() => this.#connection.interrupt(), INTERRUPT_AGAIN_MS);
+    };
+    signal.addEventListener('abort', interrupt, { once: true });
+    try {
+      return await work();
+    } finally {
+      signal.removeEventListener('abort', interrupt);
+      clearInterval(timer);
+    }
   }
 
   async #renewSecret(): Promise<void> {
@@ -196,11 +220,17 @@ export class QuerySession {
   }
 }
 
-async function* chunksOf(result: {
-  yieldRows(): AsyncIterable<DuckDBValue[][]>;
-}): AsyncIterable<readonly (readonly DuckDBValue[])[]> {
+async function* chunksOf(
+  result: { yieldRows(): AsyncIterable<DuckDBValue[][]> },
+  signal: AbortSignal,
+): AsyncIterable<readonly (readonly DuckDBValue[])[]> {
   try {
-    yield* result.yieldRows();
+    for await (const chunk of result.yieldRows()) {
+      signal.throwIfAborted();
+      yield chunk;
+    }
+    // Rows of a statement that was interrupted end as if there were no more.
+    signal.throwIfAborted();
   } catch (error) {
     throw queryError(error);
   }
