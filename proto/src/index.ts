@@ -1,6 +1,7 @@
 // Everything that agent and aggregator share: the generated types of flowtoll.v1, the codec of its columns, and the glue
 // to grpc-js. They meet nowhere else, but for ./telemetry: how both are watched.
 export * from '../gen/flowtoll/v1/flow_pb.ts';
+export * from '../gen/flowtoll/v1/flow_service_pb.ts';
 export * from '../gen/flowtoll/v1/ingest_service_pb.ts';
 export type { FlowArrays, WireColumns } from './flow-arrays.ts';
 export {
@@ -12,6 +13,13 @@ export {
 } from './flow-columns.ts';
 export { compressionOrder } from './flow-order.ts';
 export { asBuffer, grpcMethod, grpcService, silenceGrpcLog } from './grpc.ts';
+export {
+  encodeRowsMessage,
+  type IntegerColumn,
+  type RowColumn,
+  type RowsMessage,
+  type TextColumn,
+} from './row-columns.ts';
 export { WireError, type WireErrorCode } from './wire-error.ts';
 export { WIRE_BYTES, WireReader } from './wire-reader.ts';
 export { compressFrame, decompressFrame, frameContentSize } from './zstd.ts';
