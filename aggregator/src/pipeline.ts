@@ -1,5 +1,6 @@
 // The aggregator in one sentence: ingest → enrich → classify → price → table. Batches wait for the next commit; agents
 // get their acknowledgement after it, never before.
+import type { RpcService } from '@flowtoll/proto';
 import { type CommitLoop, createCommitLoop, type Schedule, timers } from './commit-loop.ts';
 import type { Enricher } from './enrich/enricher.ts';
 import { createIngestServer, type IngestServer, type IngestServerConfig } from './ingest/ingest-server.ts';
@@ -48,6 +49,8 @@ export interface PipelineDependencies {
   readonly schedule?: Schedule;
   /** What takes the streams of agents. Default: gRPC. */
   readonly createIngest?: typeof createIngestServer;
+  /** What is served on the same port. */
+  readonly services?: readonly RpcService[];
   /** Hears what each commit was like. */
   readonly observer?: PipelineObserver;
 }
@@ -112,6 +115,7 @@ export function createPipeline(config: PipelineConfig, dependencies: PipelineDep
       log,
       now,
       onClockOffset: (offsetMs) => observer?.onClockOffset?.(offsetMs),
+      ...(dependencies.services && { services: dependencies.services }),
     },
   );
 

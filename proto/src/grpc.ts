@@ -8,10 +8,22 @@ import {
   fromBinary,
   toBinary,
 } from '@bufbuild/protobuf';
-import { logVerbosity, type MethodDefinition, type ServiceDefinition, setLogVerbosity } from '@grpc/grpc-js';
+import {
+  logVerbosity,
+  type MethodDefinition,
+  type ServiceDefinition,
+  setLogVerbosity,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
 
 /** A message of any type; which one, the method's descriptor says. */
 type AnyMessage = ReturnType<typeof create>;
+
+/** A service that a server can offer: what there is, and what answers. */
+export interface RpcService {
+  readonly definition: ServiceDefinition;
+  readonly implementation: UntypedServiceImplementation;
+}
 
 /** The grpc-js definition of one method. */
 export function grpcMethod(method: DescMethod): MethodDefinition<AnyMessage, AnyMessage> {

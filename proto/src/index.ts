@@ -12,7 +12,7 @@ export {
   FLOWS_MAX,
 } from './flow-columns.ts';
 export { compressionOrder } from './flow-order.ts';
-export { asBuffer, grpcMethod, grpcService, silenceGrpcLog } from './grpc.ts';
+export { asBuffer, grpcMethod, grpcService, type RpcService, silenceGrpcLog } from './grpc.ts';
 export {
   encodeRowsMessage,
   type IntegerColumn,

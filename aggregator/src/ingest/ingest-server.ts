@@ -1,5 +1,5 @@
 // The gRPC server that agents connect to. Wires streams to what they share; a component: inert until start().
-import { grpcService, IngestService, silenceGrpcLog } from '@flowtoll/proto';
+import { grpcService, IngestService, type RpcService, silenceGrpcLog } from '@flowtoll/proto';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { FlowtollError } from '../model/errors.ts';
 import type { IngestCall } from './ingest-stream.ts';
@@ -21,6 +21,8 @@ export interface IngestServerConfig extends IngestStreamsConfig {
 export interface IngestServerDependencies extends IngestDependencies {
   /** Default: plain text. */
   readonly credentials?: ServerCredentials;
+  /** What is served beside, on the same port. Calls that are open at the end get a moment, then they are cut. */
+  readonly services?: readonly RpcService[];
 }
 
 /** Takes the streams of agents. */
@@ -49,6 +51,7 @@ export function createIngestServer(config: IngestServerConfig, dependencies: Ing
   const definition = grpcService(IngestService);
   const ingest = { ...definition['ingest']!, requestDeserialize: (bytes: Buffer) => bytes };
   server.addService({ ...definition, ingest }, { ingest: (call: IngestCall) => streams.serve(call) });
+  for (const service of dependencies.services ?? []) server.addService(service.definition, service.implementation);
 
   return {
     counters: streams.counters,
