@@ -66,11 +66,11 @@ describe('boundaries', () => {
       may: /^agent\/src\/(exporter|flow|system|errors)|^@flowtoll\/proto|^@bufbuild\/|^@grpc\/|^node:/,
     },
     { from: 'aggregator/src/model', may: /^aggregator\/src\/model/ },
-    ...['ingest', 'enrich', 'pricing', 'table', 'store', 'query', 'upkeep', 'topology'].map((part) => ({
+    ...['ingest', 'enrich', 'pricing', 'table', 'store', 'query', 'upkeep', 'api', 'topology'].map((part) => ({
       from: `aggregator/src/${part}`,
       may: new RegExp(
         `^aggregator/src/(${part}|model${
-          { table: '|store', query: '|store|table', upkeep: '|store|table', ingest: '' }[part] ?? ''
+          { table: '|store', query: '|store|table', upkeep: '|store|table', api: '|store|table', ingest: '' }[part] ?? ''
         })/|^@flowtoll/proto|^node:|^[@a-z]`,
       ),
     })),

@@ -13,6 +13,9 @@ export type ErrorCode =
   | 'TABLE_INVALID' // what the store holds is not a table that we can read
   | 'TABLE_CONFLICT' // the commit lost too many races
   | 'QUERY_INVALID' // a report or statement cannot be run
+  | 'REQUEST_INVALID' // a request of a watcher asks for what cannot be
+  | 'RESUME_EXPIRED' // rows after the place where a watcher wants to go on can no longer be told
+  | 'WATCHERS_FULL' // a replica serves as many watchers as it may
   | 'CONFIG_INVALID' // a flag or environment variable has a value it cannot have
   | 'LISTEN_FAILED'; // the address cannot be listened on
 
