@@ -75,16 +75,21 @@ export class WatchedTable {
   }
 
   /** Commits this many rows on this many days; returns their version. */
-  async commit(rowCount: number, days = 1, values: Partial<FlowRow> = {}): Promise<number> {
-    this.#clock.nowMs += 60_000;
+  async commit(rowCount: number, days = 1): Promise<number> {
     const names = Array.from({ length: rowCount }, () => `row-${this.#names++}`);
+    const version = await this.commitRows(
+      names.map((pod, i) => flowRow({ pod, txBytes: i, windowStartUs: WINDOW_US - (i % days) * DAY_US })),
+    );
+    this.committed.set(version, names);
+    return version;
+  }
+
+  async commitRows(flowRows: readonly FlowRow[]): Promise<number> {
+    this.#clock.nowMs += 60_000;
     const { version } = await this.#table.commit([{ epoch: 'epoch', sequence: ++this.#sequence }], (_, rows) => {
-      names.forEach((pod, i) => {
-        rows.append(flowRow({ pod, txBytes: i, windowStartUs: WINDOW_US - (i % days) * DAY_US, ...values }));
-      });
+      for (const row of flowRows) rows.append(row);
     });
     if (version === undefined) throw new Error('nothing was committed');
-    this.committed.set(version, names);
     return version;
   }
 
@@ -302,4 +307,19 @@ export function texts(message: WatchResponse, name: string): (string | null)[] {
     const code = codes.length === 0 ? (dictionary.length === 0 ? 0 : 1) : codes[row]!;
     return code === 0 ? null : dictionary[code - 1]!;
   });
+}
+
+/** Every cell as text, as protobuf-es gives it: integers as they are on the wire. */
+export function cells(message: WatchResponse): Record<string, string | null>[] {
+  if (message.event.case !== 'rows') return [];
+  const { rowCount, columns } = message.event.value;
+  return Array.from({ length: rowCount }, (_, row) =>
+    Object.fromEntries(
+      columns.map(({ name, values }) => {
+        if (values.case === 'text') return [name, texts(message, name)[row] ?? null];
+        const { values: integers = [], nulls = new Uint8Array() } = values.value ?? {};
+        return [name, integers.length === 0 || nulls[row] === 1 ? null : String(integers[row])];
+      }),
+    ),
+  );
 }

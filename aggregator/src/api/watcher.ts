@@ -73,9 +73,9 @@ class Watcher {
   readonly #signal: AbortSignal;
   /** What comes next. */
   #position!: Position;
-  /** The token of the last message, and when it was. */
-  #toldToken = '';
+  /** When the last message was, and whether it said that there is no more. */
   #toldAt = 0;
+  #toldCaughtUp = false;
   #rewindsSeen = 0;
 
   constructor(query: RowQuery, dependencies: WatchDependencies, signal: AbortSignal) {
@@ -95,7 +95,7 @@ class Watcher {
       if (await this.#advance()) {
         if (this.#isSilentTooLong()) yield this.#progress();
       } else if (!this.#isSetBack()) {
-        if (this.#toldToken !== formatToken(this.#position)) yield this.#progress();
+        if (!this.#toldCaughtUp) yield this.#progress();
         if (!(await this.#waitForNews()) && !this.#signal.aborted) yield this.#progress();
       }
     }
@@ -283,7 +283,7 @@ class Watcher {
   }
 
   #tell(event: WatchEvent): WatchEvent {
-    this.#toldToken = event.token;
+    this.#toldCaughtUp = event.kind === 'progress' && event.caughtUp;
     this.#toldAt = this.#dependencies.now();
     return event;
   }

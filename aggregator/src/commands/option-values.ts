@@ -76,3 +76,14 @@ export function listenAddress(text: string): ListenAddress {
   if (address === undefined) throw new InvalidArgumentError(`It takes ${LISTEN_ADDRESS_FORM}.`);
   return address;
 }
+
+/** "32" → a whole number between the bounds. */
+export function parseCount(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,15}$/.test(text.trim()) ? Number(text) : Number.NaN;
+    if (!(value >= least && value <= most)) {
+      throw new InvalidArgumentError(`It takes a whole number from ${least} to ${most}.`);
+    }
+    return value;
+  };
+}

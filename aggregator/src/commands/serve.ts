@@ -4,6 +4,7 @@
 import type { ListenAddress, TelemetryServer } from '@flowtoll/proto/telemetry';
 import { Command, Option } from 'commander';
 import { type Logger, pino } from 'pino';
+import { createFlowService } from '../api/flow-service.ts';
 import { createEnricher } from '../enrich/enricher.ts';
 import { FlowtollError } from '../model/errors.ts';
 import { createPipeline, type Pipeline } from '../pipeline.ts';
@@ -11,14 +12,22 @@ import { defaultPriceBooks } from '../pricing/default-books.ts';
 import { createPricer } from '../pricing/pricer.ts';
 import { createClassifier } from '../pricing/traffic-class.ts';
 import { openStore } from '../store/open-store.ts';
-import { openFlowTable, TXN_RETENTION_MS } from '../table/flow-table.ts';
+import { flowTableRoot, openFlowTable, TXN_RETENTION_MS } from '../table/flow-table.ts';
 import { createAggregatorTelemetry, createObserver } from '../telemetry/telemetry.ts';
 import { loadTopologyFile } from '../topology/file-topology.ts';
 import { startUpkeep } from '../upkeep-loop.ts';
 import { watchVanished } from '../vanished-watch.ts';
 import { aggregatorVersion } from '../version.ts';
 import { keepCostsOption, keepFlowsOption } from './maintain-options.ts';
-import { listenAddress, orNone, parseDuration, parsePath, parseSize, parseSwitch } from './option-values.ts';
+import {
+  listenAddress,
+  orNone,
+  parseCount,
+  parseDuration,
+  parsePath,
+  parseSize,
+  parseSwitch,
+} from './option-values.ts';
 import { storeOption } from './options.ts';
 
 interface ServeOptions {
@@ -35,6 +44,7 @@ interface ServeOptions {
   readonly keepFlows: number;
   readonly keepCosts: number;
   readonly metricsListen: ListenAddress | false;
+  readonly watchersMax: number;
   readonly cluster?: string;
   readonly labels?: readonly string[];
   readonly logLevel: string;
@@ -113,6 +123,15 @@ export function serveCommand(): Command {
         .argParser(orNone(listenAddress)),
     )
     .addOption(
+      new Option(
+        '--watchers-max <count>',
+        'most streams of rows (flowtoll watch and other clients) at one time, 0 to 1000',
+      )
+        .env('FLOWTOLL_WATCHERS_MAX')
+        .default(32)
+        .argParser(parseCount(0, 1000)),
+    )
+    .addOption(
       new Option('--cluster <name>', `name of the cluster (default: the topology file's, or "${DEFAULT_CLUSTER}")`).env(
         'FLOWTOLL_CLUSTER',
       ),
@@ -152,6 +171,16 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   const store = await openStore(options.store);
   const observer = createObserver(log);
   const table = await openFlowTable(store, { cluster, clock: Date.now, onCheckpoint: observer.onCheckpoint });
+  const flows = createFlowService(
+    { watchersMax: options.watchersMax },
+    {
+      store,
+      root: flowTableRoot(cluster),
+      log,
+      now: () => performance.now(),
+      knownVersion: () => table.version,
+    },
+  );
   const pipeline = createPipeline(
     {
       listen: options.listen,
@@ -172,7 +201,14 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
       log,
       now: Date.now,
       random: Math.random,
-      observer,
+      observer: {
+        ...observer,
+        onCommit(durationMs, succeeded) {
+          observer.onCommit?.(durationMs, succeeded);
+          if (succeeded) flows.committed();
+        },
+      },
+      services: [flows],
     },
   );
   const upkeep =
@@ -188,7 +224,15 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
           },
           { store, log, random: Math.random },
         );
-  const watched = { pipeline, table, observer, upkeep: upkeep?.counts, now: Date.now, version: aggregatorVersion() };
+  const watched = {
+    pipeline,
+    table,
+    flows,
+    observer,
+    upkeep: upkeep?.counts,
+    now: Date.now,
+    version: aggregatorVersion(),
+  };
   const { metricsListen } = options;
   const telemetry = metricsListen === false ? undefined : createAggregatorTelemetry(metricsListen, watched);
   const { port, metricsPort } = await closingOnFailure(table, async () => ({
@@ -203,6 +247,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   const signal = await stopRequested;
   log.info({ signal, ...pipeline.held }, 'stopping: last commit');
   stopWatching();
+  await flows.stop();
   await pipeline.stop();
   await upkeep?.stop();
   await telemetry?.stop();

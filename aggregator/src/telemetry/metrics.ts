@@ -1,5 +1,6 @@
 // Every metric of the aggregator: the one list that /metrics and docs/metrics.md are made of.
 import { type Histogram, type Metric, PROCESS_METRICS } from '@flowtoll/proto/telemetry';
+import type { FlowServer } from '../api/flow-service.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { UpkeepCounts } from '../upkeep-loop.ts';
 
@@ -7,6 +8,7 @@ import type { UpkeepCounts } from '../upkeep-loop.ts';
 export interface AggregatorMetricsSource {
   readonly pipeline: Pick<Pipeline, 'counters' | 'held' | 'failingSinceMs' | 'ingest'>;
   readonly table: { readonly version: number };
+  readonly flows: Pick<FlowServer, 'counters' | 'watchers'>;
   readonly histograms: AggregatorHistograms;
   readonly checkpoints: CheckpointCounts;
   /** Undefined where this process does no upkeep. */
@@ -279,8 +281,59 @@ const rows: readonly AggregatorMetric[] = [
   },
 ];
 
+const watchers: readonly AggregatorMetric[] = [
+  {
+    name: 'flowtoll_watchers',
+    type: 'gauge',
+    unit: 'streams',
+    help: 'Streams of FlowService.Watch that are open.',
+    read: ({ flows }) => flows.watchers,
+  },
+  {
+    name: 'flowtoll_watchers_opened_total',
+    type: 'counter',
+    unit: 'streams',
+    help: 'Streams that were opened.',
+    read: ({ flows }) => flows.counters.opened,
+  },
+  {
+    name: 'flowtoll_watchers_refused_total',
+    type: 'counter',
+    unit: 'streams',
+    help: 'Streams that were refused, because there were --watchers-max.',
+    read: ({ flows }) => flows.counters.refused,
+  },
+  {
+    name: 'flowtoll_watchers_expired_total',
+    type: 'counter',
+    unit: 'streams',
+    help: 'Streams that ended with RESUME_EXPIRED: rows could no longer be told, because of vacuum or log clean-up.',
+    read: ({ flows }) => flows.counters.expired,
+  },
+  {
+    name: 'flowtoll_watched_rows_total',
+    type: 'counter',
+    unit: 'rows',
+    help: 'Rows that were sent to watchers.',
+    read: ({ flows }) => flows.counters.rows,
+  },
+  {
+    name: 'flowtoll_watched_bytes_total',
+    type: 'counter',
+    unit: 'bytes',
+    help: 'Messages that were sent to watchers.',
+    read: ({ flows }) => flows.counters.bytes,
+  },
+];
+
 /** In the order of the page. */
-export const AGGREGATOR_METRICS: readonly AggregatorMetric[] = [...ingest, ...commits, ...rows, ...PROCESS_METRICS];
+export const AGGREGATOR_METRICS: readonly AggregatorMetric[] = [
+  ...ingest,
+  ...commits,
+  ...rows,
+  ...watchers,
+  ...PROCESS_METRICS,
+];
 
 function secondsSince(sinceMs: number | undefined, nowMs: number): number {
   return sinceMs === undefined ? 0 : Math.max(0, nowMs - sinceMs) / 1000;

@@ -6,6 +6,7 @@ import {
   metricsText,
   type TelemetryServer,
 } from '@flowtoll/proto/telemetry';
+import type { FlowServer } from '../api/flow-service.ts';
 import type { Logger } from '../ingest/ingest-stream.ts';
 import type { Pipeline, PipelineObserver } from '../pipeline.ts';
 import type { UpkeepCounts } from '../upkeep-loop.ts';
@@ -50,6 +51,7 @@ export function createObserver(log: Pick<Logger, 'warn'>): AggregatorObserver {
 export interface AggregatorTelemetryParts {
   readonly pipeline: Pipeline;
   readonly table: { readonly version: number };
+  readonly flows: Pick<FlowServer, 'counters' | 'watchers'>;
   readonly observer: AggregatorObserver;
   /** Undefined where this process does no upkeep. */
   readonly upkeep: UpkeepCounts | undefined;
@@ -61,12 +63,13 @@ export interface AggregatorTelemetryParts {
 
 /** Makes the server; nothing happens before start(). The table is open by then, so that is half of being ready. */
 export function createAggregatorTelemetry(config: ListenAddress, parts: AggregatorTelemetryParts): TelemetryServer {
-  const { pipeline, table, observer, upkeep, now, version } = parts;
+  const { pipeline, table, flows, observer, upkeep, now, version } = parts;
   return createTelemetryServer(config, {
     metrics: () =>
       metricsText(AGGREGATOR_METRICS, {
         pipeline,
         table,
+        flows,
         histograms: observer.histograms,
         checkpoints: observer.checkpoints,
         upkeep,
