@@ -31,7 +31,8 @@ export class WatchedTable {
   readonly reader: RowReader;
   #table: FlowTable;
   #log: DeltaLog;
-  readonly #folder: string;
+  /** The store's directory. */
+  readonly folder: string;
   readonly #clock: { nowMs: number };
   #sequence = 0;
   #names = 0;
@@ -43,7 +44,7 @@ export class WatchedTable {
     table: FlowTable,
     reader: RowReader,
   ) {
-    this.#folder = folder;
+    this.folder = folder;
     this.#clock = clock;
     this.store = store;
     this.#table = table;
@@ -67,7 +68,7 @@ export class WatchedTable {
   async close(): Promise<void> {
     await this.#table.close();
     await this.reader.close();
-    await rm(this.#folder, { recursive: true });
+    await rm(this.folder, { recursive: true });
   }
 
   get version(): number {
@@ -169,14 +170,14 @@ export class WatchedTable {
 
   /** The log as it is, to be brought back. */
   async backup(): Promise<Map<string, Buffer>> {
-    const folder = join(this.#folder, ROOT, '_delta_log');
+    const folder = join(this.folder, ROOT, '_delta_log');
     const names = await readdir(folder);
     return new Map(await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name))] as const)));
   }
 
   /** The log is what it was; the writer begins anew. */
   async restore(backup: ReadonlyMap<string, Buffer>): Promise<void> {
-    const folder = join(this.#folder, ROOT, '_delta_log');
+    const folder = join(this.folder, ROOT, '_delta_log');
     await rm(folder, { recursive: true });
     await mkdir(folder);
     for (const [name, bytes] of backup) await writeFile(join(folder, name), bytes);
@@ -189,7 +190,7 @@ export class WatchedTable {
 
   /** The table is another one, made anew. */
   async replace(): Promise<void> {
-    await rm(join(this.#folder, ROOT), { recursive: true });
+    await rm(join(this.folder, ROOT), { recursive: true });
     await this.reopen();
     this.#sequence = 0;
     this.committed.clear();
@@ -211,9 +212,9 @@ export class WatchedTable {
 
   async #merge(date: string, files: readonly AddAction[]): Promise<AddAction> {
     const path = `date=${date}/${randomUUID()}.parquet`;
-    const target = join(this.#folder, ROOT, path);
+    const target = join(this.folder, ROOT, path);
     await mkdir(dirname(target), { recursive: true });
-    const list = files.map((file) => `'${join(this.#folder, ROOT, file.path)}'`).join(', ');
+    const list = files.map((file) => `'${join(this.folder, ROOT, file.path)}'`).join(', ');
     const instance = await DuckDBInstance.create(':memory:', { threads: '1' });
     const connection = await instance.connect();
     await connection.run(

@@ -1,10 +1,14 @@
 // `flowtoll serve`: reads the configuration, opens the parts, and runs the pipeline until SIGTERM or SIGINT. No decisions
 // about flows here.
 
+import { FlowService, IngestService } from '@flowtoll/proto';
+import { Health } from '@flowtoll/proto/standard-services';
 import type { ListenAddress, TelemetryServer } from '@flowtoll/proto/telemetry';
 import { Command, Option } from 'commander';
 import { type Logger, pino } from 'pino';
 import { createFlowService } from '../api/flow-service.ts';
+import { createHealthService } from '../api/health-service.ts';
+import { createReflectionServices } from '../api/reflection-service.ts';
 import { createEnricher } from '../enrich/enricher.ts';
 import { FlowtollError } from '../model/errors.ts';
 import { createPipeline, type Pipeline } from '../pipeline.ts';
@@ -13,7 +17,7 @@ import { createPricer } from '../pricing/pricer.ts';
 import { createClassifier } from '../pricing/traffic-class.ts';
 import { openStore } from '../store/open-store.ts';
 import { flowTableRoot, openFlowTable, TXN_RETENTION_MS } from '../table/flow-table.ts';
-import { createAggregatorTelemetry, createObserver } from '../telemetry/telemetry.ts';
+import { createAggregatorTelemetry, createObserver, notReadyBecause } from '../telemetry/telemetry.ts';
 import { loadTopologyFile } from '../topology/file-topology.ts';
 import { startUpkeep } from '../upkeep-loop.ts';
 import { watchVanished } from '../vanished-watch.ts';
@@ -181,7 +185,11 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
       knownVersion: () => table.version,
     },
   );
-  const pipeline = createPipeline(
+  const health = createHealthService({
+    services: [IngestService.typeName, FlowService.typeName],
+    isServing: () => notReadyBecause(pipeline, Date.now()) === undefined,
+  });
+  const pipeline: Pipeline = createPipeline(
     {
       listen: options.listen,
       commitIntervalMs: options.commitInterval,
@@ -208,7 +216,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
           if (succeeded) flows.committed();
         },
       },
-      services: [flows],
+      services: [flows, health, ...createReflectionServices([IngestService, FlowService, Health])],
     },
   );
   const upkeep =
@@ -247,6 +255,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   const signal = await stopRequested;
   log.info({ signal, ...pipeline.held }, 'stopping: last commit');
   stopWatching();
+  health.stop();
   await flows.stop();
   await pipeline.stop();
   await upkeep?.stop();

@@ -17,6 +17,7 @@ export type ErrorCode =
   | 'RESUME_EXPIRED' // rows after the place where a watcher wants to go on can no longer be told
   | 'WATCHERS_FULL' // a replica serves as many watchers as it may
   | 'CONFIG_INVALID' // a flag or environment variable has a value it cannot have
+  | 'SERVER_UNAVAILABLE' // the aggregator that a command shall ask does not answer
   | 'LISTEN_FAILED'; // the address cannot be listened on
 
 /** An error that an operator can act on. */

@@ -78,10 +78,15 @@ export function createAggregatorTelemetry(config: ListenAddress, parts: Aggregat
       }),
     // Whoever answers is alive: commits and streams run on the same thread.
     deadBecause: () => undefined,
-    notReadyBecause() {
-      const { failingSinceMs } = pipeline;
-      if (failingSinceMs === undefined || now() - failingSinceMs < NOT_READY_AFTER_MS) return undefined;
-      return `every commit has failed since ${new Date(failingSinceMs).toISOString()}; see the log`;
-    },
+    notReadyBecause: () => notReadyBecause(pipeline, now()),
   });
+}
+
+/** Why nothing should be sent to this replica; undefined when it is ready. */
+export function notReadyBecause(
+  { failingSinceMs }: Pick<Pipeline, 'failingSinceMs'>,
+  nowMs: number,
+): string | undefined {
+  if (failingSinceMs === undefined || nowMs - failingSinceMs < NOT_READY_AFTER_MS) return undefined;
+  return `every commit has failed since ${new Date(failingSinceMs).toISOString()}; see the log`;
 }
