@@ -5,6 +5,7 @@ import { maintainCommand } from './commands/maintain.ts';
 import { reportCommand } from './commands/report.ts';
 import { serveCommand } from './commands/serve.ts';
 import { sqlCommand } from './commands/sql.ts';
+import { watchCommand } from './commands/watch.ts';
 import { FlowtollError } from './model/errors.ts';
 import { aggregatorVersion } from './version.ts';
 
@@ -17,7 +18,7 @@ function buildProgram(): Command {
     .version(aggregatorVersion())
     .showHelpAfterError('(flowtoll --help lists what there is)')
     .exitOverride();
-  for (const command of [serveCommand(), reportCommand(), sqlCommand(), maintainCommand()]) {
+  for (const command of [serveCommand(), reportCommand(), sqlCommand(), watchCommand(), maintainCommand()]) {
     command.copyInheritedSettings(program);
     program.addCommand(command);
   }

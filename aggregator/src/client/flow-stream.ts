@@ -1,0 +1,143 @@
+// FlowService.Watch from a client's side: one stream after another, each from where the last one ended, so that whoever reads
+// sees the table's rows once whatever happens to replicas and connections. Knows gRPC; knows nothing of what rows mean.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fromBinary } from '@bufbuild/protobuf';
+import {
+  FlowService,
+  grpcMethod,
+  type ResumeExpired,
+  ResumeExpiredSchema,
+  silenceGrpcLog,
+  type WatchRequest,
+  type WatchResponse,
+} from '@flowtoll/proto';
+import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
+import { FlowtollError } from '../model/errors.ts';
+
+export interface FlowStreamOptions {
+  /** host:port */
+  readonly server: string;
+  readonly request: WatchRequest;
+  readonly signal: AbortSignal;
+  /** The stream broke and is opened again after a pause of so many ms. */
+  readonly onRetry?: (reason: string, pauseMs: number) => void;
+}
+
+export type FlowStreamEvent =
+  | { readonly kind: 'message'; readonly message: WatchResponse }
+  /** Rows are missed; the stream goes on behind them. */
+  | { readonly kind: 'expired'; readonly missed: ResumeExpired };
+
+const RETRY_MIN_MS = 500;
+const RETRY_MAX_MS = 30_000;
+const EXPIRED_TRAILER = 'flowtoll-resume-expired-bin';
+
+/** What passes by itself, or with another replica. */
+const PASSING: ReadonlySet<status> = new Set([
+  status.UNAVAILABLE,
+  status.RESOURCE_EXHAUSTED,
+  status.DEADLINE_EXCEEDED,
+  status.CANCELLED,
+  status.INTERNAL,
+  status.UNKNOWN,
+]);
+
+/**
+ * Messages for ever, or until the signal aborts. Throws SERVER_UNAVAILABLE when there is no server from the beginning, and what
+ * the server refuses; later it waits for a server to come back.
+ */
+export async function* followFlows(options: FlowStreamOptions): AsyncGenerator<FlowStreamEvent, void, undefined> {
+  silenceGrpcLog();
+  const client = new Client(options.server, credentials.createInsecure(), {
+    'grpc.max_receive_message_length': 64 << 20,
+    // A server that is gone without a word is noticed.
+    'grpc.keepalive_time_ms': 30_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.initial_reconnect_backoff_ms': RETRY_MIN_MS,
+  });
+  let { from } = options.request;
+  let wasThere = false;
+  let pauseMs = RETRY_MIN_MS;
+  try {
+    while (!options.signal.aborted) {
+      try {
+        for await (const message of oneStream(client, { ...options.request, from }, options.signal)) {
+          wasThere = true;
+          pauseMs = RETRY_MIN_MS;
+          yield { kind: 'message', message };
+          // After it was processed, not before: whoever fails at it gets it again.
+          from = { case: 'resumeToken', value: message.resumeToken };
+        }
+        if (options.signal.aborted) return;
+        options.onRetry?.('the server ended the stream', pauseMs);
+      } catch (error) {
+        if (options.signal.aborted) return;
+        if (!isServiceError(error)) throw error;
+        const missed = missedOf(error);
+        if (missed !== undefined) {
+          yield { kind: 'expired', missed };
+          from = { case: 'resumeToken', value: missed.resumeToken };
+          continue;
+        }
+        if (!PASSING.has(error.code) || !wasThere) throw refusal(options.server, error);
+        options.onRetry?.(error.details, pauseMs);
+      }
+      await sleep(pauseMs, undefined, { signal: options.signal }).catch(() => undefined);
+      pauseMs = Math.min(2 * pauseMs, RETRY_MAX_MS);
+    }
+  } finally {
+    client.close();
+  }
+}
+
+async function* oneStream(
+  client: Client,
+  request: WatchRequest,
+  signal: AbortSignal,
+): AsyncGenerator<WatchResponse, void, undefined> {
+  const { path, requestSerialize, responseDeserialize } = grpcMethod(FlowService.method.watch);
+  const call = client.makeServerStreamRequest(
+    path,
+    requestSerialize,
+    (bytes) => responseDeserialize(bytes) as WatchResponse,
+    request,
+  );
+  const cancel = () => call.cancel();
+  signal.addEventListener('abort', cancel);
+  try {
+    if (signal.aborted) return;
+    yield* call as AsyncIterable<WatchResponse>;
+  } finally {
+    signal.removeEventListener('abort', cancel);
+    // What comes after nobody reads any more is nobody's error.
+    call.on('error', () => undefined);
+    call.cancel();
+  }
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'metadata' in error;
+}
+
+function missedOf(error: ServiceError): ResumeExpired | undefined {
+  if (error.code !== status.OUT_OF_RANGE) return undefined;
+  const [trailer] = error.metadata.get(EXPIRED_TRAILER);
+  return trailer instanceof Buffer ? fromBinary(ResumeExpiredSchema, trailer) : undefined;
+}
+
+function refusal(server: string, error: ServiceError): FlowtollError {
+  const [, code, text] = /^([A-Z_]+): (.*)$/s.exec(error.details) ?? [];
+  switch (code) {
+    case 'REQUEST_INVALID':
+    case 'WATCHERS_FULL':
+    case 'STORE_UNAVAILABLE':
+    case 'TABLE_INVALID':
+      return new FlowtollError(code, text ?? '', { cause: error });
+    default:
+      return new FlowtollError(
+        'SERVER_UNAVAILABLE',
+        `no aggregator answers at ${server}: ${error.details}; name one that runs flowtoll serve with --server`,
+        { cause: error },
+      );
+  }
+}
