@@ -18,6 +18,17 @@ export const DELTA_READERS = [
   'wrapt==2.5.2',
 ] as const;
 
+/** gRPC with its code generator and the standard services, and all that they need. */
+export const GRPC_CLIENT = [
+  'grpcio==1.85.3',
+  'grpcio-tools==1.85.1',
+  'grpcio-health-checking==1.85.1',
+  'grpcio-reflection==1.85.1',
+  'protobuf==7.36.2',
+  'setuptools==80.9.0',
+  'typing_extensions==4.16.0',
+] as const;
+
 /** The interpreter, or a sentence on what is missing. */
 export type PythonEnvironment = { readonly python: string } | { readonly missing: string };
 

@@ -19,6 +19,8 @@ export interface FlowStreamOptions {
   readonly server: string;
   readonly request: WatchRequest;
   readonly signal: AbortSignal;
+  /** Whether to wait for a server that is not there from the beginning, too. */
+  readonly isPatient: boolean;
   /** The stream broke and is opened again after a pause of so many ms. */
   readonly onRetry?: (reason: string, pauseMs: number) => void;
 }
@@ -43,8 +45,8 @@ const PASSING: ReadonlySet<status> = new Set([
 ]);
 
 /**
- * Messages for ever, or until the signal aborts. Throws SERVER_UNAVAILABLE when there is no server from the beginning, and what
- * the server refuses; later it waits for a server to come back.
+ * Messages for ever, or until the signal aborts. Throws what the server refuses, and SERVER_UNAVAILABLE when there is no server
+ * from the beginning and it is not patient; later it waits for one to come back.
  */
 export async function* followFlows(options: FlowStreamOptions): AsyncGenerator<FlowStreamEvent, void, undefined> {
   silenceGrpcLog();
@@ -56,7 +58,7 @@ export async function* followFlows(options: FlowStreamOptions): AsyncGenerator<F
     'grpc.initial_reconnect_backoff_ms': RETRY_MIN_MS,
   });
   let { from } = options.request;
-  let wasThere = false;
+  let wasThere = options.isPatient;
   let pauseMs = RETRY_MIN_MS;
   try {
     while (!options.signal.aborted) {

@@ -281,6 +281,16 @@ describe('when the server', () => {
     await serve();
   });
 
+  test('is not there, who keeps his place waits for it', async () => {
+    await stopServing();
+    const flags = ['--format', 'json', '--columns', 'pod', '--from', 'oldest', '--resume-file', join(work, 'place')];
+    const watching = new Watching(flags);
+    await watching.wrote(/the stream broke/);
+    await table.commit(1);
+    await serve();
+    await watching.wrote(/row-0/);
+  });
+
   test('goes and comes back, it goes on', async () => {
     const watching = new Watching(['--format', 'json', '--columns', 'pod', '--from', 'oldest']);
     await table.commit(1);

@@ -84,9 +84,10 @@ export function watchCommand(surroundings: () => WatchSurroundings = processSurr
       ).default('now'),
     )
     .addOption(
-      new Option('--resume-file <file>', 'keep the place in this file, and go on from there if it exists').argParser(
-        parsePath,
-      ),
+      new Option(
+        '--resume-file <file>',
+        'keep the place in this file, and go on from there if it exists; waits for the server, too',
+      ).argParser(parsePath),
     )
     .addOption(
       new Option('--format <format>', 'for people, or exact for programs').choices(['table', 'json']).default('table'),
@@ -118,7 +119,9 @@ async function run(flags: WatchFlags, { output, isTerminal, nowMs, signal }: Wat
     if (!isLive) output.remark(`flowtoll: the stream broke (${reason}); going on in ${pauseMs / 1000} s\n`);
   };
   try {
-    for await (const event of followFlows({ server, request, signal, onRetry })) {
+    // Who keeps his place runs unattended, and may begin before the server does.
+    const isPatient = resumeFile !== undefined;
+    for await (const event of followFlows({ server, request, signal, isPatient, onRetry })) {
       const text = printer.print(event);
       if (text !== '') await output.write(text);
       // Behind what was written: whoever is killed between the two sees some rows again, and misses none.
