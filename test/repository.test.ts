@@ -52,6 +52,13 @@ describe('docs', () => {
   });
 });
 
+describe('docs of streaming', () => {
+  test.each(['watch.py', 'watch.ts'])('show %s as it is', (name) => {
+    const example = readFileSync(join(ROOT, 'docs', 'examples', name), 'utf8');
+    expect(readFileSync(join(ROOT, 'docs', 'streaming.md'), 'utf8')).toContain(example);
+  });
+});
+
 describe('boundaries', () => {
   /** Which folders the files of a folder may import from. Tests are free. */
   const rules: { from: string; may: RegExp }[] = [
@@ -70,7 +77,8 @@ describe('boundaries', () => {
       from: `aggregator/src/${part}`,
       may: new RegExp(
         `^aggregator/src/(${part}|model${
-          { table: '|store', query: '|store|table', upkeep: '|store|table', api: '|store|table', ingest: '' }[part] ?? ''
+          { table: '|store', query: '|store|table', upkeep: '|store|table', api: '|store|table', ingest: '' }[part] ??
+          ''
         })/|^@flowtoll/proto|^node:|^[@a-z]`,
       ),
     })),
