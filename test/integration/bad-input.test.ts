@@ -179,7 +179,8 @@ describe('a command line that cannot be', () => {
       text: /CONFIG_INVALID: --by cannot group by "colour"; it knows .*zone/,
     },
     { args: ['report', ...store, '--since', 'soon'], text: /CONFIG_INVALID: --since is "soon": give an instant/ },
-    { args: ['sql', ...store], text: /missing required argument 'statement'/ },
+    { args: ['sql', 'SELECT 1'], text: /required option '--store <where>'/ },
+    { args: ['watch', '--from', 'soon'], text: /CONFIG_INVALID: --from is "soon": give an instant/ },
     { args: ['sql', ...store, 'SELECT 1', '--fast'], text: /unknown option '--fast'/ },
     { args: ['explain'], text: /unknown command 'explain'/ },
   ];
