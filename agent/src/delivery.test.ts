@@ -36,6 +36,7 @@ function leaveEpoch(): void {
     directory: spool,
     node: 'node-a',
     bootId: BOOT,
+    goesOnFrom: () => true,
     bytesMax: 1e6,
     memoryBytesMax: 1e6,
     sync: false,
@@ -51,7 +52,8 @@ test('an old epoch whose folder cannot be removed does not keep the current one 
   const messages: string[] = [];
   const note = (_: object, message: string) => messages.push(message);
   const log = { debug: note, info: note, warn: note, error: note };
-  const context = { node: 'node-a', bootId: NEXT_BOOT, log, onSpooled: () => {}, onSpoolFails: () => {} };
+  const goesOnFrom = () => true;
+  const context = { node: 'node-a', bootId: NEXT_BOOT, log, goesOnFrom, onSpooled: () => {}, onSpoolFails: () => {} };
   delivery = openDelivery(CONFIG, spool, context as unknown as Parameters<typeof openDelivery>[2]);
   expect(delivery.status.oldEpochs).toBe(1);
   // Nothing below a link to itself can be removed, by nobody.

@@ -11,7 +11,7 @@ import {
   type Logger,
 } from './exporter/exporter.ts';
 import { createExporterCounters, type ExporterCounters } from './exporter/exporter-counters.ts';
-import { Spool } from './exporter/spool/spool.ts';
+import { Spool, type SpoolOptions } from './exporter/spool/spool.ts';
 import type { WindowFlows } from './flow/window-flows.ts';
 import { AGENT_VERSION } from './version.ts';
 
@@ -29,6 +29,11 @@ export interface DeliveryContext {
   /** Life of the kernel. */
   readonly bootId: string;
   readonly log: Logger;
+  /**
+   * Whether the accounting can go on from where the batch with this checkpoint ends; of undefined: whether nobody has
+   * accounted in this life of the kernel. Where it cannot, a new epoch begins.
+   */
+  readonly goesOnFrom: SpoolOptions['goesOnFrom'];
   /** The batch with this checkpoint is on disk. */
   readonly onSpooled: (checkpoint: string) => void;
   /** The spool cannot be written, or can be again. */
@@ -191,6 +196,7 @@ class SpooledDelivery implements Delivery {
       directory,
       node,
       bootId,
+      goesOnFrom: context.goesOnFrom,
       bytesMax: config.spoolBytes,
       memoryBytesMax: config.queueBytes,
       sync: config.spoolSync,
@@ -262,7 +268,7 @@ class SpooledDelivery implements Delivery {
         this.#started = true;
         this.#exporter.start();
       },
-      (error) => this.#context.log.error({ err: error }, 'sending what an earlier life of the kernel left failed'),
+      (error) => this.#context.log.error({ err: error }, 'sending what an earlier epoch left failed'),
     );
   }
 
@@ -285,7 +291,7 @@ class SpooledDelivery implements Delivery {
     while (this.#old.length > 0 && !this.#stopped) {
       const { exporter, remove } = this.#old[0]!;
       const { batches } = exporter.waiting;
-      this.#context.log.info({ epoch: exporter.epoch, batches }, 'sending what an earlier life of the kernel left');
+      this.#context.log.info({ epoch: exporter.epoch, batches }, 'sending what an earlier epoch left');
       exporter.start();
       if (!(await exporter.stop(NO_DEADLINE_MS))) return;
       this.#remove(exporter.epoch, remove);

@@ -177,6 +177,7 @@ class Agent implements ClientSide {
         node: name,
         bootId: this.#kernel.bootId,
         log: { info: note, warn: note, error: note },
+        goesOnFrom: (checkpoint) => world.parts.goesOnFrom(this.#kernel, checkpoint),
         onSpooled: (checkpoint) =>
           this.process.after(() => this.#accounting.spooled(checkpoint), world.random.integer(0, THREAD_HOP_MS)),
         onSpoolFails: () => world.fail(`${name}: the spool's folder cannot be written`),

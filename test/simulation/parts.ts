@@ -6,7 +6,7 @@ import type { ObjectStore } from '@flowtoll/aggregator/store/store.ts';
 import { planCommit } from '@flowtoll/aggregator/table/commit-plan.ts';
 import { DeltaLog, PROTOCOL } from '@flowtoll/aggregator/table/delta-log.ts';
 import { deltaSchemaString } from '@flowtoll/aggregator/table/schema.ts';
-import { type ChooseBaseline, namedBySpool } from './kernel.ts';
+import { type ChooseBaseline, type Kernel, namedBySpool } from './kernel.ts';
 import { TABLE_ROOT } from './table-view.ts';
 
 export interface Parts {
@@ -18,6 +18,8 @@ export interface Parts {
   readonly throughLink: (open: OpenLink) => OpenLink;
   /** Name of the kernel's next life; `fresh` was never used. */
   readonly nextBootId: (previous: string, fresh: string) => string;
+  /** As the agent's `run` asks the baseline. */
+  readonly goesOnFrom: (kernel: Kernel, checkpoint: string | undefined) => boolean;
   /** Part of the simulation's own model of the accounting. */
   readonly chooseBaseline: ChooseBaseline;
 }
@@ -29,6 +31,8 @@ export const PRODUCT: Parts = {
   createStreams: createIngestStreams,
   throughLink: (open) => open,
   nextBootId: (_previous, fresh) => fresh,
+  goesOnFrom: (kernel, checkpoint) =>
+    checkpoint === undefined ? !kernel.wasAccounted : kernel.baselines.has(Number(checkpoint)),
   chooseBaseline: namedBySpool,
 };
 

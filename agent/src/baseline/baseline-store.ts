@@ -3,7 +3,17 @@
 // another name and renamed, so what is there is whole.
 //
 // File: u32 length of a JSON header, the header, the bytes of each column in the header's order, u32 CRC-32 of all before.
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { AgentError } from '../errors.ts';
@@ -17,6 +27,16 @@ const JOURNAL_NAME = /^events\.(\d+)$/;
 export interface BaselineImage {
   readonly header: Readonly<Record<string, unknown>>;
   readonly columns: readonly Uint8Array[];
+}
+
+/** Whether there is a baseline of this number; whether it can be read shows when it is. */
+export function hasBaseline(root: string, bootId: string, number: string): boolean {
+  return existsSync(join(root, bootId, `baseline.${number}`));
+}
+
+/** Whether an agent has kept an accounting in this life of the kernel, be it lost by now. */
+export function wasAccounted(root: string, bootId: string): boolean {
+  return existsSync(join(root, bootId));
 }
 
 /** The files of one life of the kernel. Numbers grow: baseline n belongs to the window that the agent closed as its n-th. */

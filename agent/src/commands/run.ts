@@ -3,9 +3,10 @@ import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import type { TelemetryServer } from '@flowtoll/proto/telemetry';
 import { Command } from 'commander';
+import { hasBaseline, wasAccounted } from '../baseline/baseline-store.ts';
 import type { CaptureCommand, CaptureMessage, CaptureWorkerData } from '../capture-worker.ts';
 import { addRunOptions, type RunConfig, runConfig } from '../config.ts';
-import { type Delivery, openDelivery } from '../delivery.ts';
+import { type Delivery, type DeliveryContext, openDelivery } from '../delivery.ts';
 import { AgentError, type AgentErrorCode } from '../errors.ts';
 import type { WindowFlows } from '../flow/window-flows.ts';
 import { createLogger, type Logger } from '../log.ts';
@@ -37,15 +38,22 @@ function deliveryFor(
   spool: string | undefined,
   node: string,
   log: Logger,
-  tell: (command: CaptureCommand) => void = () => {},
+  capture: { tell: (command: CaptureCommand) => void; goesOnFrom: DeliveryContext['goesOnFrom'] },
 ): Delivery {
+  const { tell, goesOnFrom } = capture;
   return openDelivery(config, spool, {
     node,
     bootId: bootId(),
     log,
+    goesOnFrom,
     onSpooled: (checkpoint) => tell({ kind: 'spooled', checkpoint }),
     onSpoolFails: (fails) => tell({ kind: 'spool-fails', fails }),
   });
+}
+
+/** Whether what is kept below `root` is what the accounting can go on from. */
+function goesOnFrom(root: string, checkpoint: string | undefined): boolean {
+  return checkpoint === undefined ? !wasAccounted(root, bootId()) : hasBaseline(root, bootId(), checkpoint);
 }
 
 /** One life of the kernel. */
@@ -59,7 +67,10 @@ async function runReplay(config: RunConfig, log: Logger): Promise<void> {
   }
   const recording = Recording.open(config.replayFile);
   // A recording can be replayed again: it needs no spool.
-  const delivery = deliveryFor(config, undefined, recording.origin.node, log);
+  const delivery = deliveryFor(config, undefined, recording.origin.node, log, {
+    tell: () => undefined,
+    goesOnFrom: () => false,
+  });
   delivery.start();
   try {
     const { counts, whole } = replay(recording, config, (window) => delivery.send(window));
@@ -73,12 +84,13 @@ async function runReplay(config: RunConfig, log: Logger): Promise<void> {
 
 async function runLive(config: RunConfig, log: Logger): Promise<void> {
   let worker: Worker | undefined;
-  const delivery = deliveryFor(config, config.spool, config.node, log, (command) => worker?.postMessage(command));
   // Without a spool nobody remembers which window was the last: a new agent could only begin anew.
-  const state =
-    config.state === undefined || config.spool === undefined
-      ? undefined
-      : { root: config.state, bootId: bootId(), checkpoint: delivery.lastCheckpoint };
+  const root = config.spool === undefined ? undefined : config.state;
+  const delivery = deliveryFor(config, config.spool, config.node, log, {
+    tell: (command) => worker?.postMessage(command),
+    goesOnFrom: (checkpoint) => root !== undefined && goesOnFrom(root, checkpoint),
+  });
+  const state = root === undefined ? undefined : { root, bootId: bootId(), checkpoint: delivery.lastCheckpoint };
   const telemetry = new AgentTelemetry(delivery, config.dumpIntervalMs);
   const server = await startTelemetry(telemetry, config, log);
   worker = new Worker(new URL('../capture-worker.ts', import.meta.url), {

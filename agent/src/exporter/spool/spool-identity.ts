@@ -1,6 +1,7 @@
 // Whose a spool is: an id made once, and what tells the folder from a copy of it. A folder that was copied or restored file by
 // file has another inode or time of birth, and so another id: what is made there must not get numbers that the other one gives,
-// too. (A disk that was set back as a whole looks like itself: there the table knows more than the spool, and that decides.)
+// too. (A disk that was set back as a whole looks like itself: there the accounting that its newest batch names is gone, and
+// that decides.)
 import { randomUUID } from 'node:crypto';
 import {
   type BigIntStats,

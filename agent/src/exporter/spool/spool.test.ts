@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Spool, type SpoolOptions } from './spool.ts';
 
 const BOOT = '6f0d3c36-7a54-4b51-9a0a-8d5b3c6f0d11';
@@ -28,6 +28,7 @@ function open(bootId = BOOT, path = directory, options: Partial<SpoolOptions> = 
     directory: path,
     node: 'node-a',
     bootId,
+    goesOnFrom: () => true,
     bytesMax: 1e6,
     memoryBytesMax: 1e6,
     sync: true,
@@ -92,7 +93,7 @@ test('what a later version wrote is left for it: the agent goes on in a new epoc
   expect(after.setAside).toEqual([epoch]);
   expect(after.spoolId).not.toBe(before.spoolId);
   expect([after.lastCheckpoint, after.oldEpochs()]).toEqual([undefined, []]);
-  after.openQueue(`${after.spoolId}.${BOOT}`, callbacks).append(Buffer.from('new'));
+  after.openQueue(`${after.spoolId}.${BOOT}`, callbacks).append(Buffer.from('new'), '8');
   closeAll();
   expect(open().spoolId).toBe(after.spoolId);
   expect(readFileSync(file)).toEqual(bytes);
@@ -148,6 +149,85 @@ test('after a reboot the batches of the life before wait under their old epoch, 
   expect(after.oldEpochs()).toEqual([]);
 });
 
+describe('an agent that cannot go on from the newest batch', () => {
+  const cannot = (asked: (string | undefined)[] = []) =>
+    open(BOOT, directory, {
+      goesOnFrom: (checkpoint) => {
+        asked.push(checkpoint);
+        return false;
+      },
+    });
+  const queueOf = (spool: Spool) => spool.openQueue(`${spool.spoolId}.${BOOT}`, callbacks);
+
+  test('begins a new epoch, and sends what waits under the old name first', () => {
+    const before = open();
+    queueOf(before).append(Buffer.from('old'), '7');
+    closeAll();
+    const asked: (string | undefined)[] = [];
+    const after = cannot(asked);
+    expect(asked).toEqual(['7']);
+    expect(after.spoolId).not.toBe(before.spoolId);
+    expect(after.lastCheckpoint, 'that something is lost has to be said').toBe('7');
+    expect(after.oldEpochs().map(({ spoolId, bootId }) => [spoolId, bootId])).toEqual([[before.spoolId, BOOT]]);
+    expect(queueOf(after).lastSequence).toBe(0);
+  });
+
+  test('does so also when all is acknowledged, or when batches have no checkpoint', () => {
+    const before = open();
+    const queue = queueOf(before);
+    queue.append(Buffer.from('old'));
+    queue.dropThrough(1);
+    closeAll();
+    expect(open().spoolId).not.toBe(before.spoolId);
+  });
+
+  test('begins one also when the spool knows nothing of this life of the kernel: it may be an older copy', () => {
+    const { spoolId } = open(NEXT_BOOT);
+    closeAll();
+    const asked: (string | undefined)[] = [];
+    expect(cannot(asked).spoolId).not.toBe(spoolId);
+    expect(asked).toEqual([undefined]);
+  });
+
+  test('stays in it after a restart that can go on', () => {
+    open();
+    closeAll();
+    const second = cannot();
+    queueOf(second).append(Buffer.from('b'), '2');
+    closeAll();
+    expect(open().spoolId).toBe(second.spoolId);
+    closeAll();
+    expect(open(NEXT_BOOT).spoolId).toBe(second.spoolId);
+  });
+
+  test('does not go back to the numbers before when the new name could not be written', () => {
+    const before = open();
+    queueOf(before).append(Buffer.from('old'), '7');
+    closeAll();
+    // Nothing can be written in the place of a folder.
+    mkdirSync(join(directory, 'spool-id.tmp'));
+    const problems: (Error | undefined)[] = [];
+    const after = open(BOOT, directory, {
+      goesOnFrom: () => false,
+      onDiskProblem: (problem) => problems.push(problem),
+    });
+    expect(problems).toHaveLength(1);
+    expect(after.spoolId).not.toBe(before.spoolId);
+    queueOf(after).append(Buffer.from('new'), '9');
+    closeAll();
+    rmSync(join(directory, 'spool-id.tmp'), { recursive: true });
+    // What is kept now is the accounting after batch 9; that after batch 7 is not.
+    const third = open(BOOT, directory, { goesOnFrom: (checkpoint) => checkpoint === '9' });
+    expect([before.spoolId, after.spoolId]).not.toContain(third.spoolId);
+    expect(
+      third
+        .oldEpochs()
+        .map(({ spoolId }) => spoolId)
+        .sort(),
+    ).toEqual([before.spoolId, after.spoolId].sort());
+  });
+});
+
 test('what is rewritten of an old epoch is no checkpoint of this one', () => {
   const before = open();
   before.openQueue(`${before.spoolId}.${BOOT}`, callbacks).append(Buffer.from('old'), '57');
@@ -188,8 +268,8 @@ test('two agents never share one, also of two processes', async () => {
     '--input-type=module',
     '--eval',
     `const { Spool } = await import(${JSON.stringify(module)});
-     new Spool({ directory: ${JSON.stringify(directory)}, node: 'node-a', bootId: '${BOOT}', bytesMax: 1, memoryBytesMax: 1, sync: true,
-       onSpooled: () => {}, onDiskProblem: () => {} });
+     new Spool({ directory: ${JSON.stringify(directory)}, node: 'node-a', bootId: '${BOOT}', goesOnFrom: () => true,
+       bytesMax: 1, memoryBytesMax: 1, sync: true, onSpooled: () => {}, onDiskProblem: () => {} });
      console.log('held');
      process.stdin.resume();`,
   ]);

@@ -1,13 +1,16 @@
 // The spool's directory: who may use it, whose batches lie in it, how much they may take together. One folder an epoch (spool
 // id + boot id of the kernel).
 //
-// Why this is enough:
+// An epoch lasts as long as one accounting goes on, so a name (epoch and number) never stands for two contents: an agent that
+// cannot go on from where the newest batch ends takes a new spool id. Why this is enough:
 // - After a reboot the boot id differs: a new epoch begins, the old one's batches go first, under their old id.
-// - A cloned disk boots with another boot id; the batches that both copies hold have one name, and the table takes each
-//   name once. A copied folder has a new spool id (spool-identity.ts), so copies on one kernel differ, too.
+// - A cloned disk boots with another boot id; the batches that both copies hold have one name and one content, and the
+//   table takes each name once, whoever sends it first. A copied folder has a new spool id (spool-identity.ts), so copies on
+//   one kernel differ, too.
 // - A reinstalled node has a new spool id.
-// - A disk set back to an older copy either boots anew, or the table knows higher numbers than the spool: the exporter then
-//   drops what it found or had sent (the table has it) and goes on in a new epoch.
+// - A disk set back to an older copy either boots anew, or its newest batch names an accounting that is no longer kept. What
+//   it held when it was copied goes first, under its old name; what an agent made since, and perhaps sent, has names that
+//   are not given again.
 // - What a later version wrote is left for that version; this one goes on in a new epoch.
 import { randomUUID } from 'node:crypto';
 import {
@@ -40,6 +43,11 @@ export interface SpoolOptions {
   readonly node: string;
   /** Life of the kernel. */
   readonly bootId: string;
+  /**
+   * Whether this agent can account on from where the batch with this checkpoint ends; of undefined: whether no agent has
+   * accounted in this life of the kernel.
+   */
+  readonly goesOnFrom: (checkpoint: string | undefined) => boolean;
   /** Most bytes of batches, of all epochs together. */
   readonly bytesMax: number;
   readonly memoryBytesMax: number;
@@ -96,8 +104,11 @@ export class Spool {
       finishReplacements(directory);
       this.setAside = this.#epochs().filter((name) => holdsNewerVersion(join(directory, name)));
       const id = readSpoolId(directory, node);
-      this.spoolId = id !== undefined && !this.setAside.includes(this.#epochOf(id)) ? id : this.#makeId();
-      this.lastCheckpoint = this.#findCheckpoint();
+      const usable = id !== undefined && !this.setAside.includes(this.#epochOf(id)) ? id : undefined;
+      const end = usable === undefined ? undefined : this.#endOf(usable);
+      const goesOn = end?.isKnown && options.goesOnFrom(end.checkpoint);
+      this.spoolId = usable !== undefined && goesOn ? usable : this.#makeId();
+      this.lastCheckpoint = end?.checkpoint;
     } catch (error) {
       closeSync(this.#lock);
       throw error;
@@ -231,17 +242,19 @@ export class Spool {
     try {
       return writeSpoolId(this.#options.directory, this.#options.node, id);
     } catch (error) {
-      // Batches wait in memory, then; after a restart the id is another one, and so is the epoch.
+      // Batches wait in memory, then. The next agent finds the id before, if any, and nothing to go on from in its epoch.
       this.#onDiskProblem(error as Error);
       return id;
     }
   }
 
-  #findCheckpoint(): string | undefined {
-    const queue = this.#open(this.#epochOf(this.spoolId), {
+  /** Where this life's epoch of a spool ends: what its newest batch says, also when it was acknowledged long ago. */
+  #endOf(spoolId: string): { readonly checkpoint: string | undefined; readonly isKnown: boolean } {
+    const { lastSequence, lastCheckpoint } = this.#open(this.#epochOf(spoolId), {
       withoutFlows: () => undefined,
       damaged: () => new Uint8Array(0),
     });
-    return queue.lastCheckpoint === '' ? undefined : queue.lastCheckpoint;
+    const checkpoint = lastCheckpoint === '' ? undefined : lastCheckpoint;
+    return { checkpoint, isKnown: lastSequence === 0 || checkpoint !== undefined };
   }
 }

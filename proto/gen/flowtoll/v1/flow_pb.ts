@@ -27,7 +27,8 @@ export const file_flowtoll_v1_flow: GenFile = /*@__PURE__*/
  */
 export type Batch = Message<"flowtoll.v1.Batch"> & {
   /**
-   * One life of a node's kernel: spool id and boot id, "<uuid>.<uuid>". Sequence numbers count within it.
+   * One accounting of a node's kernel: spool id and boot id, "<uuid>.<uuid>". An agent that cannot go on from what was
+   * accounted takes a new spool id. Sequence numbers count within it.
    *
    * @generated from field: string epoch = 1;
    */
