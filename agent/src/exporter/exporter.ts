@@ -137,10 +137,6 @@ class StreamingExporter implements Exporter {
   readonly #newSpoolId: () => string;
   readonly #backoff;
   readonly #queue: BatchQueue;
-  /** Batches up to this number were made by a process before this one. */
-  #spooledBefore: number;
-  /** Highest number ever written to a link of this epoch. */
-  #everSent = 0;
   readonly #carried = new CarriedLosses();
   readonly #maker: BatchMaker;
 
@@ -194,7 +190,6 @@ class StreamingExporter implements Exporter {
         this.#maker.giveUpFlows({ epoch: this.epoch, sequence }, bytes, reason),
       damaged: (sequence, timeMs) => this.#maker.replaceDamaged({ epoch: this.epoch, sequence }, timeMs),
     });
-    this.#spooledBefore = this.#queue.lastSequence;
   }
 
   get waiting() {
@@ -306,7 +301,7 @@ class StreamingExporter implements Exporter {
     }
     const { count, firstSequence, lastSequence } = this.#queue;
     const oldestPossible = count === 0 ? lastSequence : firstSequence - 1;
-    this.#isAhead = committed > this.#mayBeCommitted;
+    this.#isAhead = committed > lastSequence;
     if (committed < oldestPossible || (this.#isAhead && !this.#config.isOver)) {
       this.#restartEpoch(committed);
       return;
@@ -372,11 +367,6 @@ class StreamingExporter implements Exporter {
     if (this.#queue.count === 0) this.#onDrained?.();
   }
 
-  /** Highest number that the table can know from here: what was in the spool before, and what was sent. */
-  get #mayBeCommitted(): number {
-    return Math.max(this.#spooledBefore, this.#everSent);
-  }
-
   /** Sends what may be sent. */
   #pump(): void {
     const link = this.#link;
@@ -388,7 +378,6 @@ class StreamingExporter implements Exporter {
       // One batch may always be under way, however large.
       if (this.#underWay.length > 0 && this.#underWayBytes + bytes.length > this.#windowBytes) return;
       this.#sentSequence = sequence;
-      this.#everSent = Math.max(this.#everSent, sequence);
       this.#underWay.push({ sequence, bytes: bytes.length });
       this.#underWayBytes += bytes.length;
       this.counters.batchesSent++;
@@ -433,18 +422,14 @@ class StreamingExporter implements Exporter {
   }
 
   /**
-   * The table lacks batches that it had acknowledged (somebody removed or restored it), or has some that were never made.
-   * No batch of this epoch can ever follow, so what waits gets a new one.
+   * The table lacks batches that it had acknowledged (somebody removed or restored it), or has some that are not known
+   * here. No batch of this epoch can ever follow, so what waits gets a new one.
    */
   #restartEpoch(committed: number): void {
     const { firstSequence, lastSequence } = this.#queue;
     const lost = this.epoch;
-    // The table holds more than could be known from here: this disk (or machine) is an older copy. What it had sent, or
-    // found in its spool, is in the table under these very numbers; what was made since is new, and only its numbers are
-    // taken.
-    if (committed > this.#mayBeCommitted) this.#settle(this.#mayBeCommitted);
-    this.#spooledBefore = 0;
-    this.#everSent = 0;
+    // This spool is an older copy of one that went on. A name has one content, so all that waits here is in the table.
+    if (this.#isAhead) this.#settle(lastSequence);
     this.epoch = `${this.#newSpoolId()}.${this.#config.bootId}`;
     this.counters.epochRestarts++;
     this.#log.error(
