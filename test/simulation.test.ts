@@ -1,6 +1,8 @@
 // The protocol, played: agents, replicas, network and store of many seeds, with the product's own exporter, spool, streams, commit
 // loop and table; only clock, network, store and kernel are the simulation's. FLOWTOLL_SEED=7 plays one seed and prints its
 // trace when it fails; FLOWTOLL_SEEDS=1000 plays more.
+
+import type { planCommit } from '@flowtoll/aggregator/table/commit-plan.ts';
 import { describe, expect, test } from 'vitest';
 import { type Parts, PRODUCT } from './simulation/parts.ts';
 import { play } from './simulation/world.ts';
@@ -29,21 +31,38 @@ describe('whatever befalls agents, replicas, links and the store, each byte is i
   });
 });
 
+/** A fence that asks nothing but `may`, of a batch's number and the highest one that is in, or comes in, before it. */
+function planOf(may: (sequence: number, last: number) => boolean): typeof planCommit {
+  return (batches, committed) => {
+    const highest = new Map(batches.map(({ epoch }) => [epoch, committed(epoch)]));
+    const accepted = batches
+      .toSorted((a, b) => a.sequence - b.sequence)
+      .filter(({ epoch, sequence }) => {
+        const last = highest.get(epoch)!;
+        if (!may(sequence, last)) return false;
+        highest.set(epoch, Math.max(sequence, last));
+        return true;
+      });
+    return { accepted, duplicates: [], refused: [], highest };
+  };
+}
+
 describe('a mistake shows', () => {
   /** `from`: the first seed that is tried; most need a rare meeting of faults. */
   const mutants: { name: string; from?: number; parts: Partial<Parts> }[] = [
     {
       name: 'what is in the table may commit again',
-      parts: {
-        plan: (batches, committed) => {
-          const accepted = batches.toSorted((a, b) => a.sequence - b.sequence);
-          const highest = new Map(batches.map(({ epoch }) => [epoch, committed(epoch)]));
-          for (const { epoch, sequence } of accepted) highest.set(epoch, Math.max(sequence, highest.get(epoch)!));
-          return { accepted, duplicates: [], refused: [], highest };
-        },
-      },
+      parts: { plan: planOf(() => true) },
     },
-    { name: 'a reboot goes on in the epoch before', from: 200, parts: { nextBootId: (previous) => previous } },
+    {
+      name: 'a batch may commit though the one before it is missing',
+      parts: { plan: planOf((sequence, last) => sequence > last) },
+    },
+    {
+      name: 'a reboot goes on in the epoch before',
+      parts: { nextBootId: (previous) => previous, goesOnFrom: () => true },
+    },
+    { name: 'a disk that was set back goes on under its old numbers', parts: { goesOnFrom: () => true } },
     {
       name: 'an agent takes its newest baseline, whatever the spool says',
       parts: { chooseBaseline: (_, there) => there.toSorted((a, b) => a - b).at(-1) },

@@ -1,8 +1,22 @@
 // A node's disk: a real folder with the product's own spool in it, and what the simulation knows to have been spooled there.
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync, utimesSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { writeSpoolId } from '@flowtoll/agent/exporter/spool/spool-identity.ts';
 import type { Content } from './ledger.ts';
 import type { Random } from './random.ts';
+
+/** How a disk is copied: as a whole, so that nothing tells the copy, or file by file. */
+export type CopyKind = 'image' | 'files';
 
 const EPOCH = /^[0-9a-f-]{36}\.[0-9a-f-]{36}$/;
 
@@ -20,8 +34,9 @@ export class Disk {
   }
 
   /** A copy as it is now. */
-  copyTo(path: string): Disk {
+  copyTo(path: string, kind: CopyKind): Disk {
     cpSync(this.path, path, { recursive: true, preserveTimestamps: true });
+    if (kind === 'image') keepIdentity(path);
     const copy = new Disk(path, this.contents);
     for (const [name, ms] of this.#stampsMs) copy.#stampsMs.set(name, ms);
     return copy;
@@ -67,4 +82,12 @@ export class Disk {
       .filter((name) => name.endsWith('.batch'))
       .map((name) => join(this.path, name));
   }
+}
+
+/** Files of an image keep inode and time of birth. Ours cannot, so the spool's id is bound to those that they have now. */
+function keepIdentity(path: string): void {
+  const file = join(path, 'spool-id');
+  if (!existsSync(file)) return;
+  const { id, node } = JSON.parse(readFileSync(file, 'utf8')) as { id: string; node: string };
+  writeSpoolId(path, node, id);
 }

@@ -92,6 +92,11 @@ export const FAULTS: readonly Fault[] = [
     },
   },
   {
+    name: 'a replica loses a batch that it took',
+    weight: 1,
+    begin: ({ random, replicas }) => random.pick(replicas).loseBatch(),
+  },
+  {
     name: 'a replica is replaced as it should be',
     weight: 1,
     begin(world) {
@@ -133,7 +138,7 @@ export const FAULTS: readonly Fault[] = [
     weight: 2,
     begin(world) {
       const node = world.random.pick(world.nodes);
-      const copy = world.copyDisk(node.disk);
+      const copy = world.copyDisk(node.disk, world.random.pick(['image', 'image', 'files']));
       world.note(`${node.name}: snapshot of the disk`);
       world.clock.after(world.random.spread(10_000, 10 * MINUTE_MS), () => {
         if (world.isCalm) return;
@@ -151,7 +156,9 @@ export const FAULTS: readonly Fault[] = [
     weight: 1,
     begin(world) {
       const node = world.random.pick(world.nodes);
-      const clone = world.addNode(`${node.name}'`, world.copyDisk(node.disk));
+      // Of another cluster, perhaps: then its node has the same name.
+      const hostname = world.random.chance(0.5) ? node.config.hostname : `${node.config.hostname}-clone`;
+      const clone = world.addNode(`${node.name}'`, world.copyDisk(node.disk, 'image'), hostname);
       world.note(`${clone.name}: clone of ${node.name}`);
       world.restartLater(clone);
     },

@@ -22,7 +22,10 @@ export type Step =
 export const STEPS: readonly Step[] = ['baseline-kept', 'batch-spooled', 'before-write', 'after-write'];
 
 export interface NodeConfig {
+  /** Its name in this world. */
   readonly name: string;
+  /** What it calls itself. */
+  readonly hostname: string;
   /** How far its clock is ahead, ms. */
   readonly skewMs: number;
   readonly spoolBytes: number;
@@ -167,14 +170,14 @@ class Agent implements ClientSide {
   }
 
   #openDelivery(): Delivery {
-    const { name, spoolBytes } = this.#node.config;
+    const { name, hostname, spoolBytes } = this.#node.config;
     const world = this.#world;
     const note = (fields: object, message: string) => world.note(`${name}: ${message}`, fields);
     return openDelivery(
       { aggregator: 'simulation', queueBytes: 1 << 20, spoolBytes, spoolSync: false },
       this.#disk.path,
       {
-        node: name,
+        node: hostname,
         bootId: this.#kernel.bootId,
         log: { info: note, warn: note, error: note },
         goesOnFrom: (checkpoint) => world.parts.goesOnFrom(this.#kernel, checkpoint),

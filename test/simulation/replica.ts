@@ -1,6 +1,7 @@
 // One life of an aggregator: the product's pipeline, streams, commit loop, table and log, on the simulated store and clock.
 import type { createIngestServer } from '@flowtoll/aggregator/ingest/ingest-server.ts';
 import type { IngestCall, Logger } from '@flowtoll/aggregator/ingest/ingest-stream.ts';
+import type { FlowBatch } from '@flowtoll/aggregator/model/flow-batch.ts';
 import { createPipeline, type Pipeline, type PipelineConfig } from '@flowtoll/aggregator/pipeline.ts';
 import { createFlowTable } from '@flowtoll/aggregator/table/flow-table.ts';
 import { watchVanished } from '@flowtoll/aggregator/vanished-watch.ts';
@@ -18,6 +19,9 @@ export interface ReplicaConfig extends Omit<PipelineConfig, 'listen'> {
   readonly vanishedAfterMs: number;
 }
 
+/** Longer than a window. */
+const ASIDE_MS = 90_000;
+
 /** More than one batch of the simulation takes in memory. */
 const BATCH_BYTES_MAX = 4000;
 
@@ -28,6 +32,9 @@ export class Replica implements ServerSide {
   readonly #pipeline: Pipeline;
   readonly #stopWatching: () => void;
   #serve: (call: IngestCall) => void = () => undefined;
+  #losesNext = false;
+  /** Taken from an agent, and waiting to be lost. */
+  #aside: FlowBatch | undefined;
 
   constructor(name: string, config: ReplicaConfig, world: World) {
     this.name = name;
@@ -63,6 +70,11 @@ export class Replica implements ServerSide {
     this.#serve(call);
   }
 
+  /** Makes it lose the next batch that it takes, once another one of the same epoch has come after it. */
+  loseBatch(): void {
+    this.#losesNext = true;
+  }
+
   /** What is wrong with its memory, if something is. */
   problem(heldBytesMax: number): string | undefined {
     if (this.process.isDead) return undefined;
@@ -87,7 +99,9 @@ export class Replica implements ServerSide {
   }
 
   #ingest(...[config, dependencies]: Parameters<typeof createIngestServer>): ReturnType<typeof createIngestServer> {
-    const streams = this.#world.parts.createStreams(config, dependencies);
+    const { sink } = dependencies;
+    const put = (batch: FlowBatch) => this.#put(batch, sink.put);
+    const streams = this.#world.parts.createStreams(config, { ...dependencies, sink: { ...sink, put } });
     this.#serve = streams.serve;
     return {
       counters: streams.counters,
@@ -102,6 +116,28 @@ export class Replica implements ServerSide {
       start: async () => 0,
       stop: async () => streams.end(),
     };
+  }
+
+  /**
+   * No code of the product loses a batch between stream and commit loop; the fence is for the day on which some does. What
+   * follows is refused then, and all of it is sent again. A batch that nothing follows is given back: nobody would miss it.
+   */
+  #put(batch: FlowBatch, put: (batch: FlowBatch) => void): void {
+    if (this.#aside?.epoch === batch.epoch) {
+      this.#world.note(`${this.name}: loses ${this.#aside.epoch} ${this.#aside.sequence}`);
+      this.#aside = undefined;
+    }
+    if (!this.#losesNext) {
+      put(batch);
+      return;
+    }
+    this.#losesNext = false;
+    this.#aside = batch;
+    this.process.after(() => {
+      if (this.#aside !== batch) return;
+      this.#aside = undefined;
+      put(batch);
+    }, ASIDE_MS);
   }
 
   #every(look: () => Promise<void>, intervalMs: number): () => void {

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { IngestResponse } from '@flowtoll/proto';
 import { VirtualClock } from './clock.ts';
-import { Disk } from './disk.ts';
+import { type CopyKind, Disk } from './disk.ts';
 import { pickFault } from './faults.ts';
 import { Kernel } from './kernel.ts';
 import { Ledger } from './ledger.ts';
@@ -131,8 +131,8 @@ export class World {
     return new Disk(join(this.#root, String(++this.#names)));
   }
 
-  copyDisk(disk: Disk): Disk {
-    return disk.copyTo(join(this.#root, String(++this.#names)));
+  copyDisk(disk: Disk, kind: CopyKind): Disk {
+    return disk.copyTo(join(this.#root, String(++this.#names)), kind);
   }
 
   newKernel(before?: Kernel): Kernel {
@@ -142,11 +142,11 @@ export class World {
     return kernel;
   }
 
-  addNode(name: string, disk: Disk): Node {
+  addNode(name: string, disk: Disk, hostname = name): Node {
     const { random } = this;
     const skewMs = random.chance(0.3) ? random.integer(-30_000, 30_000) : 0;
     const spoolBytes = random.chance(0.25) ? random.integer(500, 2500) : 1 << 20;
-    const node = new Node({ name, skewMs, spoolBytes }, disk, this);
+    const node = new Node({ name, hostname, skewMs, spoolBytes }, disk, this);
     this.nodes.push(node);
     return node;
   }
