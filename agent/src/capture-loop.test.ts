@@ -7,7 +7,15 @@ import type { ConntrackConsumer } from './source/conntrack/consumer.ts';
 const START_MS = 1_700_000_012_345;
 
 /** A clock that moves only when told, and a source that notes when it was asked. */
-function rig(options: { dumpTakesMs?: number; failsAtDump?: number; onFailure?: (error: unknown) => void } = {}) {
+function rig(
+  options: {
+    dumpTakesMs?: number;
+    failsAtDump?: number;
+    /** The wall clock is set while this dump is under way. */
+    jumpInDump?: { readonly dump: number; readonly byMs: number };
+    onFailure?: (error: unknown) => void;
+  } = {},
+) {
   // Timers run on a clock of their own: a jump of the wall clock does not move them.
   let monotonicMs = START_MS;
   let jumpedMs = 0;
@@ -41,6 +49,7 @@ function rig(options: { dumpTakesMs?: number; failsAtDump?: number; onFailure?: 
           if (dumps.length === options.failsAtDump) throw new Error('no room for the recording');
           consumer.dumpBegin(now() * 1000);
           monotonicMs += options.dumpTakesMs ?? 0;
+          if (dumps.length === options.jumpInDump?.dump) jumpedMs += options.jumpInDump.byMs;
           consumer.dumpEnd(now() * 1000, true);
           return true;
         },
@@ -131,6 +140,16 @@ describe('the loop', () => {
       [1_699_996_500_000, 1_699_996_560_000],
     ]);
     expect(it.clockJumps).toEqual([-3_600_000]);
+  });
+
+  test.each([-3_600_000, 3_600_000])('a clock that is set by %i ms during a dump moves the window once', (byMs) => {
+    const it = rig({ jumpInDump: { dump: 4, byMs } });
+    it.loop.start();
+    it.until(START_MS + 15_000);
+    expect([it.dumps.length, it.clockJumps]).toEqual([4, [byMs]]);
+    it.until(it.now() + 60_000);
+    expect(it.windows).toEqual([[START_MS + byMs, 1_700_000_040_000 + byMs]]);
+    expect(it.clockJumps).toEqual([byMs]);
   });
 
   test('a clock that is slewed has not jumped', () => {

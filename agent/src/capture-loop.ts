@@ -132,8 +132,7 @@ export class CaptureLoop {
   }
 
   #turn(): void {
-    this.#noticeClockJump();
-    const now = this.#clock.nowMs();
+    const now = this.#readClock();
     const late = now >= this.#nextDumpMs;
     // A clock that jumped back must not silence the loop for as long as it jumped.
     const jumpedBack = this.#nextDumpMs - now > this.#options.dumpIntervalMs;
@@ -144,7 +143,7 @@ export class CaptureLoop {
     } else this.#source.pollEvents(this.#consumer);
     if (this.#wantsWindow()) {
       this.#dump();
-      this.#closeLast();
+      this.#closeLast(this.#readClock());
     }
   }
 
@@ -160,21 +159,28 @@ export class CaptureLoop {
     this.#afterDump(durationMs);
   }
 
-  #noticeClockJump(): void {
-    const offsetMs = this.#clock.nowMs() - this.#clock.elapsedMs();
+  /**
+   * The wall clock now. A jump since the last reading is told before the reading is used: a window that was closed by the new
+   * clock and moved afterwards would be moved twice.
+   */
+  #readClock(): number {
+    const nowMs = this.#clock.nowMs();
+    const offsetMs = nowMs - this.#clock.elapsedMs();
     const jumpMs = Math.round(offsetMs - this.#offsetMs);
     this.#offsetMs = offsetMs;
-    if (Math.abs(jumpMs) < CLOCK_JUMP_MS) return;
-    this.#accountant.clockJumped(jumpMs * 1000);
-    this.#onClockJump(jumpMs);
+    if (Math.abs(jumpMs) >= CLOCK_JUMP_MS) {
+      this.#accountant.clockJumped(jumpMs * 1000);
+      this.#onClockJump(jumpMs);
+    }
+    return nowMs;
   }
 
   #closeWindowIfOver(): void {
-    const window = this.#accountant.closeIfOver(this.#clock.nowMs() * 1000, this.#options.windowMs * 1000);
+    const window = this.#accountant.closeIfOver(this.#readClock() * 1000, this.#options.windowMs * 1000);
     if (window) this.#onWindow(window);
   }
 
-  #closeLast(): void {
-    this.#onWindow(this.#accountant.closeLast(this.#clock.nowMs() * 1000));
+  #closeLast(nowMs = this.#clock.nowMs()): void {
+    this.#onWindow(this.#accountant.closeLast(nowMs * 1000));
   }
 }
