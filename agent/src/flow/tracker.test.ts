@@ -98,6 +98,18 @@ const dump =
 const noStart = { startUs: undefined };
 const old = { startUs: -5_000_000 };
 
+test.each([4097, 20_000])(
+  '%i entries that show up in a late dump are billed once, however the tables grow',
+  (count) => {
+    const it = parts();
+    const rows = Array.from({ length: count }, (_, id) => row({ id, startUs: 1000 + id, packets: 1, bytes: 100 }));
+    for (let i = 0; i < 5; i++) dump()(it.tracker);
+    dump(...rows)(it.tracker);
+    dump(...rows)(it.tracker);
+    expect(close(it)).toEqual({ bytes: { 1: 100 * count }, connections: count, losses: [] });
+  },
+);
+
 describe('what is billed', () => {
   const cases: {
     name: string;

@@ -123,7 +123,9 @@ export class Tracker implements EntrySink {
     const entries = this.#entries;
     const slot = entries.find(record, true);
     if (slot === NONE) {
-      entries.lastDump[this.#born(record, true)] = this.#dump;
+      const born = this.#born(record, true);
+      // Not in one statement: the new entry may have given the table larger columns.
+      entries.lastDump[born] = this.#dump;
       return;
     }
     if (entries.state[slot] === TOMBSTONE) {
