@@ -29,10 +29,11 @@ function rig(run: (options: MaintainOptions) => Promise<void>) {
 
 test('rounds follow one another at uneven intervals, failed ones too, and are counted', async () => {
   let rounds = 0;
-  const { loop, timers, warnings } = rig(async ({ onStep }) => {
+  const { loop, timers, warnings } = rig(async ({ onStep, onFailure }) => {
     rounds++;
     onStep?.({ table: 'flows', step: 'compact', count: 5, what: 'files' });
     if (rounds === 2) throw new Error('no store today');
+    onFailure?.({ table: 'flows', step: 'vacuum', error: new Error('no list today') });
   });
   for (let i = 0; i < 3; i++) {
     expect(timers.map(({ delayMs }) => delayMs)).toEqual([750]);
@@ -40,7 +41,9 @@ test('rounds follow one another at uneven intervals, failed ones too, and are co
     await new Promise(setImmediate);
   }
   expect(loop.counts).toMatchObject({ rounds: { done: 2, failed: 1 }, steps: { compact: 15, vacuum: 0 } });
-  expect(warnings).toMatchObject([{ err: { message: 'no store today' } }]);
+  expect(loop.counts.failures).toMatchObject({ vacuum: 2, compact: 0 });
+  const noList = { table: 'flows', step: 'vacuum', err: { message: 'no list today' } };
+  expect(warnings).toMatchObject([noList, { err: { message: 'no store today' } }, noList]);
   await loop.stop();
   expect(timers).toEqual([]);
 });

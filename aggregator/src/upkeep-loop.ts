@@ -9,6 +9,8 @@ export interface UpkeepCounts {
   rounds: { done: number; failed: number };
   /** Versions, files or entries, by step. */
   readonly steps: Record<MaintainStep['step'], number>;
+  /** Steps that could not be done, by step. */
+  readonly failures: Record<MaintainStep['step'], number>;
 }
 
 export interface UpkeepLoop {
@@ -33,13 +35,11 @@ const SPREAD = 0.5;
 
 /** Begins; the first round comes after about one interval. */
 export function startUpkeep(
-  options: Omit<MaintainOptions, 'onStep' | 'mayGoOn' | 'dryRun'> & { readonly intervalMs: number },
+  options: Omit<MaintainOptions, 'onStep' | 'onFailure' | 'mayGoOn' | 'dryRun'> & { readonly intervalMs: number },
   { store, log, random, run = maintain, schedule = timers }: UpkeepLoopParts,
 ): UpkeepLoop {
-  const counts: UpkeepCounts = {
-    rounds: { done: 0, failed: 0 },
-    steps: { 'roll-up': 0, compact: 0, retention: 0, checkpoint: 0, 'log-clean-up': 0, vacuum: 0 },
-  };
+  const none = { 'roll-up': 0, compact: 0, retention: 0, checkpoint: 0, 'log-clean-up': 0, vacuum: 0 };
+  const counts: UpkeepCounts = { rounds: { done: 0, failed: 0 }, steps: { ...none }, failures: { ...none } };
   let stopped = false;
   let running: Promise<void> = Promise.resolve();
   let cancel = next();
@@ -63,6 +63,10 @@ export function startUpkeep(
         onStep: (step) => {
           counts.steps[step.step] += step.count;
           log.info({ ...step }, 'upkeep');
+        },
+        onFailure: ({ error, ...step }) => {
+          counts.failures[step.step]++;
+          log.warn({ ...step, err: error }, 'a step of upkeep failed; the others go on, and it is tried again');
         },
       });
       counts.rounds.done++;

@@ -1,6 +1,6 @@
 // `flowtoll maintain`: upkeep by hand, once, or as a process of its own. What serve does now and then, too.
 import { Command, Option } from 'commander';
-import { FlowtollError } from '../model/errors.ts';
+import { FlowtollError, lineOf } from '../model/errors.ts';
 import { openStore } from '../store/open-store.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { flowTableRoot } from '../table/flow-table.ts';
@@ -56,7 +56,6 @@ async function round(
   output: CommandOutput,
   clock: () => number,
 ): Promise<void> {
-  const dryRun = flags.dryRun === true;
   const clusters = flags.cluster.length > 0 ? flags.cluster : await clustersIn(store);
   if (clusters.length === 0) {
     throw new FlowtollError(
@@ -64,22 +63,47 @@ async function round(
       `there is no table in ${store.describe()}: name the store that the aggregator writes (--store)`,
     );
   }
+  const errors: unknown[] = [];
   for (const cluster of clusters) {
-    let steps = 0;
-    await maintain(store, {
-      cluster,
-      clock,
-      keepFlowsMs: flags.keepFlows,
-      keepCostsMs: flags.keepCosts,
-      dryRun,
-      onStep: (step) => {
-        steps++;
-        void output.write(`${cluster}: ${stepText(step, dryRun)}\n`);
-      },
-    });
-    if (steps === 0) await output.write(`${cluster}: nothing to do\n`);
+    await maintainCluster(store, cluster, flags, output, clock).catch((error: unknown) => errors.push(error));
   }
+  // One cluster must not keep the others from their upkeep; the last error is the command's own.
+  for (const error of errors.slice(0, -1)) output.remark(`flowtoll: ${textOf(error)}\n`);
+  if (errors.length > 0) throw errors.at(-1);
 }
+
+async function maintainCluster(
+  store: ObjectStore,
+  cluster: string,
+  flags: MaintainFlags,
+  output: CommandOutput,
+  clock: () => number,
+): Promise<void> {
+  const dryRun = flags.dryRun === true;
+  let steps = 0;
+  let failures = 0;
+  await maintain(store, {
+    cluster,
+    clock,
+    keepFlowsMs: flags.keepFlows,
+    keepCostsMs: flags.keepCosts,
+    dryRun,
+    onStep: (step) => {
+      steps++;
+      void output.write(`${cluster}: ${stepText(step, dryRun)}\n`);
+    },
+    // The first is in the error of the round.
+    onFailure: ({ table, step, of, error }) => {
+      if (failures++ === 0) return;
+      const what = of === undefined ? step : `${step} of ${of}`;
+      output.remark(`flowtoll: ${cluster}: ${table}: ${what} failed: ${textOf(error)}\n`);
+    },
+  });
+  if (steps === 0) await output.write(`${cluster}: nothing to do\n`);
+}
+
+const textOf = (error: unknown): string =>
+  error instanceof FlowtollError ? `${error.code}: ${error.message}` : lineOf(error);
 
 const WORDS: Readonly<Record<MaintainStep['step'], readonly [done: string, wouldBe: string]>> = {
   'roll-up': ['rolled up', 'would roll up'],

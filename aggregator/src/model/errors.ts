@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'STORE_UNAVAILABLE' // the store cannot be read or written
   | 'TABLE_INVALID' // what the store holds is not a table that we can read
   | 'TABLE_CONFLICT' // the commit lost too many races
+  | 'UPKEEP_INCOMPLETE' // some steps of a round of upkeep failed; the others were done
   | 'QUERY_INVALID' // a report or statement cannot be run
   | 'REQUEST_INVALID' // a request of a watcher asks for what cannot be
   | 'RESUME_EXPIRED' // rows after the place where a watcher wants to go on can no longer be told
@@ -29,4 +30,9 @@ export class FlowtollError extends Error {
     this.name = 'FlowtollError';
     this.code = code;
   }
+}
+
+/** What an error says, in one line. */
+export function lineOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
 }

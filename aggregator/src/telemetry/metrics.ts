@@ -218,6 +218,14 @@ const commits: readonly AggregatorMetric[] = [
     read: ({ upkeep }) => upkeep?.steps,
   },
   {
+    name: 'flowtoll_upkeep_steps_failed_total',
+    type: 'counter',
+    unit: 'steps',
+    help: 'Steps of upkeep that could not be done, while the others of their round were. A step that fails again and again needs somebody.',
+    label: 'step',
+    read: ({ upkeep }) => upkeep?.failures,
+  },
+  {
     name: 'flowtoll_batches_duplicate_total',
     type: 'counter',
     unit: 'batches',

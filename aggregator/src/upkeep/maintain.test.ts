@@ -1,7 +1,7 @@
 // Upkeep of real tables in a directory: what was written is in the table once before, during and after. Oracle: the rows that
 // the test wrote, summed here.
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -43,6 +43,9 @@ afterEach(() => rm(directory, { recursive: true }));
 
 const clock = () => nowMs;
 
+/** A round of which a step met a store that failed. */
+const INCOMPLETE = { code: 'UPKEEP_INCOMPLETE', cause: { code: 'STORE_UNAVAILABLE' } };
+
 /** One commit with these rows. */
 async function commit(rows: readonly FlowRow[]): Promise<void> {
   const table = await openFlowTable(store, { cluster: 'demo', clock });
@@ -78,6 +81,24 @@ async function round(options: Partial<MaintainOptions> = {}, on: ObjectStore = s
     ...options,
   });
   return steps.map(({ table, step, count, what }) => `${table} ${step} ${count} ${what}`);
+}
+
+/** What failed in a round, and the round's own error. */
+async function failedRound(
+  options: Partial<MaintainOptions> = {},
+  on: ObjectStore = store,
+): Promise<{ failures: string[]; steps: string[]; error: unknown }> {
+  const failures: string[] = [];
+  const steps: string[] = [];
+  const error = await round(
+    {
+      onFailure: ({ table, step, of }) => failures.push(`${table} ${step}${of === undefined ? '' : ` of ${of}`}`),
+      onStep: ({ table, step, count, what }) => steps.push(`${table} ${step} ${count} ${what}`),
+      ...options,
+    },
+    on,
+  ).catch((reason: unknown) => reason);
+  return { failures, steps, error };
 }
 
 async function openLog(root: string): Promise<DeltaLog> {
@@ -229,10 +250,10 @@ describe('roll-up', () => {
     // Its files are there, and its entry is not; once before the second file of a step, once after.
     let puts = 0;
     const dies = failing((method, key) => method === 'putIfAbsent' && key.includes('flows-') && ++puts === 2);
-    await expect(round({}, dies)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    await expect(round({}, dies)).rejects.toMatchObject(INCOMPLETE);
     const inLog = (await openLog(COSTS)).files.size;
     const diesLater = failing((_, key) => key.startsWith(`${COSTS}/_delta_log/`) && !key.endsWith('0000.json'));
-    await expect(round({}, diesLater)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    await expect(round({}, diesLater)).rejects.toMatchObject(INCOMPLETE);
     expect((await openLog(COSTS)).files.size).toBe(inLog);
     expect((await glob(COSTS)).length).toBeGreaterThan((await rowsOf(COSTS)).length);
     await Promise.all([round(), round(), round()]);
@@ -286,7 +307,7 @@ describe('compaction', () => {
   test('two at once do no harm, nor one that dies before its entry', async () => {
     await nineFiles();
     const dies = failing((_, key) => key.startsWith(`${FLOWS}/_delta_log/`));
-    await expect(round({}, dies)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    await expect(round({}, dies)).rejects.toMatchObject(INCOMPLETE);
     expect(unordered(await rowsOf(FLOWS))).toEqual(unordered(written.map(expectedCells)));
     await Promise.all([round(), round()]);
     expect(unordered(await rowsOf(FLOWS))).toEqual(unordered(written.map(expectedCells)));
@@ -380,5 +401,78 @@ describe('age', () => {
     await commit([]);
     expect(await round()).toContain('flows vacuum 1 files');
     expect([existsSync(orphan), existsSync(foreign)]).toEqual([false, true]);
+  });
+});
+
+describe('a step that fails', () => {
+  /** Three days that are over, each with files that can be merged. */
+  async function threeDays(): Promise<void> {
+    for (let day = 0; day < 3; day++) {
+      for (let i = 0; i < 3; i++) await commit([rowNow({ pod: `pod-${i}` })]);
+      nowMs += DAY_MS;
+    }
+    await commit([rowNow()]);
+  }
+
+  /** A round in which nothing but the roll-up is done. */
+  async function rollUpAlone(): Promise<void> {
+    let asked = 0;
+    await round({ mayGoOn: () => ++asked <= 3 });
+  }
+
+  test('a merge whose input is damaged is told, and the other days are merged', async () => {
+    await threeDays();
+    const [first] = [...(await openLog(FLOWS)).files.keys()];
+    const path = join(directory, FLOWS, first!);
+    await rollUpAlone();
+    await writeFile(path, 'not Parquet any more');
+    const { failures, steps, error } = await failedRound();
+    expect(failures).toEqual(['flows compact of 3 files of 2026-01-31']);
+    expect(steps).toEqual(['flows compact 3 files', 'flows compact 3 files']);
+    expect(error).toMatchObject({
+      code: 'UPKEEP_INCOMPLETE',
+      message: expect.stringMatching(
+        /^upkeep of demo\/flows could not do everything; flows: compact of 3 files of 2026-01-31 \(.*magic bytes.*tried again/s,
+      ),
+    });
+    // Nothing is kept back that does not need what failed: the day is still three files.
+    expect((await openLog(FLOWS)).files.size).toBe(3 + 1 + 1 + 1);
+  });
+
+  test('a store that is away ends the round at once, with its own error', async () => {
+    await threeDays();
+    let away = false;
+    const goesAway: ObjectStore = {
+      ...failing(() => away),
+      put: async () => {
+        away = true;
+        throw new FlowtollError('STORE_UNAVAILABLE', 'gone');
+      },
+      list: (prefix, startAfter) => {
+        if (away) throw new FlowtollError('STORE_UNAVAILABLE', 'no list either');
+        return store.list(prefix, startAfter);
+      },
+    };
+    const { failures, error } = await failedRound({}, goesAway);
+    expect(error).toMatchObject({ code: 'STORE_UNAVAILABLE', message: 'no list either' });
+    expect(failures).toEqual([]);
+  });
+
+  test('a roll-up that cannot be made keeps compaction and vacuum off what is not rolled up, and nothing else', async () => {
+    await threeDays();
+    await rollUpAlone();
+    nowMs += HOUR_MS;
+    const rolledUp = (await openLog(FLOWS)).files.size;
+    for (let i = 0; i < 9; i++) await commit([rowNow()]);
+    nowMs += HOUR_MS;
+    await commit([rowNow()]);
+    const noRollUp = failing((method, key) => method === 'putIfAbsent' && key.startsWith(`${COSTS}/date=`));
+    const { failures, steps } = await failedRound({}, noRollUp);
+    expect(failures).toEqual(['costs_hourly roll-up']);
+    expect(steps).toEqual(['flows compact 3 files', 'flows compact 3 files', 'flows compact 3 files']);
+    expect((await openLog(FLOWS)).files.size).toBe(rolledUp - 6 + 10);
+    await round();
+    expect(sums(await rowsOf(COSTS))).toEqual(sums(written.slice(0, -1).map(expectedCells)));
+    expect(unordered(await rowsOf(FLOWS))).toEqual(unordered(written.map(expectedCells)));
   });
 });

@@ -1,5 +1,7 @@
 // One round of upkeep of one cluster's tables: roll up, compact, drop old days, vacuum, checkpoint, clean the logs. In an order in
-// which each step makes the next one's work, and none takes what an earlier one still needs. Any process may run it at any time.
+// which each step makes the next one's work, and none takes what an earlier one still needs, also where that one failed. Any
+// process may run it at any time.
+import { FlowtollError, lineOf } from '../model/errors.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { FLOW_COLUMNS } from '../table/columns.ts';
 import { decodeCommit } from '../table/delta-actions.ts';
@@ -41,6 +43,8 @@ export interface MaintainOptions {
   readonly dryRun?: boolean;
   /** Hears of each step that was done, or would be. */
   readonly onStep?: (step: MaintainStep) => void;
+  /** Hears of each step that failed while the store answers; the others go on. */
+  readonly onFailure?: (failure: MaintainFailure) => void;
   /** Whether to go on with the next step; asked between steps. Default: always. */
   readonly mayGoOn?: () => boolean;
 }
@@ -54,6 +58,13 @@ export interface MaintainStep {
   readonly what: 'versions' | 'files' | 'entries';
 }
 
+/** One thing that could not be done. */
+export interface MaintainFailure extends Pick<MaintainStep, 'table' | 'step'> {
+  /** What it was to be done to; absent where that is the whole table. */
+  readonly of?: string;
+  readonly error: unknown;
+}
+
 const RULES = {
   checkpointBytes: CHECKPOINT_BYTES,
   checkpointEntries: CHECKPOINT_ENTRIES,
@@ -61,7 +72,10 @@ const RULES = {
   removeRetentionMs: REMOVAL_RETENTION_MS,
 };
 
-/** Runs one round. Throws what the store throws; what was done until then is done, and the next round goes on. */
+/**
+ * Runs one round. A step that fails leaves the others as they are: when all were tried, throws UPKEEP_INCOMPLETE. Where the
+ * store does not answer, throws at once what it throws. What was done until then is done, and the next round goes on.
+ */
 export async function maintain(store: ObjectStore, options: MaintainOptions): Promise<void> {
   const root = flowTableRoot(options.cluster);
   const { clock } = options;
@@ -89,6 +103,7 @@ class Round {
   readonly #costs: DeltaLog;
   readonly #rewriter: Rewriter;
   readonly #options: MaintainOptions;
+  readonly #failures: MaintainFailure[] = [];
 
   constructor(store: ObjectStore, flows: DeltaLog, costs: DeltaLog, rewriter: Rewriter, options: MaintainOptions) {
     this.#store = store;
@@ -100,22 +115,43 @@ class Round {
 
   async run(): Promise<void> {
     const { keepFlowsMs, keepCostsMs } = this.#options;
-    await this.#rollUp();
+    await this.#attempt({ table: 'costs_hourly', step: 'roll-up' }, () => this.#rollUp());
     // What is committed from now on is not rolled up either.
     const files = [...this.#flows.files.keys()];
-    const waiting = await pathsNotRolledUp(this.#store, this.#flows, rolledUpVersion(this.#costs));
-    const rolledUp = new Set(files.filter((path) => !waiting.has(path)));
+    let rolledUp: ReadonlySet<string> = new Set();
+    await this.#attempt({ table: 'flows', step: 'compact' }, async () => {
+      const waiting = await pathsNotRolledUp(this.#store, this.#flows, rolledUpVersion(this.#costs));
+      rolledUp = new Set(files.filter((path) => !waiting.has(path)));
+    });
     await this.#compact((path) => rolledUp.has(path));
-    await this.#dropOldDays('flows', this.#flows, keepFlowsMs, (path) => rolledUp.has(path));
-    await this.#dropOldDays('costs_hourly', this.#costs, keepCostsMs, () => true);
-    for (const [table, log] of [
-      ['flows', this.#flows],
-      ['costs_hourly', this.#costs],
-    ] as const) {
+    const tables = [
+      { table: 'flows', log: this.#flows, keepMs: keepFlowsMs, isFree: (path: string) => rolledUp.has(path) },
+      { table: 'costs_hourly', log: this.#costs, keepMs: keepCostsMs, isFree: () => true },
+    ] as const;
+    for (const { table, log, keepMs, isFree } of tables) {
+      await this.#attempt({ table, step: 'retention' }, () => this.#dropOldDays(table, log, keepMs, isFree));
+    }
+    for (const { table, log } of tables) {
       // Before the checkpoint, which forgets removals that are old: names of files of costs_hourly do not say how old they are.
-      await this.#vacuum(table, log);
-      await this.#checkpoint(table, log);
-      await this.#cleanLog(table, log);
+      const isVacuumed = await this.#attempt({ table, step: 'vacuum' }, () => this.#vacuum(table, log));
+      if (isVacuumed) await this.#attempt({ table, step: 'checkpoint' }, () => this.#checkpoint(table, log));
+      await this.#attempt({ table, step: 'log-clean-up' }, () => this.#cleanLog(table, log));
+    }
+    if (this.#failures.length > 0) throw incomplete(this.#flows.root, this.#failures);
+  }
+
+  /** Whether the step was done. One that fails does not end the round, unless the store itself is away. */
+  async #attempt(step: Omit<MaintainFailure, 'error'>, work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      // Throws where nothing can be done at all.
+      await (step.table === 'flows' ? this.#flows : this.#costs).refresh();
+      const failure = { ...step, error };
+      this.#failures.push(failure);
+      this.#options.onFailure?.(failure);
+      return false;
     }
   }
 
@@ -142,9 +178,12 @@ class Round {
     for (const one of planMerges(this.#flows.files.values(), today, ({ path }) => isFree(path))) {
       if (!this.#goesOn) return;
       const tables = { store: this.#store, log: this.#flows, rewriter: this.#rewriter };
-      if (dryRun === true || (await merge(tables, one, FLOW_COLUMNS, clock))) {
-        this.#done('flows', 'compact', one.files.length, 'files');
-      }
+      const of = `${one.files.length} files of ${one.date}`;
+      await this.#attempt({ table: 'flows', step: 'compact', of }, async () => {
+        if (dryRun === true || (await merge(tables, one, FLOW_COLUMNS, clock))) {
+          this.#done('flows', 'compact', one.files.length, 'files');
+        }
+      });
     }
   }
 
@@ -205,4 +244,16 @@ class Round {
   #done(table: MaintainStep['table'], step: MaintainStep['step'], count: number, what: MaintainStep['what']): void {
     if (count > 0) this.#options.onStep?.({ table, step, count, what });
   }
+}
+
+function incomplete(root: string, failures: readonly MaintainFailure[]): FlowtollError {
+  const [{ table, step, of, error }] = failures as [MaintainFailure];
+  const what = of === undefined ? step : `${step} of ${of}`;
+  const others = failures.length === 1 ? '' : `, and ${failures.length - 1} more`;
+  return new FlowtollError(
+    'UPKEEP_INCOMPLETE',
+    `upkeep of ${root} could not do everything; ${table}: ${what} (${lineOf(error)})` +
+      `${others}. The rest is done; it is tried again with the next round`,
+    { cause: error },
+  );
 }
