@@ -1,5 +1,5 @@
 // `flowtoll maintain` as its users meet it: what it prints, when it ends and how. On real tables in a directory.
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -21,6 +21,8 @@ beforeEach(async () => {
   nowMs = BEGIN_MS;
   printed = '';
   remarks = '';
+  pauses = [];
+  pausedMs = [];
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
@@ -47,7 +49,17 @@ async function makeTable(cluster: string): Promise<void> {
 }
 
 const run = (...args: string[]) =>
-  maintainCommand(output, clock).parseAsync(['--store', directory, ...args], { from: 'user' });
+  maintainCommand(output, clock, pause).parseAsync(['--store', directory, ...args], { from: 'user' });
+
+/** What happens in the pauses between rounds, in turn; the last one ends the command. */
+let pauses: (() => Promise<void>)[] = [];
+let pausedMs: number[] = [];
+async function pause(ms: number): Promise<void> {
+  pausedMs.push(ms);
+  const next = pauses.shift();
+  if (next === undefined) throw new Error('enough');
+  await next();
+}
 
 /** Breaks the data files of a cluster that were written first. */
 async function damage(cluster: string): Promise<void> {
@@ -85,5 +97,82 @@ describe('--once', () => {
     expect(remarks).toMatch(
       /^flowtoll: UPKEEP_INCOMPLETE: upkeep of a\/flows .*\nflowtoll: UPKEEP_INCOMPLETE: upkeep of b\/flows .*\n$/,
     );
+  });
+});
+
+describe('again and again', () => {
+  const MINUTE_MS = 60_000;
+  const nothing = async (): Promise<void> => undefined;
+  const rounds = (text: string): number => text.match(/nothing to do|rolled up/g)?.length ?? 0;
+
+  test('rounds follow one another after the interval', async () => {
+    await makeTable('demo');
+    pauses = [nothing, nothing];
+    await expect(run('--interval', '7m')).rejects.toThrow('enough');
+    expect(pausedMs).toEqual([7 * MINUTE_MS, 7 * MINUTE_MS, 7 * MINUTE_MS]);
+    expect(rounds(printed)).toBe(3);
+    expect(remarks).toBe('');
+  });
+
+  test('a store that is away for a time is told, tried again ever later, and then as before', async () => {
+    await makeTable('demo');
+    const away = `${directory}-away`;
+    // A file in the place of the volume: nothing below it can be read or written.
+    const unmount = async (): Promise<void> => {
+      await rename(directory, away);
+      await writeFile(directory, '');
+    };
+    const mount = async (): Promise<void> => {
+      await rm(directory);
+      await rename(away, directory);
+    };
+    pauses = [unmount, nothing, nothing, mount, nothing];
+    await expect(run('--interval', '3m')).rejects.toThrow('enough');
+    expect(pausedMs).toEqual([3, 1, 2, 3, 3, 3].map((minutes) => minutes * MINUTE_MS));
+    expect(rounds(printed)).toBe(3);
+    expect(remarks.match(/^flowtoll: STORE_UNAVAILABLE: .*$/gm)).toHaveLength(3);
+  });
+
+  test.each([[], ['--cluster', 'demo']])('no table is made where a volume is not mounted (%s)', async (...args) => {
+    await makeTable('demo');
+    const away = `${directory}-away`;
+    const unmount = async (): Promise<void> => {
+      await rename(directory, away);
+      await mkdir(directory);
+    };
+    const mount = async (): Promise<void> => {
+      expect((await readdir(directory)).filter((name) => !name.startsWith('.'))).toEqual([]);
+      await rm(directory, { recursive: true });
+      await rename(away, directory);
+    };
+    pauses = [unmount, mount];
+    await expect(run(...args)).rejects.toThrow('enough');
+    expect(rounds(printed)).toBe(2);
+    expect(remarks).toMatch(/^flowtoll: QUERY_INVALID: .* name the store that the aggregator writes \(--store\)/);
+    expect(remarks.trim().split('\n')).toHaveLength(1);
+  });
+
+  test('files that stay damaged are told with every round', async () => {
+    await makeTable('demo');
+    await damage('demo');
+    pauses = [nothing];
+    await expect(run()).rejects.toThrow('enough');
+    expect(remarks.match(/^flowtoll: UPKEEP_INCOMPLETE: /gm)).toHaveLength(2);
+  });
+
+  test('no table at the first round, and one that cannot be read, end it', async () => {
+    await expect(run()).rejects.toMatchObject({ code: 'QUERY_INVALID' });
+    await expect(run('--cluster', 'demo')).rejects.toMatchObject({ code: 'QUERY_INVALID' });
+    await makeTable('demo');
+    pauses = [
+      () =>
+        writeFile(
+          join(directory, 'demo', 'flows', '_delta_log', `${'11'.padStart(20, '0')}.json`),
+          '{"protocol":{"minReaderVersion":3,"minWriterVersion":7}}',
+        ),
+    ];
+    await makeTable('other');
+    await expect(run()).rejects.toMatchObject({ code: 'TABLE_INVALID' });
+    expect(printed.match(/^other: nothing to do$/gm), 'the others had theirs').toHaveLength(1);
   });
 });

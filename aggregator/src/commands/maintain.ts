@@ -1,6 +1,7 @@
 // `flowtoll maintain`: upkeep by hand, once, or as a process of its own. What serve does now and then, too.
+import { setTimeout } from 'node:timers/promises';
 import { Command, Option } from 'commander';
-import { FlowtollError, lineOf } from '../model/errors.ts';
+import { type ErrorCode, FlowtollError, lineOf } from '../model/errors.ts';
 import { openStore } from '../store/open-store.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { flowTableRoot } from '../table/flow-table.ts';
@@ -19,9 +20,22 @@ interface MaintainFlags {
   readonly interval: number;
 }
 
+/** What waiting may mend: the store is away or busy, one of its files cannot be read, or nothing is there (any more). */
+const PASSING: ReadonlySet<ErrorCode> = new Set([
+  'STORE_UNAVAILABLE',
+  'TABLE_CONFLICT',
+  'UPKEEP_INCOMPLETE',
+  'QUERY_INVALID',
+]);
+
+/** Pause after a round that failed; twice as long after each that follows, and at most as long as between rounds. */
+const RETRY_MS = 60_000;
+
+/** @param pause resolves after that many ms */
 export function maintainCommand(
   createOutput: () => CommandOutput = processOutput,
   clock: () => number = Date.now,
+  pause: (ms: number) => Promise<unknown> = setTimeout,
 ): Command {
   return new Command('maintain')
     .description('roll up, compact, drop what is old, and clean up; at once, and again and again, or --once')
@@ -42,12 +56,26 @@ export function maintainCommand(
       // A store that is not there is an error here, and not to be made.
       let store = await openStore(flags.store, { readOnly: true });
       if (flags.dryRun !== true) store = await openStore(flags.store);
-      for (;;) {
-        await round(store, flags, output, clock);
-        if (flags.once === true || flags.dryRun === true) return;
-        await new Promise((resolve) => setTimeout(resolve, flags.interval));
+      const once = flags.once === true || flags.dryRun === true;
+      for (let rounds = 0, failures = 0; ; rounds++) {
+        try {
+          await round(store, flags, output, clock);
+          failures = 0;
+        } catch (error) {
+          if (once || !isPassing(error, rounds > 0)) throw error;
+          failures++;
+          output.remark(`flowtoll: ${textOf(error)}\n`);
+        }
+        if (once) return;
+        await pause(failures === 0 ? flags.interval : Math.min(flags.interval, RETRY_MS * 2 ** (failures - 1)));
       }
     });
+}
+
+/** That no table is there is a wrong --store at the first round, and a volume that is not mounted later. */
+function isPassing(error: unknown, isLater: boolean): boolean {
+  if (!(error instanceof FlowtollError)) return false;
+  return PASSING.has(error.code) && (isLater || error.code !== 'QUERY_INVALID');
 }
 
 async function round(
@@ -67,9 +95,10 @@ async function round(
   for (const cluster of clusters) {
     await maintainCluster(store, cluster, flags, output, clock).catch((error: unknown) => errors.push(error));
   }
-  // One cluster must not keep the others from their upkeep; the last error is the command's own.
-  for (const error of errors.slice(0, -1)) output.remark(`flowtoll: ${textOf(error)}\n`);
-  if (errors.length > 0) throw errors.at(-1);
+  // One cluster must not keep the others from their upkeep. What waiting cannot mend is the command's own error.
+  const last = errors.findLast((error) => !isPassing(error, true)) ?? errors.at(-1);
+  for (const error of errors) if (error !== last) output.remark(`flowtoll: ${textOf(error)}\n`);
+  if (last !== undefined) throw last;
 }
 
 async function maintainCluster(

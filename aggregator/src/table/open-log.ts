@@ -58,9 +58,14 @@ export async function openWritableLog(
     });
     if (!created) await log.refresh();
   }
+  requireWritable(log, columns);
+  return log;
+}
+
+/** Throws TABLE_INVALID if the table of a log that was read cannot be written by this code. */
+export function requireWritable(log: DeltaLog, columns: readonly AnyColumn[]): void {
   log.requireWritable();
   checkSchema(log.metaData?.schemaString ?? '', log.root, columns);
-  return log;
 }
 
 /** What each entry says of itself; `commitId` names one attempt for ever. */

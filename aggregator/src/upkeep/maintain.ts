@@ -20,6 +20,7 @@ import {
   openWritableLog,
   REMOVAL_RETENTION_MS,
   REMOVED_FILE_RETENTION_MS,
+  requireWritable,
   TXN_RETENTION_MS,
 } from '../table/open-log.ts';
 import { COST_TABLE_COLUMNS, TABLE_COLUMNS } from '../table/schema.ts';
@@ -74,14 +75,23 @@ const RULES = {
 
 /**
  * Runs one round. A step that fails leaves the others as they are: when all were tried, throws UPKEEP_INCOMPLETE. Where the
- * store does not answer, throws at once what it throws. What was done until then is done, and the next round goes on.
+ * store does not answer, throws at once what it throws; QUERY_INVALID where there is no table: it makes none. What was done until then is done, and the next round goes on.
  */
 export async function maintain(store: ObjectStore, options: MaintainOptions): Promise<void> {
   const root = flowTableRoot(options.cluster);
   const { clock } = options;
-  const open = options.dryRun === true ? openReadLog : openWritableLog;
-  const flows = await open(store, root, TABLE_COLUMNS, clock);
-  const costs = await open(store, costTableRoot(root), COST_TABLE_COLUMNS, clock);
+  const flows = await readLog(store, root, clock);
+  if (flows.version < 0) {
+    throw new FlowtollError(
+      'QUERY_INVALID',
+      `${store.describe()} has no table ${root}: name the store that the aggregator writes (--store), and a cluster in it`,
+    );
+  }
+  requireWritable(flows, TABLE_COLUMNS);
+  const costs =
+    options.dryRun === true
+      ? await readLog(store, costTableRoot(root), clock)
+      : await openWritableLog(store, costTableRoot(root), COST_TABLE_COLUMNS, clock);
   const rewriter = await Rewriter.open(store.scratchDirectory);
   try {
     await new Round(store, flows, costs, rewriter, options).run();
@@ -90,8 +100,8 @@ export async function maintain(store: ObjectStore, options: MaintainOptions): Pr
   }
 }
 
-/** For a dry run: a table that is not there is empty. */
-async function openReadLog(store: ObjectStore, root: string, _: unknown, clock: () => number): Promise<DeltaLog> {
+/** The log, read; empty where there is none. */
+async function readLog(store: ObjectStore, root: string, clock: () => number): Promise<DeltaLog> {
   const log = new DeltaLog(store, root, clock);
   await log.refresh();
   return log;
