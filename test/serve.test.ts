@@ -2,7 +2,7 @@
 // ends. The agent's exporter runs in the test; what the table holds, `flowtoll sql` says.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -163,6 +163,23 @@ describe('flowtoll serve', () => {
     expect(stderr).toMatch(/^flowtoll: STORE_UNAVAILABLE: [^\n]*file\/store[^\n]*\n$/);
     expect(status).toBe(1);
   });
+
+  test.each([['serve', '--topology', 'here'], ['report'], ['sql', 'SELECT 1'], ['maintain', '--once']])(
+    '%s refuses a store whose path DuckDB would take for a pattern',
+    (...args) => {
+      const store = join(work, 'flows[1]', 'store');
+      mkdirSync(store, { recursive: true });
+      const { status, stdout, stderr } = run([
+        ...args.map((arg) => (arg === 'here' ? topology : arg)),
+        '--store',
+        store,
+      ]);
+      expect(stderr).toMatch(
+        /^flowtoll: CONFIG_INVALID: --store: the path "[^\n]*" contains "\["[^\n]*: name a directory[^\n]*\n$/,
+      );
+      expect({ status, stdout, left: readdirSync(store) }).toEqual({ status: 2, stdout: '', left: [] });
+    },
+  );
 
   test('says what is wrong with the topology', () => {
     writeFileSync(topology, 'version: 7');

@@ -75,4 +75,18 @@ describe('opening', () => {
     await openDirectoryStore(store.root);
     expect(await readdir(store.scratchDirectory)).toEqual(['fresh']);
   });
+
+  test.each(['star*', 'what?', 'one[1]'])(
+    'a path that DuckDB would take for a pattern is refused: %s',
+    async (name) => {
+      const refused = {
+        code: 'CONFIG_INVALID',
+        message: expect.stringMatching(/^--store: .* takes for a wildcard .*: name a directory .*symbolic link/),
+      };
+      await expect(openDirectoryStore(join(root, name))).rejects.toMatchObject(refused);
+      expect(await readdir(root)).toEqual(['new']);
+      await mkdir(join(root, name, 'below'), { recursive: true });
+      await expect(openDirectoryStore(join(root, name, 'below'), { readOnly: true })).rejects.toMatchObject(refused);
+    },
+  );
 });

@@ -7,6 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { FlowtollError } from '../model/errors.ts';
 import { compareUtf8 } from '../model/utf8-order.ts';
 import { checkKey, isHidden } from './keys.ts';
+import { requirePlainPath } from './plain-path.ts';
 import { createsOnce } from './probe.ts';
 import { removeStale } from './scratch.ts';
 import type { ObjectContent, ObjectStore, PutIfAbsentResult } from './store.ts';
@@ -22,10 +23,12 @@ export interface DirectoryStoreOptions {
 
 /**
  * Opens the directory `root` as a store. Unless `readOnly`, creates it if need be, and proves that it can be written and
- * that creation is atomic there; throws STORE_UNAVAILABLE, saying what to do, if not.
+ * that creation is atomic there; throws STORE_UNAVAILABLE, saying what to do, if not, and CONFIG_INVALID for a path that DuckDB
+ * takes for a pattern.
  */
 export async function openDirectoryStore(root: string, options: DirectoryStoreOptions = {}): Promise<DirectoryStore> {
   const store = new DirectoryStore(resolve(root));
+  requirePlainPath(store.root, '--store');
   if (options.readOnly === true) {
     await store.requireDirectory();
   } else {

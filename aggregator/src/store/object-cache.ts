@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path';
 import { FlowtollError } from '../model/errors.ts';
 import { checkKey } from './keys.ts';
 import { download, goneFromStore } from './local-file.ts';
+import { requirePlainPath } from './plain-path.ts';
 import type { ObjectStore } from './store.ts';
 import { codeOf, unavailable } from './unavailable.ts';
 
@@ -63,8 +64,9 @@ export class ObjectCache {
     process.once('exit', this.#removeAtExit);
   }
 
-  /** Opens the cache, making the directory; throws STORE_UNAVAILABLE, saying what to do, where it cannot be written. */
+  /** Opens the cache, making the directory; throws STORE_UNAVAILABLE, saying what to do, where it cannot be written, CONFIG_INVALID where DuckDB could not read it. */
   static async open(store: ObjectStore, options: ObjectCacheOptions): Promise<ObjectCache> {
+    requirePlainPath(options.directory, '--cache');
     const cache = new ObjectCache(store, options);
     try {
       // What flows tell is not for other users of the machine.

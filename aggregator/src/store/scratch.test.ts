@@ -44,3 +44,10 @@ test('that cannot be made is an error that names TMPDIR', async () => {
     message: expect.stringMatching(/absent.*TMPDIR/),
   });
 });
+
+test('is refused where DuckDB would take its path for a pattern', async () => {
+  await expect(openScratchDirectory(join(parent, 'a[1]'))).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringMatching(/^TMPDIR: .* contains "\["/),
+  });
+});

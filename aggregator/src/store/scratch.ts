@@ -2,6 +2,7 @@
 import { lstat, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { requirePlainPath } from './plain-path.ts';
 import { cannotWrite, codeOf, unavailable } from './unavailable.ts';
 
 /** A file this old belongs to nobody any more: no write takes a day. */
@@ -10,11 +11,12 @@ const MAX_AGE_MS = 24 * 3600 * 1000;
 /**
  * The user's folder for such files, below the system's for temporary ones (TMPDIR); all processes of the user share it. Made
  * if need be; what crashed processes left in it long ago goes. Throws STORE_UNAVAILABLE if it cannot be written, or is
- * somebody else's: everybody may make folders where temporary files are.
+ * somebody else's: everybody may make folders where temporary files are; CONFIG_INVALID for a path that DuckDB takes for a pattern.
  */
 export async function openScratchDirectory(parent: string = tmpdir()): Promise<string> {
   const { uid } = userInfo();
   const folder = join(parent, `flowtoll-scratch-${uid}`);
+  requirePlainPath(folder, 'TMPDIR');
   try {
     await mkdir(folder, { mode: 0o700 });
   } catch (error) {
