@@ -28,6 +28,8 @@ export interface CheckpointInput {
   readonly txnsAfterMs: number;
   /** Files that were removed before are forgotten; ms since the Unix epoch. */
   readonly removesAfterMs: number;
+  /** When a file was removed of which neither its action nor its entry says when; ms since the Unix epoch. */
+  readonly nowMs: number;
 }
 
 /** Small enough for a sidecar's memory; what does not fit is spilled beside the new file. */
@@ -81,9 +83,15 @@ export function writeCheckpoint(input: CheckpointInput, target: string): Promise
     const newest = (name: ActionName) =>
       `SELECT "${name}" AS action FROM entries WHERE "${name}" IS NOT NULL ORDER BY v DESC LIMIT 1`;
     const lastWord = (name: 'add' | 'remove') =>
-      `SELECT "${name}" AS action FROM entries SEMI JOIN (FROM paths WHERE is_live = ${name === 'add'}) p
+      `SELECT "${name}" AS action, v FROM entries SEMI JOIN (FROM paths WHERE is_live = ${name === 'add'}) p
          ON p.path = "${name}".path AND p.v = entries.v WHERE "${name}" IS NOT NULL`;
-    const { txnsAfterMs, removesAfterMs } = input;
+    const { txnsAfterMs, removesAfterMs, nowMs } = input;
+    // Some writers do not say when they removed a file; their entries mostly do.
+    await run(`CREATE TEMP TABLE times AS SELECT v, max(try_cast(info->>'timestamp' AS BIGINT)) AS ms
+      FROM entries WHERE info IS NOT NULL GROUP BY v`);
+    const timed = Object.keys(ACTIONS.remove).map(
+      (field) => `${field} := ${field === 'deletionTimestamp' ? 'removed_ms' : `action.${field}`}`,
+    );
     // A transaction without a time is never too old.
     const parts = [
       rowsOf('protocol', newest('protocol')),
@@ -93,8 +101,13 @@ export function writeCheckpoint(input: CheckpointInput, target: string): Promise
         `SELECT arg_max(txn, v) AS action FROM entries WHERE txn IS NOT NULL GROUP BY txn.appId
            HAVING coalesce(max(txn.lastUpdated) >= ${txnsAfterMs}, true)`,
       ),
-      rowsOf('remove', `${lastWord('remove')} AND "remove".deletionTimestamp >= ${removesAfterMs}`),
-      rowsOf('add', lastWord('add')),
+      rowsOf(
+        'remove',
+        `SELECT struct_pack(${timed.join(', ')}) AS action FROM (
+           SELECT action, coalesce(action.deletionTimestamp, times.ms, ${nowMs}) AS removed_ms
+           FROM (${lastWord('remove')}) LEFT JOIN times USING (v)) WHERE removed_ms >= ${removesAfterMs}`,
+      ),
+      rowsOf('add', `SELECT action FROM (${lastWord('add')})`),
     ];
     await run(`COPY (${parts.join(' UNION ALL ')}) TO ${literal(target)} (FORMAT parquet, COMPRESSION zstd)`);
     const [[rows, files] = []] = await run(
@@ -165,11 +178,11 @@ function metaDataOf(fields: Omit<MetaDataAction, 'format'> & { createdTime: numb
   return { ...rest, format: { provider: 'parquet', options: {} }, ...(createdTime !== null && { createdTime }) };
 }
 
-/** The checkpoint before and the entries after it as one relation: version `v`, and one action in each row. */
+/** The checkpoint before and the entries after it as one relation: version `v`, and one action in each row, or an entry's `info`. */
 function entriesQuery({ previous, entries }: CheckpointInput): string {
-  const columns = NAMES.map((name) => `${name}: '${structType(name)}'`).join(', ');
+  const columns = [...NAMES.map((name) => `${name}: '${structType(name)}'`), "commitInfo: 'JSON'"].join(', ');
   const first = (previous?.version ?? -1) + 1;
-  const json = `SELECT ${first - 1} + list_position(${list(entries)}, filename) AS v, ${quoted(NAMES)}
+  const json = `SELECT ${first - 1} + list_position(${list(entries)}, filename) AS v, ${quoted(NAMES)}, commitInfo AS info
     FROM read_json(${list(entries)}, format = 'newline_delimited', columns = {${columns}}, filename = true)`;
   if (previous === undefined) return json;
   const fields = (name: ActionName) =>
@@ -179,7 +192,7 @@ function entriesQuery({ previous, entries }: CheckpointInput): string {
   const packed = NAMES.map(
     (name) => `CASE WHEN "${name}" IS NOT NULL THEN struct_pack(${fields(name)}) END AS "${name}"`,
   );
-  return `${json} UNION ALL SELECT ${previous.version}::BIGINT AS v, ${packed.join(', ')}
+  return `${json} UNION ALL SELECT ${previous.version}::BIGINT AS v, ${packed.join(', ')}, NULL AS info
     FROM read_parquet(${literal(previous.path)})`;
 }
 

@@ -37,7 +37,10 @@ export class DeltaLog {
   readonly txns = new Map<string, TxnAction>();
   /** The files of the table, by path. */
   readonly files = new Map<string, AddAction>();
-  /** Files that were taken out, and when (ms since the Unix epoch); forgotten as `forgetBefore` says. */
+  /**
+   * Files that were taken out, and when (ms since the Unix epoch); where nobody says when, it is now, and never long ago.
+   * Forgotten as `forgetBefore` says.
+   */
   readonly removed = new Map<string, number>();
   /** Version of the newest checkpoint that is known; -1 while none is. */
   checkpointVersion = -1;
@@ -144,7 +147,7 @@ export class DeltaLog {
     this.files.clear();
     for (const add of state.adds) this.files.set(add.path, add);
     this.removed.clear();
-    for (const { path, deletionTimestamp } of state.removes) this.removed.set(path, deletionTimestamp ?? 0);
+    for (const { path, deletionTimestamp } of state.removes) this.removed.set(path, deletionTimestamp ?? this.#now());
     this.version = version;
     this.checkpointVersion = version;
     this.bytesSinceCheckpoint = 0;
@@ -239,9 +242,10 @@ export class DeltaLog {
     for (const txn of commit.txns) {
       this.txns.set(txn.appId, txn);
     }
+    const committedMs = commit.commitInfo?.['timestamp'];
     for (const { path, deletionTimestamp } of commit.removes) {
       this.files.delete(path);
-      this.removed.set(path, deletionTimestamp ?? this.#now());
+      this.removed.set(path, deletionTimestamp ?? (typeof committedMs === 'number' ? committedMs : this.#now()));
     }
     for (const { stats: _, ...add } of commit.adds) {
       // Statistics are for readers that skip files; thousands of them would only fill our memory.

@@ -66,6 +66,7 @@ export async function checkpointLog(
             entries,
             txnsAfterMs: forgetBefore.txnsMs,
             removesAfterMs: forgetBefore.removesMs,
+            nowMs,
           },
           file,
         );

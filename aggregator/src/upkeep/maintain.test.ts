@@ -390,6 +390,32 @@ describe('age', () => {
     expect(await readdir(directory, { recursive: true })).toEqual(before);
   });
 
+  test('a file that another writer removed without saying when goes a week later, and no earlier', async () => {
+    await commit([rowNow()]);
+    const log = await openLog(FLOWS);
+    const [path] = [...log.files.keys()];
+    nowMs += 60 * DAY_MS;
+    await log.append({
+      commitInfo: commitInfo(clock, 'DELETE'),
+      txns: [],
+      adds: [],
+      removes: [{ path: path!, dataChange: true }],
+    });
+    nowMs += HOUR_MS;
+    for (let i = 0; i < CHECKPOINT_ENTRIES; i++) await commit([]);
+    await commit([rowNow()]);
+    expect((await openLog(FLOWS)).checkpointVersion, 'the removal is in a checkpoint').toBeGreaterThan(log.version);
+    await round();
+    nowMs += 6 * DAY_MS;
+    await commit([rowNow()]);
+    await round();
+    expect(existsSync(join(directory, FLOWS, path!))).toBe(true);
+    nowMs += DAY_MS;
+    await commit([rowNow()]);
+    expect(await round()).toContain('flows vacuum 1 files');
+    expect(existsSync(join(directory, FLOWS, path!))).toBe(false);
+  });
+
   test('what a dead writer left goes after a week, what is not ours stays', async () => {
     await commit([rowNow()]);
     const [live] = [...(await openLog(FLOWS)).files.keys()];
