@@ -175,6 +175,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   const store = await openStore(options.store);
   const observer = createObserver(log);
   const table = await openFlowTable(store, { cluster, clock: Date.now, onCheckpoint: observer.onCheckpoint });
+  const isNew = table.version === 0;
   const flows = createFlowService(
     { watchersMax: options.watchersMax },
     {
@@ -247,7 +248,12 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     metricsPort: metricsListen && telemetry && (await startTelemetry(telemetry, metricsListen, metricsAsked, log)),
     port: await pipeline.start(),
   }));
-  log.info({ host: options.listen.host, port, metricsPort, cluster, store: store.describe() }, 'listening');
+  log.info(
+    { host: options.listen.host, port, metricsPort, cluster, store: store.describe(), tableVersion: table.version },
+    'listening',
+  );
+  // Where a volume is not mounted there is no table either, and nobody can tell.
+  if (isNew) log.info({ cluster, store: store.describe() }, 'there was no table: a new one begins');
   const stopWatching =
     options.vanishedAfter === false
       ? () => undefined

@@ -1,6 +1,7 @@
 // A Delta table's log in an object store: replaying it from its newest checkpoint, and adding one entry to it atomically.
 // Protocol 1/2 (Delta PROTOCOL.md). Knows actions; knows nothing of flows or batches. Who writes checkpoints and removes old
 // entries: log-upkeep.ts.
+import { createHash } from 'node:crypto';
 import { FlowtollError } from '../model/errors.ts';
 import { withLocalFile } from '../store/local-file.ts';
 import type { ObjectStore, PutIfAbsentResult } from '../store/store.ts';
@@ -46,6 +47,8 @@ export class DeltaLog {
   checkpointVersion = -1;
   /** Bytes of the entries after it. */
   bytesSinceCheckpoint = 0;
+  /** Names the content of the last entry read; undefined where a checkpoint was read in its place. */
+  #lastEntry: string | undefined;
   readonly #now: () => number;
 
   /** @param now milliseconds since the Unix epoch */
@@ -58,8 +61,8 @@ export class DeltaLog {
   /**
    * Reads what was added since the last time. By listing, not by asking for the next version: whoever slept while the log
    * was cleaned up would find nothing under the next number and take the log for ended. The last entry read must still be
-   * there: where a volume is not mounted there is an empty folder, and a log that went on in it would be lost. Throws
-   * STORE_UNAVAILABLE when it is not.
+   * there, and say the same: where a volume is not mounted there is an empty folder, where another one is, or a backup was
+   * restored, there is another log. Throws STORE_UNAVAILABLE then.
    */
   async refresh(): Promise<void> {
     if (this.version < 0) await this.#loadHintedCheckpoint();
@@ -68,7 +71,7 @@ export class DeltaLog {
       if (found.checkpoint <= this.version) throw this.#gone();
       // We slept, and entries that we have not read were removed: the newest checkpoint holds what they said.
       await this.#loadCheckpoint(found.checkpoint);
-    }
+    } else if ((await this.#lookAtLast()) === 'other') throw this.#replaced();
     await this.#readEntries(found.entries.filter((version) => version > this.version));
     if (found.checkpoint > this.checkpointVersion) this.checkpointedAt(found.checkpoint);
   }
@@ -124,7 +127,15 @@ export class DeltaLog {
     if (bytes === undefined) {
       throw new FlowtollError('TABLE_INVALID', `${key} vanished from ${this.#store.describe()} while it was read`);
     }
-    this.#apply(decodeCommit(bytes, key), version, bytes.length);
+    this.#apply(decodeCommit(bytes, key), version, bytes);
+  }
+
+  /** What is where the last entry was read: the same, nothing, or another one. */
+  async #lookAtLast(): Promise<'same' | 'nothing' | 'other'> {
+    if (this.version < 0) return 'same';
+    const bytes = await this.#store.get(entryKey(this.root, this.version));
+    if (bytes === undefined) return 'nothing';
+    return this.#lastEntry === undefined || this.#lastEntry === fingerprint(bytes) ? 'same' : 'other';
   }
 
   /** The hint may be old, or missing: then listing finds what there is. */
@@ -140,6 +151,7 @@ export class DeltaLog {
       if (mayBeMissing) return;
       throw new FlowtollError('TABLE_INVALID', `${key} vanished from ${this.#store.describe()} while it was read`);
     }
+    if (this.metaData !== undefined && state.metaData?.id !== this.metaData.id) throw this.#replaced();
     this.protocol = state.protocol;
     this.metaData = state.metaData;
     this.txns.clear();
@@ -149,6 +161,7 @@ export class DeltaLog {
     this.removed.clear();
     for (const { path, deletionTimestamp } of state.removes) this.removed.set(path, deletionTimestamp ?? this.#now());
     this.version = version;
+    this.#lastEntry = undefined;
     this.checkpointVersion = version;
     this.bytesSinceCheckpoint = 0;
   }
@@ -185,11 +198,13 @@ export class DeltaLog {
     }
     // It must follow the one before, or it is in nobody's table: the volume may have gone since the log was read, or we slept for
     // days and put it where entries have been and gone (they go in rising order). Reading the log anew tells which.
-    if (version > 0 && (await this.#store.get(entryKey(this.root, version - 1))) === undefined) {
+    const before = await this.#lookAtLast();
+    if (before !== 'same') {
       await this.#store.delete(key);
+      if (before === 'other') throw this.#replaced();
       return false;
     }
-    this.#apply(commit, version, bytes.length);
+    this.#apply(commit, version, bytes);
     return true;
   }
 
@@ -235,8 +250,8 @@ export class DeltaLog {
     }
   }
 
-  #apply(commit: Commit, version: number, sizeBytes: number): void {
-    this.bytesSinceCheckpoint += sizeBytes;
+  #apply(commit: Commit, version: number, bytes: Uint8Array): void {
+    this.bytesSinceCheckpoint += bytes.length;
     this.protocol = commit.protocol ?? this.protocol;
     this.metaData = commit.metaData ?? this.metaData;
     for (const txn of commit.txns) {
@@ -252,6 +267,15 @@ export class DeltaLog {
       this.files.set(add.path, add);
     }
     this.version = version;
+    this.#lastEntry = fingerprint(bytes);
+  }
+
+  #replaced(): FlowtollError {
+    return new FlowtollError(
+      'STORE_UNAVAILABLE',
+      `${this.#store.describe()} has another table ${this.root} than the one that was read up to version ${this.version}: mount ` +
+        'the volume again that was there, or, if what is there now is meant (a restored backup), restart this process',
+    );
   }
 
   #gone(): FlowtollError {
@@ -268,4 +292,8 @@ export class DeltaLog {
         'volume again, or restart with --store as it is now meant to be',
     );
   }
+}
+
+function fingerprint(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }

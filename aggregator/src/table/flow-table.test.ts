@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -9,6 +9,7 @@ import type { ObjectStore, PutIfAbsentResult } from '../store/store.ts';
 import { DeltaLog } from './delta-log.ts';
 import { flowRow, readParquet, WINDOW_US } from './flow-row.testing.ts';
 import { type FlowTable, flowTableRoot, openFlowTable, type PendingBatch } from './flow-table.ts';
+import { checkpointLog, cleanLog } from './log-upkeep.ts';
 import type { RowBuffer } from './row-buffer.ts';
 
 let root: string;
@@ -267,6 +268,81 @@ describe('races', () => {
     await mount();
     expect(await table.commit([batch('a', 2)], fill)).toMatchObject({ version: 2, written: [batch('a', 2)] });
     expect(await rowsByPod()).toEqual(new Map(['a1', 'a2'].map((pod) => [pod, 2])));
+  });
+
+  describe('another table in its place', () => {
+    const other = {
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringMatching(/has another table demo\/flows .* version 2: mount the volume again .* restart/),
+    };
+    const logged = () => readdir(join(root, 'demo/flows/_delta_log'));
+    const moveAway = () => rename(root, `${root}.away`);
+    const moveBack = async () => {
+      await rm(root, { recursive: true });
+      await rename(`${root}.away`, root);
+    };
+    afterEach(() => rm(`${root}.away`, { recursive: true, force: true }));
+
+    /** Somebody begins a table anew, and it grows to some version. */
+    async function another(version: number): Promise<void> {
+      const table = await openFlowTable(await openDirectoryStore(root), { cluster: 'demo', clock: () => NOW_MS });
+      for (let n = 1; n <= version; n++) await table.commit([batch('other', n)], fill);
+      await table.close();
+    }
+
+    async function openWithTwo(from: ObjectStore = store): Promise<FlowTable> {
+      const table = await openTable(from);
+      await table.commit([batch('a', 1)], fill);
+      await table.commit([batch('a', 2)], fill);
+      return table;
+    }
+
+    test.each([2, 3])('that has %i entries is noticed, and left as it is', async (version) => {
+      const table = await openWithTwo();
+      await moveAway();
+      await another(version);
+      const before = await logged();
+      await expect(table.committedSequence('other')).rejects.toMatchObject(other);
+      await expect(table.commit([batch('a', 3)], fill)).rejects.toMatchObject(other);
+      expect(await logged()).toEqual(before);
+      await moveBack();
+      expect(await table.commit([batch('a', 3)], fill)).toMatchObject({ version: 3, written: [batch('a', 3)] });
+      expect(await rowsByPod()).toEqual(new Map(['a1', 'a2', 'a3'].map((pod) => [pod, 2])));
+    });
+
+    test('that comes after the log was read gets no entry', async () => {
+      const scripted = new ScriptedStore(store);
+      const table = await openWithTwo(scripted);
+      scripted.beforeNextPutIfAbsent = async () => {
+        await moveAway();
+        await another(2);
+      };
+      await expect(table.commit([batch('a', 3)], fill)).rejects.toMatchObject(other);
+      expect(await logged()).toHaveLength(3);
+    });
+
+    test('a backup that was restored, and that others have written to since', async () => {
+      const table = await openTable();
+      await table.commit([batch('a', 1)], fill);
+      await cp(root, `${root}.away`, { recursive: true });
+      await table.commit([batch('a', 2)], fill);
+      await moveBack();
+      await (await openTable()).commit([batch('b', 1)], fill);
+      await (await openTable()).commit([batch('b', 2)], fill);
+      await expect(table.committedSequence('a')).rejects.toMatchObject(other);
+    });
+
+    test('one whose log was cleaned up', async () => {
+      const table = await openWithTwo();
+      await moveAway();
+      await another(4);
+      const log = new DeltaLog(store, flowTableRoot('demo'));
+      await log.refresh();
+      const rules = { checkpointBytes: 1, checkpointEntries: 1, txnRetentionMs: NOW_MS, removeRetentionMs: NOW_MS };
+      await checkpointLog(store, log, rules, NOW_MS);
+      await cleanLog(store, log.root, { nowMs: NOW_MS, retentionMs: 0 });
+      await expect(table.committedSequence('a')).rejects.toMatchObject(other);
+    });
   });
 
   test('two openers make one table', async () => {
