@@ -354,6 +354,51 @@ describe('cleaning', () => {
     expect(state(await openLog())).toEqual(state(log));
   });
 
+  test('finds the checkpoint that is old enough with few requests, also where entries do not say when', async () => {
+    const history = fc.record({
+      /** By entry: days since the one before, and whether it says when. */
+      entries: fc.array(fc.tuple(fc.integer({ min: 0, max: 2 }), fc.boolean()), { minLength: 1, maxLength: 200 }),
+      ageDays: fc.integer({ min: 0, max: 200 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(history, async ({ entries, ageDays }) => {
+        const objects = new Map<string, Uint8Array>();
+        const times: (number | undefined)[] = [];
+        let timeMs = BEGIN_MS;
+        for (const [version, [days, says]] of entries.entries()) {
+          timeMs += days * DAY_MS;
+          times.push(says ? timeMs : undefined);
+          const info = { commitInfo: says ? { timestamp: timeMs } : {} };
+          objects.set(`${ROOT}/_delta_log/${entryName(version)}`, Buffer.from(JSON.stringify(info)));
+          objects.set(`${ROOT}/_delta_log/${entryName(version).replace('.json', '.checkpoint.parquet')}`, Buffer.of(0));
+        }
+        const read: string[] = [];
+        const bucket: ObjectStore = {
+          ...storeOf(store),
+          get: async (key) => {
+            read.push(key);
+            return objects.get(key);
+          },
+          list: async function* () {
+            yield* [...objects.keys()].sort();
+          },
+          delete: async (key) => {
+            objects.delete(key);
+          },
+        };
+        const beforeMs = timeMs - ageDays * DAY_MS;
+        const keep = times.findLastIndex((time) => time !== undefined && time <= beforeMs);
+        const removed = await cleanLog(bucket, ROOT, { nowMs: timeMs, retentionMs: ageDays * DAY_MS });
+        expect(removed).toBe(2 * Math.max(0, keep));
+        // Beyond halving only for entries that say nothing.
+        expect(read.length).toBeLessThanOrEqual(
+          Math.ceil(Math.log2(entries.length + 1)) + times.filter((time) => time === undefined).length,
+        );
+      }),
+      { numRuns: 200 },
+    );
+  });
+
   test('a log whose beginning is gone, and that has no checkpoint, is damaged', async () => {
     const log = await openLog();
     await create(log);

@@ -117,20 +117,41 @@ export async function cleanLog(
   return superfluous.length;
 }
 
-/** The newest of the checkpoints whose entry was committed before; 0 when there is none. */
+/**
+ * The newest of the checkpoints whose entry was committed before; 0 when there is none. By halving: a week of a large cluster has
+ * hundreds. Clocks of replicas differ; where that matters it is one that is a little older.
+ */
 async function newestBefore(
   store: ObjectStore,
   root: string,
   checkpoints: readonly number[],
   beforeMs: number,
 ): Promise<number> {
-  for (const version of checkpoints.toReversed()) {
-    const key = entryKey(root, version);
-    const bytes = await store.get(key);
-    const timestamp = bytes && decodeCommit(bytes, key).commitInfo?.['timestamp'];
-    if (typeof timestamp === 'number' && timestamp <= beforeMs) return version;
+  let newest = 0;
+  let low = 0;
+  let high = checkpoints.length;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    // An entry that does not say when, or that somebody has just cleaned away, is as the one before.
+    let at = middle;
+    let timeMs = await committedMs(store, root, checkpoints[at]!);
+    while (timeMs === undefined && at > low) timeMs = await committedMs(store, root, checkpoints[--at]!);
+    if (timeMs !== undefined && timeMs > beforeMs) {
+      high = at;
+    } else {
+      if (timeMs !== undefined) newest = checkpoints[at]!;
+      low = middle + 1;
+    }
   }
-  return 0;
+  return newest;
+}
+
+/** When the version was committed; undefined when its entry is gone or does not say. */
+async function committedMs(store: ObjectStore, root: string, version: number): Promise<number | undefined> {
+  const key = entryKey(root, version);
+  const bytes = await store.get(key);
+  const timestamp = bytes && decodeCommit(bytes, key).commitInfo?.['timestamp'];
+  return typeof timestamp === 'number' ? timestamp : undefined;
 }
 
 /** The version that the hint names, where that is later than `version` and such a checkpoint is there; else undefined. */
