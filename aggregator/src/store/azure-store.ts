@@ -87,7 +87,7 @@ class AzureStore implements ObjectStore {
 
   /**
    * Reads the whole listing and sorts it: in which order Azure lists is not promised (accounts with folders have another than
-   * those without), and not every account can begin in the middle.
+   * those without), and not every account can begin in the middle. So the log of a table is listed by blocks (log-listing.ts).
    */
   async *list(prefix: string, startAfter = ''): AsyncIterable<string> {
     const root = this.#place.prefix;

@@ -15,7 +15,8 @@ import {
   type ProtocolAction,
   type TxnAction,
 } from './delta-actions.ts';
-import { checkpointKey, entryKey, hintedVersion, lastCheckpointKey, parseLogKey } from './log-keys.ts';
+import { checkpointKey, entryKey, hintedVersion, lastCheckpointKey } from './log-keys.ts';
+import { listLogFrom } from './log-listing.ts';
 
 /** The widest choice of readers: no table features. */
 export const PROTOCOL: ProtocolAction = { minReaderVersion: 1, minWriterVersion: 2 };
@@ -91,16 +92,13 @@ export class DeltaLog {
 
   /** What is in the log after the last entry read, and whether that is still there. */
   async #list(): Promise<{ lastIsThere: boolean; entries: number[]; checkpoint: number }> {
-    const after = this.version < 1 ? '' : entryKey(this.root, this.version - 1);
     const entries: number[] = [];
     let lastIsThere = this.version < 0;
     let checkpoint = -1;
-    for await (const key of this.#store.list(`${this.root}/_delta_log/`, after)) {
-      const parsed = parseLogKey(key);
-      if (parsed === undefined) continue;
-      if (parsed.version === this.version) lastIsThere = true;
-      if (parsed.kind === 'checkpoint') checkpoint = parsed.version;
-      else if (parsed.version > this.version) entries.push(parsed.version);
+    for await (const { kind, version } of listLogFrom(this.#store, this.root, this.version)) {
+      if (kind === 'checkpoint') checkpoint = version;
+      else if (version === this.version) lastIsThere = true;
+      else if (version > this.version) entries.push(version);
     }
     // A log that begins with a checkpoint, and no hint at it.
     if (this.version < 0 && entries.length > 0 && entries[0] !== 0) lastIsThere = false;

@@ -26,6 +26,19 @@ export function parseLogKey(
 
 const digits = (version: number): string => String(version).padStart(20, '0');
 
+/** Versions of a block: keys of one share all but the last two digits. */
+const BLOCK = 100;
+
+/** What the keys of the entry and the checkpoint of a version begin with, and those of all in its block. */
+export function blockPrefix(root: string, version: number): string {
+  return `${root}/_delta_log/${digits(version).slice(0, -2)}`;
+}
+
+/** The first version of the block that follows. */
+export function nextBlock(version: number): number {
+  return (Math.floor(version / BLOCK) + 1) * BLOCK;
+}
+
 /** The version that a hint names; undefined where it says none. It may be old: it is only a hint. */
 export function hintedVersion(hint: Uint8Array | undefined): number | undefined {
   if (hint === undefined) return undefined;

@@ -4,6 +4,8 @@
 import { createHash } from 'node:crypto';
 import type { ObjectStore } from '../store/store.ts';
 import { type AddAction, type Commit, decodeCommit, type RemoveAction } from './delta-actions.ts';
+import { entryKey } from './log-keys.ts';
+import { listLogFrom } from './log-listing.ts';
 
 /** One entry of the log, without what only writers need. */
 export interface LogEntry {
@@ -52,8 +54,6 @@ const CACHED_ENTRIES = 256;
 const KNOWN_FINGERPRINTS = 10_000;
 /** Clocks of aggregators agree at least this well; beyond it `versionAt` may begin too late. */
 const CLOCK_SKEW_MS = 600_000;
-
-const LOG_ENTRY = /\/(\d{20})\.json$/;
 
 const timers: Schedule = (callback, delayMs) => {
   const timer = setTimeout(callback, delayMs);
@@ -335,7 +335,7 @@ export class LogTail {
   }
 
   async #load(version: number): Promise<LogEntry | undefined> {
-    const key = this.#keyOf(version);
+    const key = entryKey(this.root, version);
     const bytes = await this.#store.get(key);
     if (bytes === undefined) return undefined;
     const commit = decodeCommit(bytes, key);
@@ -350,15 +350,9 @@ export class LogTail {
 
   /** Versions above `after` that have an entry, in ascending order. */
   async *#list(after: number): AsyncIterable<number> {
-    const startAfter = after < 0 ? '' : this.#keyOf(after);
-    for await (const key of this.#store.list(`${this.root}/_delta_log/`, startAfter)) {
-      const match = LOG_ENTRY.exec(key);
-      if (match !== null) yield Number(match[1]);
+    for await (const { kind, version } of listLogFrom(this.#store, this.root, after)) {
+      if (kind === 'entry' && version > after) yield version;
     }
-  }
-
-  #keyOf(version: number): string {
-    return `${this.root}/_delta_log/${String(version).padStart(20, '0')}.json`;
   }
 }
 
