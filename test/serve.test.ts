@@ -17,6 +17,10 @@ version: 1
 nodes:
   - { name: node-a, provider: aws, region: us-east-1, zone: us-east-1a, addresses: [10.0.0.0, 10.1.0.0] }
 `;
+/** What serve says of --max-batch-age none. */
+const ANY_AGE =
+  'flows of any age are taken (--max-batch-age none): the table remembers for 30 days what is in it, and an agent that sends ' +
+  'older flows again after that counts them twice; for recordings only';
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 let work: string;
@@ -109,6 +113,7 @@ describe('flowtoll serve', () => {
       'debug',
     );
     const { port } = await logged('listening');
+    expect(await logged(ANY_AGE)).toMatchObject({ level: 40, txnRetentionMs: 30 * 86_400_000 });
     const exporter = createExporter(
       {
         aggregator: `127.0.0.1:${port}`,

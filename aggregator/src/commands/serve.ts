@@ -252,6 +252,13 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     { host: options.listen.host, port, metricsPort, cluster, store: store.describe(), tableVersion: table.version },
     'listening',
   );
+  if (options.maxBatchAge === false) {
+    log.warn(
+      { batchAgeMax: 'none', txnRetentionMs: TXN_RETENTION_MS },
+      'flows of any age are taken (--max-batch-age none): the table remembers for 30 days what is in it, and an agent that sends older ' +
+        'flows again after that counts them twice; for recordings only',
+    );
+  }
   // Where a volume is not mounted there is no table either, and nobody can tell.
   if (isNew) log.info({ cluster, store: store.describe() }, 'there was no table: a new one begins');
   const stopWatching =
