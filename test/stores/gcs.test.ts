@@ -66,6 +66,18 @@ describe.skipIf(program === undefined)('Google Cloud Storage', () => {
     });
   });
 
+  test('a server that cuts every connection is given up within seconds', async () => {
+    proxy.trouble(() => 'cut-before');
+    const startedMs = performance.now();
+    const client = { apiEndpoint: proxy.endpoint, projectId: 'test' };
+    await expect(openGcsStore({ bucket: 'flows', prefix: '', client })).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+    });
+    expect(proxy.requests).toHaveLength(4);
+    // Three pauses of a second; by default they are 2, 4 and 8 s, and some.
+    expect(performance.now() - startedMs).toBeLessThan(10_000);
+  });
+
   test.skipIf(python === undefined)(
     'aggregators share a table, and a foreign reader sees each batch once',
     async () => {

@@ -96,6 +96,16 @@ export function testLostAnswers({ proxy, open, isConditional, failed, notDone }:
     expect(await textOf(store, 'x')).toBe('theirs');
   });
 
+  test('an object whose bytes are cut is read again', async () => {
+    const store = await openQuietly();
+    const content = Buffer.alloc(100_000, 'content');
+    await store.put('body', content);
+    const isRead = ({ method, url }: ProxiedRequest) => method === 'GET' && url.split('?')[0]!.endsWith('body');
+    troubleFirst(proxy(), isRead, 'cut-answer', 'cut-answer');
+    expect(Buffer.compare((await store.get('body'))!, content)).toBe(0);
+    expect(proxy().requests.filter(isRead)).toHaveLength(3);
+  });
+
   test('a server that falls silent is given up', async () => {
     const store = await openQuietly();
     proxy().trouble(() => ({ delayMs: 60_000 }));

@@ -9,6 +9,7 @@ import { compareUtf8 } from '../model/utf8-order.ts';
 import { type AzurePlace, azureUnavailable, isAlreadyThere, isMissingBlob, isNotWritten } from './azure-errors.ts';
 import { createOnce } from './create-once.ts';
 import { proveCreation } from './probe.ts';
+import { readWhole } from './read-whole.ts';
 import { listedFolders, listedKey, remoteName } from './remote-key.ts';
 import { openScratchDirectory } from './scratch.ts';
 import type { ObjectContent, ObjectStore, PutIfAbsentResult } from './store.ts';
@@ -75,8 +76,13 @@ class AzureStore implements ObjectStore {
   async get(key: string): Promise<Uint8Array | undefined> {
     const blob = this.#container.getBlobClient(this.#nameOf(key));
     try {
-      const { readableStreamBody } = await blob.download(0, undefined, { abortSignal: this.#timeout() });
-      return await buffer(readableStreamBody!);
+      // One bound for all tries: once it is over, none begins.
+      const abortSignal = this.#timeout();
+      return await readWhole(async (onAnswer) => {
+        const { readableStreamBody } = await blob.download(0, undefined, { abortSignal });
+        onAnswer();
+        return buffer(readableStreamBody!);
+      });
     } catch (error) {
       if (isMissingBlob(error)) {
         return undefined;

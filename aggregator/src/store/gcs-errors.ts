@@ -39,6 +39,15 @@ export function isNotWritten(error: unknown): boolean {
   return statusOf(error) === 429 || isNotReached(error);
 }
 
+/** There was a connection, and it ended before the answer did. */
+export function isBrokenOff(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    (error.code === 'ECONNRESET' || error.code === 'ERR_STREAM_PREMATURE_CLOSE')
+  );
+}
+
 const CREDENTIALS =
   'GOOGLE_APPLICATION_CREDENTIALS, `gcloud auth application-default login`, or the service account of the pod or machine ' +
   '(docs/stores.md)';

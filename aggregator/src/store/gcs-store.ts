@@ -4,8 +4,16 @@ import { rm, stat } from 'node:fs/promises';
 import { type Bucket, type GetFilesOptions, Storage, type StorageOptions } from '@google-cloud/storage';
 import { compareUtf8 } from '../model/utf8-order.ts';
 import { createOnce } from './create-once.ts';
-import { type GcsPlace, gcsUnavailable, isAlreadyThere, isMissingObject, isNotWritten } from './gcs-errors.ts';
+import {
+  type GcsPlace,
+  gcsUnavailable,
+  isAlreadyThere,
+  isBrokenOff,
+  isMissingObject,
+  isNotWritten,
+} from './gcs-errors.ts';
 import { proveCreation } from './probe.ts';
+import { readWhole } from './read-whole.ts';
 import { listedFolders, listedKey, remoteName } from './remote-key.ts';
 import { openScratchDirectory } from './scratch.ts';
 import type { ObjectContent, ObjectStore, PutIfAbsentResult } from './store.ts';
@@ -19,6 +27,9 @@ const RESUMABLE_BYTES = 16 * 1024 ** 2;
 const REQUEST_TIMEOUT_MS = 60_000;
 /** For a whole large file. */
 const UPLOAD_TIMEOUT_MS = 600_000;
+
+/** Tries after the first, and the longest pause before each, s: as soon as on S3, not after a quarter of a minute. */
+const RETRIES = { maxRetries: 3, maxRetryDelay: 1 };
 
 export interface GcsStoreOptions {
   readonly bucket: string;
@@ -57,7 +68,7 @@ class GcsStore implements ObjectStore {
   readonly #requestTimeoutMs: number;
 
   constructor({ bucket, prefix, client, ...limits }: GcsStoreOptions, scratchDirectory: string) {
-    this.#bucket = connect({ ...client }).bucket(bucket);
+    this.#bucket = connect({ retryOptions: RETRIES, ...client }).bucket(bucket);
     this.#onceBucket = connect({ ...client, retryOptions: { autoRetry: false, maxRetries: 0 } }).bucket(bucket);
     this.#place = { bucket, prefix };
     this.#resumableBytes = limits.resumableBytes ?? RESUMABLE_BYTES;
@@ -72,7 +83,17 @@ class GcsStore implements ObjectStore {
   async get(key: string): Promise<Uint8Array | undefined> {
     const file = this.#bucket.file(this.#nameOf(key));
     try {
-      const [content] = await this.#soon(file.download());
+      const [content] = await this.#soon(
+        readWhole(async (onAnswer) => {
+          try {
+            return await file.download();
+          } catch (error) {
+            // The client does not say whether bytes have come: a connection that broke has an error of the system.
+            if (isBrokenOff(error)) onAnswer();
+            throw error;
+          }
+        }),
+      );
       return content;
     } catch (error) {
       if (isMissingObject(error)) {

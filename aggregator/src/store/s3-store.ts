@@ -7,17 +7,18 @@ import { pipeline } from 'node:stream/promises';
 import {
   DeleteObjectCommand,
   GetObjectCommand,
+  type GetObjectCommandOutput,
   ListObjectsV2Command,
   PutObjectCommand,
   type PutObjectCommandInput,
   paginateListObjectsV2,
   S3Client,
   type S3ClientConfig,
-  S3ServiceException,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { createOnce } from './create-once.ts';
 import { proveCreation } from './probe.ts';
+import { readWhole } from './read-whole.ts';
 import { listedFolders, listedKey, remoteName } from './remote-key.ts';
 import { isAlreadyThere, isMissingObject, isNotWritten, type S3Place, s3Unavailable } from './s3-errors.ts';
 import { openScratchDirectory } from './scratch.ts';
@@ -30,8 +31,8 @@ const PARTS_AT_A_TIME = 2;
 /** S3 takes no more parts for one object. */
 const PARTS_MAX = 10_000;
 
-/** Tries of a download whose body was cut. */
-const DOWNLOAD_ATTEMPTS = 3;
+/** The body of an answer. */
+type SdkStream = NonNullable<GetObjectCommandOutput['Body']>;
 
 /** A server that does not answer must not hold a commit for ever. */
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -99,37 +100,39 @@ class S3Store implements ObjectStore {
     return `s3://${bucket}/${prefix}${endpoint === undefined ? '' : ` at ${endpoint}`}`;
   }
 
-  async get(key: string): Promise<Uint8Array | undefined> {
+  get(key: string): Promise<Uint8Array | undefined> {
+    return this.#read(key, (body) => body.transformToByteArray());
+  }
+
+  async download(key: string, file: string): Promise<boolean> {
+    const found = await this.#read(key, async (body) => {
+      try {
+        // In Node the body is a stream of its own.
+        await pipeline(body as Readable, createWriteStream(file));
+        return true;
+      } catch (error) {
+        await rm(file, { force: true });
+        // A file that cannot be written stays so.
+        throw isFileError(error) ? cannotWrite(file, error) : error;
+      }
+    });
+    return found ?? false;
+  }
+
+  /** What `take` makes of the object's body; undefined if there is no such object. */
+  async #read<T>(key: string, take: (body: SdkStream) => Promise<T>): Promise<T | undefined> {
     const name = this.#nameOf(key);
     try {
-      const { Body } = await this.#client.send(new GetObjectCommand(name));
-      return await Body!.transformToByteArray();
+      return await readWhole(async (onAnswer) => {
+        const { Body } = await this.#client.send(new GetObjectCommand(name));
+        onAnswer();
+        return take(Body!);
+      });
     } catch (error) {
       if (isMissingObject(error)) {
         return undefined;
       }
       throw s3Unavailable('read', this.#place, key, error);
-    }
-  }
-
-  async download(key: string, file: string): Promise<boolean> {
-    const name = this.#nameOf(key);
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const { Body } = await this.#client.send(new GetObjectCommand(name));
-        // In Node the body is a stream of its own.
-        await pipeline(Body as Readable, createWriteStream(file));
-        return true;
-      } catch (error) {
-        if (isMissingObject(error)) {
-          return false;
-        }
-        await rm(file, { force: true });
-        // The client tries requests again, not bodies that were cut; a file that cannot be written stays so.
-        if (error instanceof S3ServiceException || isFileError(error) || attempt >= DOWNLOAD_ATTEMPTS) {
-          throw isFileError(error) ? cannotWrite(file, error) : s3Unavailable('read', this.#place, key, error);
-        }
-      }
     }
   }
 
