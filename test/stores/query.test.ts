@@ -1,7 +1,7 @@
 // `flowtoll report` and `flowtoll sql` over the same tables in three ways: a directory, S3 through DuckDB's httpfs, and S3 through
 // a cache. The oracle of S3 is the directory; that of the directory stands in the unit tests. The tables have days, an hour that is
 // rolled up, a late row, and commits that nothing has rolled up.
-import { mkdtemp, readdir, rm, stat, truncate } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { reportCommand } from '@flowtoll/aggregator/commands/report.ts';
@@ -181,6 +181,47 @@ describe.skipIf(program === undefined || extensions === undefined)('queries', ()
       }
       expect(await bytesIn(cache)).toBeLessThanOrEqual(most);
     });
+  });
+
+  test.each([
+    ['the profile', (endpoint: string) => ['[profile flows]', `endpoint_url = ${endpoint}`], []],
+    [
+      'a services section',
+      () => ['[profile flows]', 'services = here'],
+      (endpoint: string) => ['[services here]', 's3 =', `  endpoint_url = ${endpoint}`],
+    ],
+  ] as const)('the endpoint of %s is where httpfs reads, too', async (name, profile, more) => {
+    const {
+      AWS_ACCESS_KEY_ID,
+      AWS_SECRET_ACCESS_KEY,
+      AWS_REGION,
+      AWS_ENDPOINT_URL: _,
+      ...rest
+    } = server.environment('reader');
+    const config = join(directory, `aws config of ${name}`);
+    await writeFile(
+      config,
+      [
+        ...profile(proxy.endpoint),
+        `region = ${AWS_REGION}`,
+        // With a profile the SDK looks for credentials there alone.
+        `aws_access_key_id = ${AWS_ACCESS_KEY_ID}`,
+        `aws_secret_access_key = ${AWS_SECRET_ACCESS_KEY}`,
+        ...(typeof more === 'function' ? more(proxy.endpoint) : more),
+      ].join('\n'),
+    );
+    for (const [variable, value] of Object.entries({ ...rest, AWS_CONFIG_FILE: config, AWS_PROFILE: 'flows' })) {
+      vi.stubEnv(variable, value);
+    }
+    const ranges: string[] = [];
+    proxy.trouble(({ url, headers }) => {
+      if (headers['range'] !== undefined) ranges.push(url);
+      return undefined;
+    });
+    const statement = ['SELECT count(*) AS n FROM flows', '--format', 'csv'];
+    const store = ['--store', 's3://flows/some/where', '--cache', cache, '--extensions', extensions!.httpfs];
+    expect(await printed(sqlCommand, [...store, ...statement])).toEqual(await onDirectory(sqlCommand, statement));
+    expect(ranges.length, 'DuckDB itself has read').toBeGreaterThan(0);
   });
 
   test('where httpfs cannot read, files are fetched, and it is said', async () => {

@@ -42,7 +42,7 @@ export interface S3StoreOptions {
   readonly bucket: string;
   /** Before every key: empty, or with "/" at the end. */
   readonly prefix: string;
-  /** The bucket in the path, not in the host name. By default, if AWS_ENDPOINT_URL(_S3) names a server. */
+  /** The bucket in the path, not in the host name. By default, if environment or profile name a server. */
   readonly pathStyle?: boolean | undefined;
   /** Encrypt with this key of the key management service, or with the account's own ("default"). */
   readonly kmsKey?: string | undefined;
@@ -58,13 +58,13 @@ export interface S3StoreOptions {
  * throws STORE_UNAVAILABLE, saying what to do, if not.
  */
 export async function openS3Store(options: S3StoreOptions): Promise<ObjectStore> {
-  const environmentEndpoint = process.env['AWS_ENDPOINT_URL_S3'] ?? process.env['AWS_ENDPOINT_URL'];
-  const endpoint = options.client?.endpoint ?? environmentEndpoint;
+  const endpoint = options.client?.endpoint ?? (await configuredEndpoint(options));
   const region = process.env['AWS_REGION'] ?? process.env['AWS_DEFAULT_REGION'];
   const config: S3ClientConfig = {
     forcePathStyle: options.pathStyle ?? endpoint !== undefined,
     requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: IDLE_TIMEOUT_MS },
     ...(region === undefined ? {} : { region }),
+    ...(endpoint === undefined ? {} : { endpoint }),
     ...options.client,
   };
   const place = { bucket: options.bucket, prefix: options.prefix, endpoint: endpoint?.toString() };
@@ -75,6 +75,21 @@ export async function openS3Store(options: S3StoreOptions): Promise<ObjectStore>
     await proveCreation(store);
   }
   return store;
+}
+
+/**
+ * The server that the SDK finds in environment or profile (`endpoint_url`, also below `services`). Asked once, because it decides
+ * where the bucket stands, and whoever else reads the objects must ask the same server.
+ */
+async function configuredEndpoint({ bucket, prefix }: S3StoreOptions): Promise<string | undefined> {
+  const client = new S3Client({});
+  try {
+    return await client.config.serviceConfiguredEndpoint?.();
+  } catch (error) {
+    throw s3Unavailable('read', { bucket, prefix, endpoint: undefined }, '', error);
+  } finally {
+    client.destroy();
+  }
 }
 
 class S3Store implements ObjectStore {
