@@ -10,10 +10,14 @@ import { GROUPING_NAMES, parseGroupings } from '../query/grouping.ts';
 import { createReport, type Report, type ReportOptions } from '../query/report.ts';
 import { canUseHourlyRows, flowRows, hourlyRows, REMAINING_ROWS } from '../query/report-rows.ts';
 import { openDirectoryStore } from '../store/directory-store.ts';
+import { FLOW_COLUMNS } from '../table/columns.ts';
+import { DeltaLog } from '../table/delta-log.ts';
 import { arbitraryFlowRow, flowRow } from '../table/flow-row.testing.ts';
-import { openFlowTable } from '../table/flow-table.ts';
+import { flowTableRoot, openFlowTable } from '../table/flow-table.ts';
 import { COST_TABLE_COLUMNS } from '../table/schema.ts';
+import { merge } from '../upkeep/compaction.ts';
 import { maintain } from '../upkeep/maintain.ts';
+import { Rewriter } from '../upkeep/rewriter.ts';
 import { openTables } from './tables-source.ts';
 
 const HOUR_MS = 3_600_000;
@@ -51,6 +55,21 @@ async function commit(rows: readonly FlowRow[]): Promise<void> {
 async function upkeep(): Promise<void> {
   const options = { cluster: 'demo', clock, keepFlowsMs: 30 * DAY_MS, keepCostsMs: 400 * DAY_MS };
   await maintain(await openDirectoryStore(directory), options);
+}
+
+/** What another program does that knows nothing of roll-ups (OPTIMIZE): the files of each day become one. */
+async function optimize(): Promise<void> {
+  const store = await openDirectoryStore(directory);
+  const log = new DeltaLog(store, flowTableRoot('demo'), clock);
+  await log.refresh();
+  const rewriter = await Rewriter.open(store.scratchDirectory);
+  try {
+    for (const [date, files] of Map.groupBy(log.files.values(), (file) => file.partitionValues['date']!)) {
+      if (files.length > 1) await merge({ store, log, rewriter }, { date: date!, files }, FLOW_COLUMNS, clock);
+    }
+  } finally {
+    rewriter.close();
+  }
 }
 
 /** Over hourly sums and what they lack, and over `flows` alone. */
@@ -102,10 +121,15 @@ const instant = fc.option(
 );
 
 const story = fc.record({
-  commits: fc.array(fc.record({ rows, hoursUntilNext: fc.constantFrom(0, 0, 1, 3), isMaintained: fc.boolean() }), {
-    minLength: 1,
-    maxLength: 5,
-  }),
+  commits: fc.array(
+    fc.record({
+      rows,
+      hoursUntilNext: fc.constantFrom(0, 0, 1, 3),
+      isMaintained: fc.boolean(),
+      isOptimized: fc.boolean(),
+    }),
+    { minLength: 1, maxLength: 5 },
+  ),
   by: fc.uniqueArray(fc.constantFrom(...KEYS, 'label:team'), { minLength: 1, maxLength: 4 }),
   bounds: fc.tuple(instant, instant),
   top: fc.option(fc.integer({ min: 1, max: 5 }), { nil: undefined }),
@@ -116,9 +140,10 @@ test('any rows, rolled up or not, any keys, any period: the same figures', async
   await fc.assert(
     fc.asyncProperty(story, async ({ commits, by, bounds, top }) => {
       await empty();
-      for (const { rows, hoursUntilNext, isMaintained } of commits) {
+      for (const { rows, hoursUntilNext, isMaintained, isOptimized } of commits) {
         await commit(rows);
         nowMs += hoursUntilNext * HOUR_MS;
+        if (isOptimized) await optimize();
         if (isMaintained) await upkeep();
       }
       const [a, b] = bounds;
@@ -155,6 +180,23 @@ describe('what is read', () => {
     expect(remaining).toBe(1);
     expect(hourly.total.txBytes).toBe(6n);
     expect(figures(hourly)).toEqual(figures(flows));
+  });
+
+  test('what another program merged before it was rolled up counts once, before and after', async () => {
+    for (let i = 0; i < 3; i++) await commit([row(), row({ pod: 'b' })]);
+    nowMs += HOUR_MS;
+    await commit([row()]);
+    await upkeep();
+    await commit([row()]);
+    await optimize();
+    const all = { by: parseGroupings('class'), sinceMs: undefined, untilMs: undefined, top: undefined };
+    const before = await bothReports(all);
+    expect([before.hourly.total.txBytes, before.flows.total.txBytes]).toEqual([8n, 8n]);
+    nowMs += HOUR_MS;
+    await commit([row()]);
+    await upkeep();
+    const after = await bothReports(all);
+    expect([after.hourly.total.txBytes, after.flows.total.txBytes]).toEqual([9n, 9n]);
   });
 
   test('days that flows has no more are in the report all the same', async () => {

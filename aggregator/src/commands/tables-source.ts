@@ -16,7 +16,7 @@ import type { AddAction } from '../table/delta-actions.ts';
 import { DeltaLog } from '../table/delta-log.ts';
 import { flowTableRoot } from '../table/flow-table.ts';
 import { type AnyColumn, COST_TABLE_COLUMNS, sqlType, TABLE_COLUMNS } from '../table/schema.ts';
-import { costTableRoot, pathsNotRolledUp, rolledUpVersion } from '../upkeep/roll-up.ts';
+import { costTableRoot, filesNotRolledUp, rolledUpVersion } from '../upkeep/roll-up.ts';
 import type { SourceFlags } from './source-options.ts';
 
 /** A session that somebody has to close. */
@@ -147,8 +147,7 @@ async function remainingFiles(store: ObjectStore, { flows, costs }: ClusterTable
   const rolledUp = rolledUpVersion(costs);
   // Nothing was ever rolled up; the log need not go back to its beginning then.
   if (rolledUp < 0) return filesOf([flows]);
-  const paths = await pathsNotRolledUp(store, flows, rolledUp);
-  return [...flows.files.values()].filter(({ path }) => paths.has(path)).map((add) => tableFile(flows, add));
+  return (await filesNotRolledUp(store, flows, rolledUp)).map((add) => tableFile(flows, add));
 }
 
 async function readClusters(store: ObjectStore, named: readonly string[]): Promise<ClusterTables[]> {

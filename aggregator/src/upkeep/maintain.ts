@@ -27,7 +27,7 @@ import { COST_TABLE_COLUMNS, TABLE_COLUMNS } from '../table/schema.ts';
 import { merge, planMerges } from './compaction.ts';
 import { dropOldDays } from './retention.ts';
 import { Rewriter } from './rewriter.ts';
-import { costTableRoot, makeStep, nextStep, pathsNotRolledUp, rolledUpVersion } from './roll-up.ts';
+import { costTableRoot, filesNotRolledUp, makeStep, nextStep, rolledUpVersion } from './roll-up.ts';
 import { vacuum } from './vacuum.ts';
 
 const DAY_MS = 86_400_000;
@@ -130,8 +130,9 @@ class Round {
     const files = [...this.#flows.files.keys()];
     let rolledUp: ReadonlySet<string> = new Set();
     await this.#attempt({ table: 'flows', step: 'compact' }, async () => {
-      const waiting = await pathsNotRolledUp(this.#store, this.#flows, rolledUpVersion(this.#costs));
-      rolledUp = new Set(files.filter((path) => !waiting.has(path)));
+      const waiting = await filesNotRolledUp(this.#store, this.#flows, rolledUpVersion(this.#costs));
+      const paths = new Set(waiting.map(({ path }) => path));
+      rolledUp = new Set(files.filter((path) => !paths.has(path)));
     });
     await this.#compact((path) => rolledUp.has(path));
     const tables = [

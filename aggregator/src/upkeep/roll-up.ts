@@ -49,7 +49,7 @@ export async function nextStep(store: ObjectStore, flows: DeltaLog, rolledUp: nu
       endMs ??= (Math.floor(timestampMs / HOUR_MS) + 1) * HOUR_MS;
       if (isOver(endMs, timestampMs)) return { first, last: version - 1, paths };
     }
-    paths.push(...added);
+    paths.push(...added.map(({ path }) => path));
   }
   return undefined;
 }
@@ -62,15 +62,21 @@ function isOver(endMs: number, timestampMs: number): boolean {
   return timestampMs >= endMs || timestampMs < endMs - 2 * HOUR_MS;
 }
 
-/** Paths that versions after `rolledUp` added: nobody has summed them yet. */
-export async function pathsNotRolledUp(store: ObjectStore, flows: DeltaLog, rolledUp: number): Promise<Set<string>> {
-  const paths = new Set<string>();
+/**
+ * Files that versions after `rolledUp` added, and none of them took out for good: nobody has summed their rows yet. Also those that
+ * another program has merged into others meanwhile: the others hold rows that were summed, too, and these files are still there.
+ */
+export async function filesNotRolledUp(store: ObjectStore, flows: DeltaLog, rolledUp: number): Promise<AddAction[]> {
+  const files = new Map<string, AddAction>();
   for (let first = rolledUp + 1; first <= flows.version; first += GETS_AT_ONCE) {
     const count = Math.min(GETS_AT_ONCE, flows.version - first + 1);
     const entries = Array.from({ length: count }, (_, i) => readEntry(store, flows.root, first + i));
-    for (const { added } of await Promise.all(entries)) for (const path of added) paths.add(path);
+    for (const { added, removed } of await Promise.all(entries)) {
+      for (const path of removed) files.delete(path);
+      for (const add of added) files.set(add.path, add);
+    }
   }
-  return paths;
+  return [...files.values()];
 }
 
 /** Makes one step; `false` when another replica had made it. */
@@ -132,7 +138,13 @@ async function readEntry(
   store: ObjectStore,
   root: string,
   version: number,
-): Promise<{ readonly timestampMs: number | undefined; readonly added: readonly string[] }> {
+): Promise<{
+  readonly timestampMs: number | undefined;
+  /** Files of new rows. */
+  readonly added: readonly AddAction[];
+  /** Paths of files whose rows are no longer in the table. */
+  readonly removed: readonly string[];
+}> {
   const key = entryKey(root, version);
   const bytes = await store.get(key);
   if (bytes === undefined) {
@@ -142,11 +154,12 @@ async function readEntry(
         'from a backup; queries of flows are not affected',
     );
   }
-  const { commitInfo, adds } = decodeCommit(bytes, key);
+  const { commitInfo, adds, removes } = decodeCommit(bytes, key);
   const timestamp = commitInfo?.['timestamp'];
   return {
     timestampMs: typeof timestamp === 'number' ? timestamp : undefined,
-    added: adds.filter(({ dataChange }) => dataChange).map(({ path }) => path),
+    added: adds.filter(({ dataChange }) => dataChange),
+    removed: removes.filter(({ dataChange }) => dataChange).map(({ path }) => path),
   };
 }
 
