@@ -28,6 +28,7 @@ class TestTable implements FlowTable {
   readonly version = 0;
   recordVanished = async () => [];
   committedSequence = async (epoch: string) => this.committed.get(epoch)?.length ?? 0;
+  requireReadable = async () => undefined;
   close = async () => undefined;
 
   commit = async <B extends PendingBatch>(

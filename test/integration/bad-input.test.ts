@@ -276,7 +276,7 @@ describe('asking a store that has no answer', () => {
       damage: (store) =>
         rewrite(entry(store, 0), (text) => text.replace('"minReaderVersion":1', '"minReaderVersion":3')),
       code: 'TABLE_INVALID',
-      text: /needs Delta protocol 3\/2.*use a newer Flowtoll/,
+      text: /needs Delta protocol 3\/2;.*another program upgraded it\. Use a newer Flowtoll/,
     },
     ...[0, 1].flatMap((which) => [
       {

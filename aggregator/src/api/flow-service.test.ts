@@ -24,6 +24,7 @@ import {
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FlowtollError } from '../model/errors.ts';
 import type { ObjectStore } from '../store/store.ts';
+import { entryKey } from '../table/log-keys.ts';
 import { createFlowService, type FlowServer } from './flow-service.ts';
 import { isAt, ROOT, texts, WatchedTable } from './watched-table.testing.ts';
 
@@ -49,11 +50,15 @@ afterEach(async () => {
   await table.close();
 });
 
-async function serve(watchersMax = 8, store: ObjectStore = table.store): Promise<void> {
+async function serve(
+  watchersMax = 8,
+  store: ObjectStore = table.store,
+  requireReadable = async (): Promise<void> => undefined,
+): Promise<void> {
   silenceGrpcLog();
   service = createFlowService(
     { watchersMax, pollMs: NEVER_MS, verifyMs: NEVER_MS },
-    { store, root: ROOT, log: SILENT, now: () => performance.now() },
+    { store, root: ROOT, log: SILENT, now: () => performance.now(), requireReadable },
   );
   server = new Server();
   server.addService(service.definition, service.implementation);
@@ -127,6 +132,29 @@ describe('a stream', () => {
     service.committed();
     expect(podsOf(await stream.until(version))).toEqual([...table.committed.get(version)!].sort());
     expect(service.counters).toMatchObject({ opened: 1, refused: 0, rows: 5000 });
+  });
+
+  test('ends when another program upgrades the table, and none begins then', async () => {
+    let problem: FlowtollError | undefined;
+    await serve(8, table.store, async () => {
+      if (problem !== undefined) throw problem;
+    });
+    const version = await table.commit(1);
+    const stream = new Stream({ columns: ['pod'] });
+    await stream.next();
+    const protocol = { minReaderVersion: 3, minWriterVersion: 7, readerFeatures: ['deletionVectors'] };
+    await table.store.put(entryKey(ROOT, version + 1), Buffer.from(JSON.stringify({ protocol })));
+    service.committed();
+    const end = await stream.end();
+    expect(end).toMatchObject({ code: status.DATA_LOSS });
+    expect(end.details).toMatch(
+      /^TABLE_INVALID: .* needs Delta protocol 3\/7 with the features deletionVectors; .*Use a newer/,
+    );
+    problem = new FlowtollError('TABLE_INVALID', 'as the table says');
+    expect(await new Stream({}).end()).toMatchObject({
+      code: status.DATA_LOSS,
+      details: 'TABLE_INVALID: as the table says',
+    });
   });
 
   test('says when rows were committed', async () => {

@@ -38,6 +38,8 @@ export interface FlowServiceDependencies {
   readonly now: () => number;
   /** A version of the table that is known to exist; -1 if none is. */
   readonly knownVersion?: () => number;
+  /** Rejects when the table cannot be read by this code, so that nobody begins to watch it. */
+  readonly requireReadable?: () => Promise<void>;
   readonly schedule?: Schedule;
 }
 
@@ -101,6 +103,7 @@ export function createFlowService(config: FlowServiceConfig, dependencies: FlowS
     const peer = call.getPeer();
     try {
       const { start, query } = watchFromProto(call.request);
+      await dependencies.requireReadable?.();
       log.info({ peer, start, filters: query.parameters.length, columns: query.columns.length }, 'watcher begins');
       /** The last message, on its way: the next is read meanwhile, and not sent before. */
       let sent: Promise<void> = Promise.resolve();

@@ -184,6 +184,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
       log,
       now: () => performance.now(),
       knownVersion: () => table.version,
+      requireReadable: () => table.requireReadable(),
     },
   );
   const health = createHealthService({

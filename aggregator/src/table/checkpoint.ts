@@ -133,9 +133,7 @@ export async function readCheckpoint(path: string, name: string): Promise<LogSta
 
 async function read(path: string, run: Run): Promise<LogState> {
   const from = `FROM read_parquet(${literal(path)})`;
-  const [protocol] = await run(
-    `SELECT protocol.minReaderVersion, protocol.minWriterVersion ${from} WHERE protocol IS NOT NULL`,
-  );
+  const [protocol] = await run(`SELECT to_json(protocol) ${from} WHERE protocol IS NOT NULL`);
   const [metaData] = await run(
     `SELECT to_json(struct_pack(id := "metaData".id, schemaString := "metaData".schemaString,
        partitionColumns := "metaData".partitionColumns, configuration := "metaData".configuration,
@@ -156,7 +154,7 @@ async function read(path: string, run: Run): Promise<LogState> {
       path: String(filePath),
       ...(deletionTimestamp !== null && { deletionTimestamp: Number(deletionTimestamp) }),
     })),
-    protocol: protocol && { minReaderVersion: Number(protocol[0]), minWriterVersion: Number(protocol[1]) },
+    protocol: protocol && protocolOf(JSON.parse(String(protocol[0]))),
     metaData: metaData && metaDataOf(JSON.parse(String(metaData[0]))),
     txns: txns.map(([appId, version, lastUpdated]) => ({
       appId: String(appId),
@@ -170,6 +168,16 @@ async function read(path: string, run: Run): Promise<LogState> {
       modificationTime: Number(modificationTime),
       dataChange: dataChange === true,
     })),
+  };
+}
+
+function protocolOf(fields: ProtocolAction): ProtocolAction {
+  const { minReaderVersion, minWriterVersion, readerFeatures, writerFeatures } = fields;
+  return {
+    minReaderVersion,
+    minWriterVersion,
+    ...(readerFeatures && { readerFeatures }),
+    ...(writerFeatures && { writerFeatures }),
   };
 }
 

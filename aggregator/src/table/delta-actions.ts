@@ -5,6 +5,9 @@ import { FlowtollError } from '../model/errors.ts';
 export interface ProtocolAction {
   readonly minReaderVersion: number;
   readonly minWriterVersion: number;
+  /** What readers and writers of the table must know, from versions 3 and 7 on. */
+  readonly readerFeatures?: readonly string[];
+  readonly writerFeatures?: readonly string[];
 }
 
 export interface MetaDataAction {
@@ -110,6 +113,8 @@ export function decodeCommit(bytes: Uint8Array, key: string): Commit {
           commit.protocol = {
             minReaderVersion: fields.number('minReaderVersion'),
             minWriterVersion: fields.number('minWriterVersion'),
+            ...fields.optionalNames('readerFeatures'),
+            ...fields.optionalNames('writerFeatures'),
           };
           break;
         case 'metaData':
@@ -149,15 +154,11 @@ export function decodeCommit(bytes: Uint8Array, key: string): Commit {
 }
 
 function metaDataOf(fields: Fields): MetaDataAction {
-  const partitionColumns = fields.object['partitionColumns'];
-  if (!Array.isArray(partitionColumns) || !partitionColumns.every((name) => typeof name === 'string')) {
-    throw fields.invalid('partitionColumns', 'a list of names');
-  }
   return {
     id: fields.text('id'),
     format: { provider: 'parquet', options: {} },
     schemaString: fields.text('schemaString'),
-    partitionColumns,
+    partitionColumns: fields.names('partitionColumns'),
     configuration: fields.texts('configuration') as Record<string, string>,
     ...fields.optionalNumber('createdTime'),
   };
@@ -214,6 +215,21 @@ class Fields {
   optionalNumber<const F extends string>(field: F): Partial<Record<F, number>> {
     const value = this.object[field];
     return value === undefined || value === null ? {} : ({ [field]: this.number(field) } as Record<F, number>);
+  }
+
+  names(field: string): readonly string[] {
+    const value = this.object[field];
+    if (!Array.isArray(value) || !value.every((name) => typeof name === 'string')) {
+      throw this.invalid(field, 'a list of names');
+    }
+    return value;
+  }
+
+  optionalNames<const F extends string>(field: F): Partial<Record<F, readonly string[]>> {
+    const value = this.object[field];
+    return value === undefined || value === null
+      ? {}
+      : ({ [field]: this.names(field) } as Record<F, readonly string[]>);
   }
 
   flag(field: string): boolean {

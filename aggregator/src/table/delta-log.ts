@@ -17,9 +17,7 @@ import {
 } from './delta-actions.ts';
 import { checkpointKey, entryKey, hintedVersion, lastCheckpointKey } from './log-keys.ts';
 import { listLogFrom } from './log-listing.ts';
-
-/** The widest choice of readers: no table features. */
-export const PROTOCOL: ProtocolAction = { minReaderVersion: 1, minWriterVersion: 2 };
+import { requireReadableProtocol, requireWritableProtocol } from './protocol.ts';
 
 /** A conditional write of which the store reports an error is tried this often before the caller hears of it. */
 const PUT_ATTEMPTS = 3;
@@ -214,27 +212,17 @@ export class DeltaLog {
         `the log of the table ${this.root} names no protocol or no schema: it is damaged, or not a Delta table`,
       );
     }
-    const { minReaderVersion, minWriterVersion } = this.protocol;
-    if (minReaderVersion > PROTOCOL.minReaderVersion) {
-      throw new FlowtollError(
-        'TABLE_INVALID',
-        `the table ${this.root} needs Delta protocol ${minReaderVersion}/${minWriterVersion}; this version of Flowtoll ` +
-          `reads ${PROTOCOL.minReaderVersion}/${PROTOCOL.minWriterVersion}: another program upgraded it; use a newer Flowtoll`,
-      );
-    }
+    requireReadableProtocol(this.protocol, this.#describe());
   }
 
   /** Throws TABLE_INVALID unless this code may write the table. */
   requireWritable(): void {
     this.requireReadable();
-    const minWriterVersion = this.protocol?.minWriterVersion ?? 0;
-    if (minWriterVersion > PROTOCOL.minWriterVersion) {
-      throw new FlowtollError(
-        'TABLE_INVALID',
-        `the table ${this.root} needs Delta writer version ${minWriterVersion}; this version of Flowtoll writes ` +
-          `${PROTOCOL.minWriterVersion}: another program upgraded it; use a newer Flowtoll or a new table`,
-      );
-    }
+    requireWritableProtocol(this.protocol!, this.#describe());
+  }
+
+  #describe(): string {
+    return `the table ${this.root} in ${this.#store.describe()}`;
   }
 
   async #tryPut(key: string, bytes: Uint8Array): Promise<PutIfAbsentResult | FlowtollError> {

@@ -159,6 +159,39 @@ describe('a damaged or foreign log is refused, not guessed', () => {
     });
   }
 
+  const NEWER =
+    '{"protocol":{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["deletionVectors"],"writerFeatures":["deletionVectors","rowTracking"]}}';
+  const refused = {
+    code: 'TABLE_INVALID',
+    message: expect.stringMatching(
+      /^the table demo\/flows in directory .* needs Delta protocol 3\/7 with the features deletionVectors, rowTracking; .* 1\/2, without features: another program upgraded it\. Use a newer Flowtoll, .*DROP FEATURE.* --cluster or --store/,
+    ),
+  };
+
+  test('a newer protocol under a running writer: nothing more is written, and when it is taken back all goes on', async () => {
+    const table = await openTable();
+    await writeFile(entry(2), NEWER);
+    const before = await readdir(join(root, 'demo'), { recursive: true });
+    await expect(table.committedSequence('a')).rejects.toMatchObject(refused);
+    await expect(table.requireReadable()).rejects.toMatchObject(refused);
+    await expect(table.commit([batch('a', 2)], fill)).rejects.toMatchObject(refused);
+    await expect(table.recordVanished({ silentMs: 0, isAlive: () => false }, () => undefined)).rejects.toMatchObject(
+      refused,
+    );
+    expect(await readdir(join(root, 'demo'), { recursive: true })).toEqual(before);
+    await writeFile(entry(3), '{"protocol":{"minReaderVersion":1,"minWriterVersion":2}}');
+    expect(await table.commit([batch('a', 2)], fill)).toMatchObject({ version: 4, written: [batch('a', 2)] });
+  });
+
+  test('a newer protocol for writers alone: it can be read', async () => {
+    await writeFile(entry(2), NEWER.replace('"minReaderVersion":3', '"minReaderVersion":1'));
+    const log = new DeltaLog(store, flowTableRoot('demo'));
+    await log.refresh();
+    log.requireReadable();
+    expect(() => log.requireWritable()).toThrow(/needs Delta protocol 1\/7 .* this version of Flowtoll writes 1\/2/);
+    await expect(reopen()).rejects.toMatchObject({ code: 'TABLE_INVALID' });
+  });
+
   test('a missing entry', async () => {
     await writeFile(entry(3), '{"commitInfo":{}}');
     await expect(reopen()).rejects.toThrow(/from version 1 to 3: entries are missing/);

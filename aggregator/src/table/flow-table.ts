@@ -56,9 +56,13 @@ export interface FlowTable<Rows = RowBuffer> {
 
   /**
    * Highest sequence of the epoch in the table, 0 if none. Reads the log after the call, once for all calls that wait at
-   * that time: thousands of agents that come back together cost one reading.
+   * that time: thousands of agents that come back together cost one reading. Rejects with TABLE_INVALID when the table can no
+   * longer be written by this code: agents keep what they have.
    */
   committedSequence(epoch: string): Promise<number>;
+
+  /** Reads the log, too; rejects with TABLE_INVALID when the table can no longer be read by this code. */
+  requireReadable(): Promise<void>;
 
   /**
    * One atomic commit of those batches that are not in the table and may come next, with what is new in the notes. `fill`
@@ -170,12 +174,23 @@ class DeltaFlowTable<Rows> implements FlowTable<Rows> {
   }
 
   async committedSequence(epoch: string): Promise<number> {
+    await this.#refresh();
+    this.#log.requireWritable();
+    return this.#committed(epoch);
+  }
+
+  async requireReadable(): Promise<void> {
+    await this.#refresh();
+    this.#log.requireReadable();
+  }
+
+  /** Reads the log after the call, once for all calls that wait at the same time. */
+  #refresh(): Promise<void> {
     this.#nextRefresh ??= this.#enqueue(() => {
       this.#nextRefresh = undefined;
       return this.#log.refresh();
     });
-    await this.#nextRefresh;
-    return this.#committed(epoch);
+    return this.#nextRefresh;
   }
 
   commit<B extends PendingBatch>(

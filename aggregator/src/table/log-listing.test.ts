@@ -1,9 +1,10 @@
 // Listing a log by blocks. Oracle: the numbers that the test put into the store.
 import { describe, expect, test } from 'vitest';
 import type { ObjectStore } from '../store/store.ts';
-import { DeltaLog, PROTOCOL } from './delta-log.ts';
+import { DeltaLog } from './delta-log.ts';
 import { checkpointKey, entryKey } from './log-keys.ts';
 import { listLogFrom } from './log-listing.ts';
+import { PROTOCOL } from './protocol.ts';
 
 const ROOT = 'demo/flows';
 

@@ -6,6 +6,7 @@ import type { ObjectStore } from '../store/store.ts';
 import { type AddAction, type Commit, decodeCommit, type RemoveAction } from './delta-actions.ts';
 import { entryKey } from './log-keys.ts';
 import { listLogFrom } from './log-listing.ts';
+import { requireReadableProtocol } from './protocol.ts';
 
 /** One entry of the log, without what only writers need. */
 export interface LogEntry {
@@ -339,6 +340,9 @@ export class LogTail {
     const bytes = await this.#store.get(key);
     if (bytes === undefined) return undefined;
     const commit = decodeCommit(bytes, key);
+    if (commit.protocol !== undefined) {
+      requireReadableProtocol(commit.protocol, `the table ${this.root} in ${this.#store.describe()}`);
+    }
     return {
       version,
       fingerprint: createHash('sha256').update(bytes).digest('hex').slice(0, 16),

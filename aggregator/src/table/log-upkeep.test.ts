@@ -8,10 +8,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type DirectoryStore, openDirectoryStore } from '../store/directory-store.ts';
 import type { ObjectStore } from '../store/store.ts';
 import type { Commit } from './delta-actions.ts';
-import { DeltaLog, PROTOCOL } from './delta-log.ts';
+import { DeltaLog } from './delta-log.ts';
 import { flowRow } from './flow-row.testing.ts';
 import { openFlowTable } from './flow-table.ts';
 import { checkpointLog, cleanLog } from './log-upkeep.ts';
+import { PROTOCOL } from './protocol.ts';
 
 const ROOT = 'demo/flows';
 const DAY_MS = 86_400_000;
@@ -276,6 +277,36 @@ describe('checkpoints', () => {
       code: 'TABLE_INVALID',
       message: expect.stringMatching(/0000\.checkpoint\.parquet cannot be read.*remove it and _last_checkpoint/s),
     });
+  });
+
+  test('none is written of a newer protocol: it would take the features away', async () => {
+    const log = await openLog();
+    await create(log);
+    const newer = { minReaderVersion: 1, minWriterVersion: 7, writerFeatures: ['rowTracking'] };
+    await append(log, { protocol: newer });
+    await expect(checkpointLog(store, log, RULES, nowMs)).rejects.toMatchObject({
+      code: 'TABLE_INVALID',
+      message: expect.stringMatching(/1\/7 with the features rowTracking;/),
+    });
+    expect(await logFiles()).toEqual([entryName(0), entryName(1)]);
+  });
+
+  test('features of a newer protocol are read from the checkpoint of its writer', async () => {
+    const log = await openLog();
+    await create(log);
+    await append(log, {});
+    await checkpointLog(store, log, RULES, nowMs);
+    const { DuckDBInstance } = await import('@duckdb/node-api');
+    const connection = await (await DuckDBInstance.create()).connect();
+    const file = logFile('00000000000000000001.checkpoint.parquet');
+    await connection.run(
+      `COPY (SELECT * REPLACE (CASE WHEN protocol IS NOT NULL THEN struct_pack(minReaderVersion := 3, minWriterVersion := 7,
+         readerFeatures := ['v2Checkpoint'], writerFeatures := ['v2Checkpoint', 'rowTracking']) END AS protocol)
+       FROM '${file}') TO '${file}.new' (FORMAT parquet)`,
+    );
+    await rename(`${file}.new`, file);
+    const again = await openLog();
+    expect(() => again.requireReadable()).toThrow(/3\/7 with the features rowTracking, v2Checkpoint;/);
   });
 
   test('the table writes them by bytes and by number, beside its commits', async () => {

@@ -38,7 +38,7 @@ export function isCheckpointDue(log: DeltaLog, rules: LogUpkeepRules): boolean {
 
 /**
  * Writes a checkpoint of the version that `log` has read, and the hint at it; `false` when there is one, or another replica has
- * written one meanwhile. Reads the log's own state only at its beginning: commits may go on meanwhile.
+ * written one meanwhile. Throws TABLE_INVALID where this code may not write. Reads the log's own state only at its beginning: commits may go on meanwhile.
  */
 export async function checkpointLog(
   store: ObjectStore,
@@ -49,6 +49,8 @@ export async function checkpointLog(
   const { root, version } = log;
   const previousVersion = log.checkpointVersion;
   if (previousVersion === version) return false;
+  // What a newer protocol says would be lost in it.
+  log.requireWritable();
   const forgetBefore = { txnsMs: nowMs - rules.txnRetentionMs, removesMs: nowMs - rules.removeRetentionMs };
   const hinted = await hintedAfter(store, root, previousVersion);
   if (hinted !== undefined) {

@@ -2,8 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import type { ObjectStore } from '../store/store.ts';
 import { PARTITION_COLUMN } from './columns.ts';
-import { DeltaLog, PROTOCOL } from './delta-log.ts';
+import { DeltaLog } from './delta-log.ts';
 import { LOG_RETENTION_MS } from './log-upkeep.ts';
+import { PROTOCOL } from './protocol.ts';
 import { type AnyColumn, checkSchema, deltaSchemaString } from './schema.ts';
 
 const DAY_MS = 86_400_000;

@@ -465,6 +465,31 @@ describe('a step that fails', () => {
     expect((await openLog(FLOWS)).files.size).toBe(3 + 1 + 1 + 1);
   });
 
+  test('a table that another program upgrades meanwhile is not touched any more', async () => {
+    await threeDays();
+    const upgrade = async (): Promise<void> => {
+      const log = await openLog(FLOWS);
+      const protocol = { minReaderVersion: 1, minWriterVersion: 7, writerFeatures: ['rowTracking'] };
+      await log.append({ commitInfo: commitInfo(clock, 'WRITE'), protocol, txns: [], adds: [], removes: [] });
+    };
+    let after: string[] = [];
+    const { failures } = await failedRound(
+      {},
+      interrupted(async () => {
+        await upgrade();
+        after = await readdir(join(directory, FLOWS), { recursive: true });
+      }),
+    );
+    expect(failures.filter((failure) => failure.startsWith('flows'))).toEqual([
+      ...['flows compact of 3 files of 2026-01-31', 'flows compact of 3 files of 2026-02-01'],
+      ...['flows compact of 3 files of 2026-02-02', 'flows retention', 'flows vacuum', 'flows log-clean-up'],
+    ]);
+    const left = await readdir(join(directory, FLOWS), { recursive: true });
+    expect(after.filter((name) => !left.includes(name))).toEqual([]);
+    expect(left.filter((name) => name.startsWith('_') && !after.includes(name))).toEqual([]);
+    expect(await round().catch((error: unknown) => error)).toMatchObject({ code: 'TABLE_INVALID' });
+  });
+
   test('a store that is away ends the round at once, with its own error', async () => {
     await threeDays();
     let away = false;

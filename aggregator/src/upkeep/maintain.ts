@@ -92,6 +92,7 @@ export async function maintain(store: ObjectStore, options: MaintainOptions): Pr
     options.dryRun === true
       ? await readLog(store, costTableRoot(root), clock)
       : await openWritableLog(store, costTableRoot(root), COST_TABLE_COLUMNS, clock);
+  if (costs.version >= 0) requireWritable(costs, COST_TABLE_COLUMNS);
   const rewriter = await Rewriter.open(store.scratchDirectory);
   try {
     await new Round(store, flows, costs, rewriter, options).run();
@@ -220,6 +221,7 @@ class Round {
   async #cleanLog(table: MaintainStep['table'], log: DeltaLog): Promise<void> {
     const { clock, dryRun = false } = this.#options;
     if (!this.#goesOn) return;
+    if (log.version >= 0) log.requireWritable();
     // What is not rolled up yet has to be read again.
     const keepFrom = table === 'flows' ? rolledUpVersion(this.#costs) + 1 : Number.POSITIVE_INFINITY;
     const options = { nowMs: clock(), retentionMs: LOG_RETENTION_MS, keepFrom, dryRun };
@@ -233,6 +235,8 @@ class Round {
     // A file that compaction took out may hold rows that are not rolled up, if that has been behind for long.
     if (table === 'flows') nowMs = Math.min(nowMs, await this.#rolledUpUntilMs(nowMs));
     await log.refresh();
+    // Files of a newer protocol may be named in ways that are not known here.
+    if (log.version >= 0) log.requireWritable();
     const options = { nowMs, retentionMs: REMOVED_FILE_RETENTION_MS, dryRun };
     this.#done(table, 'vacuum', await vacuum(this.#store, log, options), 'files');
   }
