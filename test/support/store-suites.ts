@@ -163,7 +163,7 @@ export function serveRefused(programs: Programs, store: string, env: Readonly<Re
 }
 
 /** The environment of whoever runs the tests without their clouds, and `extra`. */
-function withoutCloud(extra: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+export function withoutCloud(extra: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   const own = Object.entries(environment()).filter(([name]) => !/^(AWS|AZURE|GOOGLE|GCLOUD|STORAGE)_/.test(name));
   return { ...Object.fromEntries(own), ...extra };
 }
