@@ -1,5 +1,6 @@
 // Another program writes to our table in a bucket: rows, OPTIMIZE, vacuum, checkpoints, a newer protocol; before serve starts and
 // while it runs. Real processes, a real S3 server, delta-rs; what must be in the table, the windows that were sent say.
+import { ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { Exporter } from '@flowtoll/agent/exporter/exporter.ts';
 import { openS3Store } from '@flowtoll/aggregator/store/s3-store.ts';
 import { flowRow } from '@flowtoll/aggregator/table/flow-row.testing.ts';
@@ -19,6 +20,9 @@ const STORE = 's3://flows/shared';
 const HOUR_MS = 3_600_000;
 /** Nothing is too old. */
 const AGES_MS = 50 * 365 * 24 * HOUR_MS;
+/** Of a newer protocol: where, which versions and features, and what to do. */
+const REFUSAL =
+  /the table newer\/flows in s3:\/\/flows\/shared\/ at http:.* needs Delta protocol 3\/7 with the features deletionVectors, somethingOfTheFuture; .*Use a newer Flowtoll, let that program drop the features .*, or begin a new table/;
 const PATIENCE = { timeout: 30_000, interval: 50 };
 
 const program = await seaweedFsProgram();
@@ -192,4 +196,86 @@ describe.skipIf(program === undefined || python === undefined)('another writer',
     expect(steps).toEqual(expect.arrayContaining(['roll-up', 'compact']));
     expect(await bytes(cluster)).toEqual([all + 10, all + 10, all + 10]);
   }, 240_000);
+
+  test('a newer protocol: everybody refuses and says what to do, nothing is written, and nothing is lost', async () => {
+    const cluster = 'newer';
+    table = tableOf(cluster);
+    const [port] = await freePorts(1);
+    const aggregator = await serve(cluster, port!);
+    agent = startSoundAgent(port!);
+    send(agent, 0);
+    await settled();
+    const watch = (): Running =>
+      programs.start(AGGREGATOR_PROGRAM, [
+        'watch',
+        '--server',
+        `127.0.0.1:${port}`,
+        '--format',
+        'json',
+        '--from',
+        'oldest',
+      ]);
+    const watching = watch();
+    await vi.waitFor(() => expect(aggregator.lines.map(({ msg }) => msg)).toContain('watcher begins'), PATIENCE);
+
+    const version = await writeForeign(python!, table, []);
+    const putEntry = (number: number, protocol: object) =>
+      server.client.send(
+        new PutObjectCommand({
+          Bucket: 'flows',
+          Key: `shared/${cluster}/flows/_delta_log/${String(number).padStart(20, '0')}.json`,
+          Body: JSON.stringify({ protocol }),
+          IfNoneMatch: '*',
+        }),
+      );
+    const features = ['deletionVectors', 'somethingOfTheFuture'];
+    await putEntry(version + 1, {
+      minReaderVersion: 3,
+      minWriterVersion: 7,
+      readerFeatures: features,
+      writerFeatures: features,
+    });
+    const objects = await keys();
+
+    send(agent, 1);
+    const failed = await aggregator.logged('commit failed; batches are kept and it is tried again');
+    expect(failed['err']).toMatchObject({ code: 'TABLE_INVALID', message: expect.stringMatching(REFUSAL) });
+    expect(agent.waiting.batches, 'the agent keeps what it has').toBe(1);
+    const [again] = await freePorts(1);
+    const topology = ['--topology', `${TESTDATA}/topology.yaml`];
+    const listen = ['--listen', `127.0.0.1:${again}`, '--metrics-listen', 'none'];
+    const ends: readonly (readonly [string, Promise<Ended>])[] = [
+      ['a watcher that was there', watching.ended()],
+      ['watch', watch().ended()],
+      ['serve', flowtoll('serve', '--cluster', cluster, ...topology, ...listen)],
+      ['report', flowtoll('report', '--cluster', cluster)],
+      ['sql', flowtoll('sql', 'SELECT count(*) FROM flows', '--cluster', cluster)],
+      ['maintain', flowtoll('maintain', '--cluster', cluster)],
+      ['maintain --dry-run', flowtoll('maintain', '--cluster', cluster, '--dry-run')],
+    ];
+    for (const [name, ended] of ends) {
+      const { code, stderr } = await ended;
+      expect(stderr, name).toMatch(REFUSAL);
+      expect(stderr.trim().split('\n'), name).toHaveLength(1);
+      expect(code, name).toBe(1);
+    }
+    expect((await watching.ended()).stdout, 'what came before was told').toContain('"node":"n9"');
+    expect(await keys()).toEqual(objects);
+
+    // The other program drops the features.
+    await putEntry(version + 2, { minReaderVersion: 1, minWriterVersion: 2 });
+    await vi.waitFor(() => expect(agent!.waiting.batches).toBe(0), { ...PATIENCE, timeout: 90_000 });
+    await finish(agent);
+    agent = undefined;
+    const all = bytesOfWindows(2);
+    expect(await bytes(cluster)).toEqual([all, all, all]);
+    expect(await aggregator.stop()).toMatchObject({ code: 0 });
+  }, 240_000);
+
+  async function keys(): Promise<string[]> {
+    const { Contents = [] } = await server.client.send(
+      new ListObjectsV2Command({ Bucket: 'flows', Prefix: 'shared/newer/' }),
+    );
+    return Contents.map(({ Key }) => Key!).sort();
+  }
 });
