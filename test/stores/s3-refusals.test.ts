@@ -1,10 +1,11 @@
-// What `flowtoll serve` says of an S3 store that it cannot use, and that it then ends: each message tells what to do. A real
-// server with real identities; for a server without conditional writes, a proxy that turns them into plain ones.
+// What commands say of an S3 store that they cannot use, and that they then end: each message tells what to do. `serve` and
+// `maintain` write, `report` and `sql` read; `watch` asks an aggregator. A real server with real identities; for a server without
+// conditional writes, a proxy that turns them into plain ones.
 import { ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Ended, Programs } from '../support/processes.ts';
+import { AGGREGATOR_PROGRAM, type Ended, Programs } from '../support/processes.ts';
 import { NO_AWS_SETTINGS, type SeaweedFs, seaweedFsProgram, startSeaweedFs } from '../support/seaweedfs.ts';
-import { serveRefused } from '../support/store-suites.ts';
+import { serveRefused, withoutCloud } from '../support/store-suites.ts';
 import { startTroubleProxy, type TroubleProxy } from '../support/trouble-proxy.ts';
 
 const program = await seaweedFsProgram();
@@ -27,11 +28,25 @@ describe.skipIf(program === undefined)('refused', () => {
 
   const serve = (store: string, env: Record<string, string>): Promise<Ended> => serveRefused(programs, store, env);
 
+  /** By name; each ends by itself. */
+  const COMMANDS: Readonly<Record<string, (store: string, env: Record<string, string>) => Promise<Ended>>> = {
+    serve,
+    maintain: (store, env) => flowtoll(['maintain', '--store', store], env),
+    report: (store, env) => flowtoll(['report', '--store', store], env),
+    sql: (store, env) => flowtoll(['sql', 'SELECT 1', '--store', store], env),
+  };
+  const flowtoll = (args: readonly string[], env: Record<string, string>): Promise<Ended> =>
+    programs.start(AGGREGATOR_PROGRAM, args, { env: withoutCloud(env) }).ended();
+
   interface Refusal {
     readonly name: string;
     readonly store?: string;
     readonly env: () => Record<string, string>;
     readonly says: RegExp;
+    /** What those say that look before they write, where that is something else; all do but serve. */
+    readonly readersSay?: RegExp;
+    /** Commands that can do without. */
+    readonly notOf?: readonly string[];
   }
   const refusals: readonly Refusal[] = [
     {
@@ -67,12 +82,15 @@ describe.skipIf(program === undefined)('refused', () => {
       name: 'a policy that allows reading only',
       env: () => server.environment('reader'),
       says: /cannot write s3:\/\/flows\/x\/.*AccessDenied.*allow s3:PutObject on arn:aws:s3:::flows\/x\/\*/,
+      readersSay: /cannot write s3:\/\/flows\/x\/.*AccessDenied.*allow s3:PutObject on arn:aws:s3:::flows\/x\/\*/,
+      notOf: ['report', 'sql'],
     },
     {
       name: 'a policy for another bucket',
       store: 's3://other/x',
       env: () => server.environment('writer'),
       says: /cannot write s3:\/\/other\/x\/.*AccessDenied.*allow s3:PutObject on arn:aws:s3:::other\/x\/\*/,
+      readersSay: /cannot list s3:\/\/other\/x\/.*AccessDenied.*allow s3:ListBucket on arn:aws:s3:::other \(/,
     },
     {
       name: 'a server that is not there',
@@ -85,15 +103,24 @@ describe.skipIf(program === undefined)('refused', () => {
       says: /s3\.invalid.* cannot be reached: check the network, and AWS_ENDPOINT_URL/,
     },
   ];
-  for (const { name, store = 's3://flows/x', env, says } of refusals) {
-    test(name, async () => {
-      const { code, stdout, stderr } = await serve(store, env());
-      expect(stderr).toMatch(says);
+  for (const { name, store = 's3://flows/x', env, says, readersSay = says, notOf = [] } of refusals) {
+    const commands = Object.entries(COMMANDS).filter(([command]) => !notOf.includes(command));
+    test.each(commands)(`${name}: %s`, async (command, run) => {
+      const { code, stdout, stderr } = await run(store, env());
+      expect(stderr).toMatch(command === 'serve' ? says : readersSay);
       expect(stderr).toMatch(/^flowtoll: STORE_UNAVAILABLE: .*$/m);
       expect(stderr.trim().split('\n'), 'one line').toHaveLength(1);
       expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     });
   }
+
+  test.each(['maintain', 'report', 'sql'])('a bucket without a table: %s', async (command) => {
+    const { code, stdout, stderr } = await COMMANDS[command]!('s3://flows/x', server.environment('writer'));
+    expect(stderr).toMatch(
+      /^flowtoll: QUERY_INVALID: there is no table in s3:\/\/flows\/x\/ at http:.*: name the store that the aggregator writes \(--store\)\n$/,
+    );
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  });
 
   /** Every PUT is carried out without its condition, as a server does that does not know If-None-Match. */
   const ignoreConditions = (): void =>
@@ -106,33 +133,36 @@ describe.skipIf(program === undefined)('refused', () => {
       return { instead: { status: 200, headers: { etag: ETag! } } };
     });
 
-  test('a server that ignores conditions, naming stores that do not', async () => {
-    ignoreConditions();
-    const { code, stderr } = await serve('s3://flows/unsafe', {
-      ...server.environment('writer'),
-      AWS_ENDPOINT_URL: proxy.endpoint,
-    });
-    expect(stderr).toMatch(
-      /^flowtoll: STORE_UNAVAILABLE: s3:\/\/flows\/unsafe\/ at http:.* does not refuse to create an object that exists/,
-    );
-    for (const store of [
-      'a directory',
-      'AWS S3',
-      'Google Cloud Storage',
-      'Azure Blob Storage',
-      'R2',
-      'MinIO',
-      'Ceph',
-      'SeaweedFS',
-    ]) {
-      expect(stderr).toContain(store);
-    }
-    expect(code).toBe(1);
-    const { Contents = [] } = await server.client.send(new ListObjectsV2Command({ Bucket: 'flows' }));
-    expect(Contents).toEqual([]);
-  });
+  test.each(['serve', 'maintain'])(
+    'a server that ignores conditions, naming stores that do not: %s',
+    async (command) => {
+      ignoreConditions();
+      const { code, stderr } = await COMMANDS[command]!('s3://flows/unsafe', {
+        ...server.environment('writer'),
+        AWS_ENDPOINT_URL: proxy.endpoint,
+      });
+      expect(stderr).toMatch(
+        /^flowtoll: STORE_UNAVAILABLE: s3:\/\/flows\/unsafe\/ at http:.* does not refuse to create an object that exists/,
+      );
+      for (const store of [
+        'a directory',
+        'AWS S3',
+        'Google Cloud Storage',
+        'Azure Blob Storage',
+        'R2',
+        'MinIO',
+        'Ceph',
+        'SeaweedFS',
+      ]) {
+        expect(stderr).toContain(store);
+      }
+      expect(code).toBe(1);
+      const { Contents = [] } = await server.client.send(new ListObjectsV2Command({ Bucket: 'flows' }));
+      expect(Contents).toEqual([]);
+    },
+  );
 
-  test('a server that answers conditions with 501', async () => {
+  test.each(['serve', 'maintain'])('a server that answers conditions with 501: %s', async (command) => {
     proxy.trouble(({ headers }) =>
       headers['if-none-match'] === undefined
         ? undefined
@@ -144,7 +174,7 @@ describe.skipIf(program === undefined)('refused', () => {
             },
           },
     );
-    const { code, stderr } = await serve('s3://flows/x', {
+    const { code, stderr } = await COMMANDS[command]!('s3://flows/x', {
       ...server.environment('writer'),
       AWS_ENDPOINT_URL: proxy.endpoint,
     });
