@@ -456,6 +456,48 @@ describe('exporter', () => {
     expect(peers).toHaveLength(2);
   });
 
+  describe('stopped with everything acknowledged and no stream', () => {
+    /** One batch is in the table, then the stream breaks. */
+    function broken(config: Partial<ExporterConfig> = {}) {
+      const it = setup(undefined, config);
+      it.exporter.start();
+      it.peers[0]!.welcome(0);
+      it.exporter.send(windowFlows(0, 1));
+      it.peers[0]!.acknowledge(1);
+      it.peers[0]!.end();
+      return it;
+    }
+
+    test('waits for the next one to say goodbye: the node would count as vanished', async () => {
+      const { exporter, peers, timers } = broken();
+      const stopped = exporter.stop(20_000);
+      await new Promise(setImmediate);
+      const reconnect = timers.findIndex(({ delayMs }) => delayMs !== 20_000);
+      timers.splice(reconnect, 1)[0]!.callback();
+      expect(peers[1]).toMatchObject({ closed: false });
+      peers[1]!.welcome(1);
+      expect(await stopped).toBe(true);
+      expect(peers[1]).toMatchObject({ finished: true, goodbye: 1 });
+      expect(timers).toEqual([]);
+    });
+
+    test('waits no longer than it may', async () => {
+      const { exporter, peers, timers } = broken();
+      const stopped = exporter.stop(20_000);
+      timers.find(({ delayMs }) => delayMs === 20_000)!.callback();
+      expect(await stopped).toBe(true);
+      expect(await broken().exporter.stop(0)).toBe(true);
+      expect(peers).toHaveLength(1);
+    });
+
+    test('waits for nothing when it never made a batch', async () => {
+      const { exporter, peers } = setup();
+      exporter.start();
+      expect(await exporter.stop(20_000)).toBe(true);
+      expect(peers[0]).toMatchObject({ closed: true, goodbye: undefined });
+    });
+  });
+
   test('says goodbye where it is when it is told to stop while it moves', async () => {
     const { exporter, peers, fire, timers } = setup(undefined, { streamAgeMs: 1000 });
     exporter.start();

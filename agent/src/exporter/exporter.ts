@@ -99,8 +99,8 @@ export interface Exporter {
   /** Says Hello again on a new stream, once what is under way is acknowledged: the clock was set. */
   renewStream(): void;
   /**
-   * Waits until all is acknowledged, at most `deadlineMs`; closes. Whether everything was acknowledged. A second call sets a
-   * new deadline for the first.
+   * Waits until all is acknowledged and a stream stands that can say Goodbye, at most `deadlineMs`; closes. Whether everything
+   * was acknowledged. A second call sets a new deadline for the first.
    */
   stop(deadlineMs: number): Promise<boolean>;
 }
@@ -230,9 +230,17 @@ class StreamingExporter implements Exporter {
   stop(deadlineMs: number): Promise<boolean> {
     this.#stopping ??= this.#drain().then(() => this.#end());
     this.#cancelDeadline?.();
-    if (this.#queue.count === 0 || deadlineMs <= 0) this.#onDrained?.();
+    if (this.#hasNothingToSay() || deadlineMs <= 0) this.#onDrained?.();
     else this.#cancelDeadline = this.#schedule(() => this.#onDrained?.(), deadlineMs);
     return this.#stopping;
+  }
+
+  /**
+   * Everything is acknowledged, and a Goodbye can say so, or need not: without one a node that never comes back counts as vanished
+   * a day later, with a loss of unknown bytes. Before Welcome it cannot.
+   */
+  #hasNothingToSay(): boolean {
+    return this.#queue.count === 0 && (this.#welcomed || this.#queue.lastSequence === 0);
   }
 
   /** Resolves when everything is acknowledged, or the deadline is over. */
