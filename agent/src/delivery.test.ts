@@ -42,6 +42,7 @@ function leaveEpoch(): void {
     sync: false,
     onSpooled: () => {},
     onDiskProblem: () => {},
+    onSetAsideGivenUp: () => {},
   });
   left.openQueue(`${left.spoolId}.${BOOT}`, { withoutFlows: () => undefined, damaged: () => new Uint8Array(0) });
   left.close();

@@ -206,6 +206,10 @@ class SpooledDelivery implements Delivery {
         if (problem) log.error({ directory, err: problem }, 'the spool cannot be written: batches wait in memory');
         else log.info({ directory }, 'the spool can be written again');
       },
+      onSetAsideGivenUp: (epoch) => {
+        this.#counters.batchesLost['set-aside']++;
+        log.error({ epoch }, 'the spool is full: a batch that a later version of the agent left is given up');
+      },
     });
     this.#spool = spool;
     if (spool.setAside.length > 0) {

@@ -9,8 +9,8 @@ export interface ExporterCounters {
   /** Batches written to a stream, each time. */
   batchesSent: number;
   batchesAcknowledged: number;
-  /** Batches whose flows became a loss, by reason. */
-  readonly batchesLost: Record<'queue-full' | 'rejected' | 'unencodable' | 'damaged' | 'stopped', number>;
+  /** Batches whose flows became a loss, by reason; `set-aside`: they waited for a later version, and there was no room. */
+  readonly batchesLost: Record<'queue-full' | 'rejected' | 'unencodable' | 'damaged' | 'stopped' | 'set-aside', number>;
   /** Bytes of traffic in those flows, where they are known. */
   lostBytes: number;
   connectionAttempts: number;
@@ -27,7 +27,7 @@ export function createExporterCounters(): ExporterCounters {
     flows: 0,
     batchesSent: 0,
     batchesAcknowledged: 0,
-    batchesLost: { 'queue-full': 0, rejected: 0, unencodable: 0, damaged: 0, stopped: 0 },
+    batchesLost: { 'queue-full': 0, rejected: 0, unencodable: 0, damaged: 0, stopped: 0, 'set-aside': 0 },
     lostBytes: 0,
     connectionAttempts: 0,
     streamsMoved: 0,

@@ -28,6 +28,11 @@ export function finishReplacements(root: string): void {
   }
 }
 
+/** Whether a file of an epoch holds a batch, by its name. */
+export function isBatchName(name: string): boolean {
+  return NAME.test(name);
+}
+
 /** Whether a later version of the agent wrote batches of an epoch. */
 export function holdsNewerVersion(directory: string): boolean {
   return readdirSync(directory).some((name) => NAME.test(name) && isOfNewerVersion(join(directory, name)));

@@ -1,6 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -34,6 +44,7 @@ function open(bootId = BOOT, path = directory, options: Partial<SpoolOptions> = 
     sync: true,
     onSpooled: () => {},
     onDiskProblem: () => {},
+    onSetAsideGivenUp: () => {},
     ...options,
   });
   opened.push(spool);
@@ -131,6 +142,88 @@ test('all epochs together keep the bound: the oldest flows go first', () => {
   expect(given).toEqual(['old 1', 'old 2', 'old 3']);
   expect(newest).toEqual(['new 1']);
   expect(queue.count).toBe(3);
+});
+
+describe('batches that a later version wrote', () => {
+  /** Three of 200 bytes. */
+  function leave(): { spoolId: string; epoch: string; files: string[] } {
+    const before = open();
+    const epoch = `${before.spoolId}.${BOOT}`;
+    const queue = before.openQueue(epoch, callbacks);
+    for (let i = 0; i < 3; i++) queue.append(Buffer.alloc(200 - 12), '');
+    closeAll();
+    const files = [1, 2, 3].map((number) => join(directory, epoch, `000000000000000${number}.batch`));
+    for (const [i, file] of files.entries()) {
+      setVersion(file, '2');
+      utimesSync(file, 1000 + i, 1000 + i);
+    }
+    return { spoolId: before.spoolId, epoch, files };
+  }
+  function setVersion(file: string, version: string): void {
+    const bytes = readFileSync(file);
+    if (bytes.length === 0) return;
+    bytes[3] = version.charCodeAt(0);
+    writeFileSync(file, bytes);
+  }
+  const sizes = (files: readonly string[]) => files.map((file) => statSync(file).size);
+
+  test('count into the bound, and are given up first, the oldest first; the later version tells them as losses', () => {
+    const { spoolId, epoch, files } = leave();
+    const givenUp: string[] = [];
+    const after = open(BOOT, directory, { bytesMax: 1000, onSetAsideGivenUp: (name) => givenUp.push(name) });
+    const lost: number[] = [];
+    const queue = after.openQueue(`${after.spoolId}.${BOOT}`, {
+      ...callbacks,
+      withoutFlows: ({ sequence }) => {
+        lost.push(sequence);
+        return Buffer.alloc(1);
+      },
+    });
+    for (let i = 0; i < 2; i++) queue.append(Buffer.alloc(200));
+    expect([sizes(files), givenUp]).toEqual([[200, 200, 200], []]);
+    for (let i = 0; i < 2; i++) queue.append(Buffer.alloc(200));
+    expect([sizes(files), givenUp]).toEqual([
+      [0, 0, 200],
+      [epoch, epoch],
+    ]);
+    queue.append(Buffer.alloc(200));
+    expect([sizes(files), givenUp.length, lost]).toEqual([[0, 0, 0], 3, []]);
+    queue.append(Buffer.alloc(200));
+    expect([queue.count, lost]).toEqual([6, [1, 2]]);
+    closeAll();
+
+    // The later version reads what it wrote; here it is this one.
+    for (const file of files) setVersion(file, '1');
+    const damaged: [number, number][] = [];
+    const later = open(NEXT_BOOT);
+    const old = later.oldEpochs().find((one) => one.spoolId === spoolId)!;
+    const waiting = old.openQueue(epoch, {
+      ...callbacks,
+      damaged: (sequence, timeMs) => {
+        damaged.push([sequence, timeMs]);
+        return Buffer.from('loss');
+      },
+    });
+    expect([waiting.firstSequence, waiting.lastSequence]).toEqual([1, 3]);
+    for (const sequence of [0, 1, 2]) waiting.peekAfter(sequence);
+    expect(damaged).toEqual([
+      [1, 1_000_000],
+      [2, 1_001_000],
+      [3, 1_002_000],
+    ]);
+  });
+
+  test('that are all given up are told by this version, when it starts anew', () => {
+    const { epoch, files } = leave();
+    const after = open(BOOT, directory, { bytesMax: 300 });
+    after.openQueue(`${after.spoolId}.${BOOT}`, callbacks).append(Buffer.alloc(250));
+    expect(sizes(files)).toEqual([0, 0, 0]);
+    expect(after.setAside, 'until then they wait').toEqual([epoch]);
+    closeAll();
+    const again = open();
+    expect(again.setAside).toEqual([]);
+    expect(again.oldEpochs().map(({ spoolId, bootId }) => `${spoolId}.${bootId}`)).toContain(epoch);
+  });
 });
 
 test('after a reboot the batches of the life before wait under their old epoch, and the new one begins empty', () => {
@@ -269,7 +362,8 @@ test('two agents never share one, also of two processes', async () => {
     '--eval',
     `const { Spool } = await import(${JSON.stringify(module)});
      new Spool({ directory: ${JSON.stringify(directory)}, node: 'node-a', bootId: '${BOOT}', goesOnFrom: () => true,
-       bytesMax: 1, memoryBytesMax: 1, sync: true, onSpooled: () => {}, onDiskProblem: () => {} });
+       bytesMax: 1, memoryBytesMax: 1, sync: true, onSpooled: () => {}, onDiskProblem: () => {},
+       onSetAsideGivenUp: () => {} });
      console.log('held');
      process.stdin.resume();`,
   ]);

@@ -11,7 +11,7 @@
 // - A disk set back to an older copy either boots anew, or its newest batch names an accounting that is no longer kept. What
 //   it held when it was copied goes first, under its old name; what an agent made since, and perhaps sent, has names that
 //   are not given again.
-// - What a later version wrote is left for that version; this one goes on in a new epoch.
+// - What a later version wrote is left for that version (set-aside.ts); this one goes on in a new epoch.
 import { randomUUID } from 'node:crypto';
 import {
   closeSync,
@@ -30,6 +30,7 @@ import { AgentError } from '../../errors.ts';
 import { tryLock } from '../../system/libc.ts';
 import type { OpenQueue } from '../exporter.ts';
 import { FileQueue, finishReplacements, holdsNewerVersion } from './file-queue.ts';
+import { SetAside } from './set-aside.ts';
 import { readSpoolId, writeSpoolId } from './spool-identity.ts';
 
 const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
@@ -54,6 +55,8 @@ export interface SpoolOptions {
   readonly sync: boolean;
   readonly onSpooled: (checkpoint: string) => void;
   readonly onDiskProblem: (problem: Error | undefined) => void;
+  /** The oldest batch of an epoch that a later version wrote was given up, to make room. */
+  readonly onSetAsideGivenUp: (epoch: string) => void;
 }
 
 /** An epoch that a process before left unfinished. */
@@ -73,8 +76,7 @@ export class Spool {
   readonly spoolId: string;
   /** Checkpoint of the newest batch of this life of the kernel; undefined when there is none. */
   readonly lastCheckpoint: string | undefined;
-  /** Epochs that a later version wrote: they wait for it. */
-  readonly setAside: readonly string[];
+  readonly #setAside: SetAside;
   readonly #options: SpoolOptions;
   readonly #lock: number;
   /** In the order of their age: old epochs first, as they are opened. */
@@ -102,7 +104,8 @@ export class Spool {
     this.#takeLock();
     try {
       finishReplacements(directory);
-      this.setAside = this.#epochs().filter((name) => holdsNewerVersion(join(directory, name)));
+      const newer = this.#epochs().filter((name) => holdsNewerVersion(join(directory, name)));
+      this.#setAside = new SetAside(directory, newer);
       const id = readSpoolId(directory, node);
       const usable = id !== undefined && !this.setAside.includes(this.#epochOf(id)) ? id : undefined;
       const end = usable === undefined ? undefined : this.#endOf(usable);
@@ -118,6 +121,11 @@ export class Spool {
   /** Whether the disk cannot be written. */
   get diskFails(): boolean {
     return this.#diskFails;
+  }
+
+  /** Epochs that a later version wrote: they wait for it. */
+  get setAside(): readonly string[] {
+    return this.#setAside.epochs;
   }
 
   /** Opens the queue of an epoch of this node. Old epochs are to be opened first. */
@@ -185,8 +193,9 @@ export class Spool {
       sync,
       onSpooled,
       onDiskProblem: (problem) => this.#onDiskProblem(problem),
-      bytesElsewhere: () => this.#others(queue).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-      giveUpElsewhere: () => this.#others(queue).some((other) => other.giveUpOldest()),
+      bytesElsewhere: () =>
+        this.#others(queue).reduce((sum, { sizeBytes }) => sum + sizeBytes, this.#setAside.sizeBytes),
+      giveUpElsewhere: () => this.#giveUpSetAside() || this.#others(queue).some((other) => other.giveUpOldest()),
       ...callbacks,
     });
     try {
@@ -195,6 +204,13 @@ export class Spool {
       // It is there. Or the disk cannot be written: then the name that the node has now is as good as any.
     }
     return queue;
+  }
+
+  /** What waits for a later version goes before what this one can send. */
+  #giveUpSetAside(): boolean {
+    const epoch = this.#setAside.giveUpOldest();
+    if (epoch !== undefined) this.#options.onSetAsideGivenUp(epoch);
+    return epoch !== undefined;
   }
 
   #others(queue: FileQueue): FileQueue[] {
