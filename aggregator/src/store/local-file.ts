@@ -33,7 +33,11 @@ export async function download(store: ObjectStore, key: string, file: string): P
 
 /** TABLE_INVALID: an object that a log names is not there. */
 export function goneFromStore(store: ObjectStore, key: string): FlowtollError {
-  return new FlowtollError('TABLE_INVALID', `${key} is named by a log and gone from ${store.describe()}`);
+  return new FlowtollError(
+    'TABLE_INVALID',
+    `${key} is named by a log and gone from ${store.describe()}: restore it from a backup or an older version of the object, and ` +
+      'let no other program vacuum the table with less than 7 days (docs/stores.md)',
+  );
 }
 
 /**
@@ -45,7 +49,11 @@ export async function withLocalFiles<T>(
   work: (paths: readonly string[]) => Promise<T>,
 ): Promise<T> {
   const { localPath } = store;
-  if (localPath !== undefined) return work(keys.map((key) => localPath.call(store, key)));
+  if (localPath !== undefined) {
+    const local = keys.map((key) => localPath.call(store, key));
+    for (const [i, path] of local.entries()) if (!(await isFile(path))) throw goneFromStore(store, keys[i]!);
+    return work(local);
+  }
   return withScratchFile(store, async (scratch) => {
     const paths = keys.map((_, i) => `${scratch}-${i}`);
     try {

@@ -490,6 +490,18 @@ describe('a step that fails', () => {
     expect(await round().catch((error: unknown) => error)).toMatchObject({ code: 'TABLE_INVALID' });
   });
 
+  test('a file that somebody vacuumed before it was rolled up is named, with what to do', async () => {
+    await threeDays();
+    const [first] = [...(await openLog(FLOWS)).files.keys()];
+    await rm(join(directory, FLOWS, first!));
+    const { failures, error } = await failedRound();
+    expect(failures).toEqual(['costs_hourly roll-up']);
+    expect((error as Error).message).toContain(
+      `${FLOWS}/${first} is named by a log and gone from directory ${directory}: restore it`,
+    );
+    expect((error as Error).message).toContain('vacuum the table with less than 7 days');
+  });
+
   test('a store that is away ends the round at once, with its own error', async () => {
     await threeDays();
     let away = false;
