@@ -224,6 +224,19 @@ describe('a disk that cannot be written', () => {
     expect(contents(open().queue).length).toBe(3);
   });
 
+  test('that a file could be removed does not mean that it can be written again', () => {
+    const { queue, problems } = open();
+    queue.append(batch('a'), 'a');
+    // Nothing can be written in the place of a folder.
+    mkdirSync(join(root, 'epoch', '0000000000000002.batch.tmp'));
+    queue.append(batch('b'), 'b');
+    expect(queue.dropThrough(1)).toBe(1);
+    expect(problems).toHaveLength(1);
+    rmSync(join(root, 'epoch', '0000000000000002.batch.tmp'), { recursive: true });
+    queue.append(batch('c'), 'c');
+    expect(problems).toEqual([problems[0], undefined]);
+  });
+
   test('memory is bounded: the oldest flows become losses', () => {
     const { queue } = open({ memoryBytesMax: 100 });
     breakDisk();

@@ -312,7 +312,7 @@ export class FileQueue implements BatchQueue {
       this.#unwritten.delete(sequence);
       this.#unwrittenBytes -= waiting.bytes.length;
     }
-    this.#tryDisk(() => rmSync(this.#path(sequence), { force: true }));
+    this.#tryDisk(() => rmSync(this.#path(sequence), { force: true }), 'only removes');
   }
 
   /** Before the last file goes: its number must not be given again. */
@@ -324,14 +324,16 @@ export class FileQueue implements BatchQueue {
     });
   }
 
-  #tryDisk(write: () => void): boolean {
+  /** Whether the work succeeded. What only removes files proves nothing: a full disk lets it. */
+  #tryDisk(work: () => void, kind?: 'only removes'): boolean {
     try {
-      write();
+      work();
     } catch (error) {
       if (!this.#diskFails) this.#options.onDiskProblem(error as Error);
       this.#diskFails = true;
       return false;
     }
+    if (kind === 'only removes') return true;
     if (this.#diskFails) this.#options.onDiskProblem(undefined);
     this.#diskFails = false;
     return true;
