@@ -67,6 +67,12 @@ describe('opening', () => {
     expect(await readdir(join(root, 'plain'))).toEqual([]);
   });
 
+  test('many open a store at the same time that nobody has made yet', async () => {
+    const path = join(root, 'made', 'by', 'everybody');
+    const opened = await Promise.all(Array.from({ length: 30 }, () => openDirectoryStore(path)));
+    expect(opened.map((one) => one.root)).toEqual(Array.from({ length: 30 }, () => path));
+  });
+
   test('removes scratch files that a crash left long ago, and only those', async () => {
     const old = join(store.scratchDirectory, 'old');
     await writeFile(old, '');

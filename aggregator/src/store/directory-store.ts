@@ -234,12 +234,19 @@ async function ensureFolder(folder: string): Promise<void> {
     if (codeOf(error) === 'EEXIST' && (await stat(folder)).isDirectory()) {
       return;
     }
-    if (!isMissing(error) || dirname(folder) === folder || (await exists(dirname(folder)))) {
+    if (!isMissing(error) || dirname(folder) === folder) {
       throw error;
     }
-    await ensureFolder(dirname(folder));
-    await ensureFolder(folder);
-    return;
+    if (await exists(dirname(folder))) {
+      // Another process has made it since; or the file system says so always.
+      await mkdir(folder).catch((again: unknown) => {
+        if (codeOf(again) !== 'EEXIST') throw again;
+      });
+    } else {
+      await ensureFolder(dirname(folder));
+      await ensureFolder(folder);
+      return;
+    }
   }
   await syncDirectory(dirname(folder));
 }
