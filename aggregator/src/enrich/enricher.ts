@@ -177,11 +177,13 @@ function serviceOf(context: BatchContext, index: number, responder: Endpoint): s
   const service =
     asked === undefined
       ? responder.service
-      : (asked.service ??
-        (asked.isNodeAddress
-          ? context.topology.lookupNodePort(context.batch.originalDestinationPort[index]!)
-          : undefined));
+      : (asked.service ?? (asked.isNodeAddress ? nodePortService(context, index, asked.address) : undefined));
   return service === undefined ? null : serviceName(service);
+}
+
+function nodePortService({ batch, topology }: BatchContext, index: number, address: string) {
+  const port = batch.originalDestinationPort[index]!;
+  return topology.lookupNodePort(port, batch.protocol[index]!, address, batch.windowStartUs, batch.windowEndUs);
 }
 
 const serviceNames = new WeakMap<ServiceIdentity, string>();

@@ -118,8 +118,14 @@ export type ClusterResource = keyof ClusterObjects;
 
 /** Where the caches put what they hear. Calls come in the order in which the API server said it, resource by resource. */
 export interface ClusterSink {
-  /** An object is new or has changed. `atUs`: when this was heard. */
+  /** An object is new or has changed. `atUs`: when this was heard, by our clock. */
   put<R extends ClusterResource>(resource: R, object: ClusterObjects[R], atUs: number): void;
   /** An object is gone; `last` is how it was at its end, undefined where that was not heard (found missing in a new list). */
   remove<R extends ClusterResource>(resource: R, uid: string, last: ClusterObjects[R] | undefined, atUs: number): void;
+  /**
+   * All that happened to this resource before `atUs` has been told by now. Called when a list is complete (after its puts and
+   * removes), and while its watch lives: at events and bookmarks, at least once a minute or so. The first call says that the
+   * resource is synced.
+   */
+  heard(resource: ClusterResource, atUs: number): void;
 }

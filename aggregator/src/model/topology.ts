@@ -10,7 +10,10 @@ export interface Place {
   readonly zone: string | null;
 }
 
-/** How sure it is that an address had this identity in the interval asked for. */
+/**
+ * How sure it is that an address had this identity in the interval asked for. `exact`: nobody else can have had it. `ambiguous`:
+ * others may have had it as well. `stale`: it had it before, and nothing newer is known.
+ */
 export type Certainty = 'exact' | 'ambiguous' | 'stale';
 
 export interface NodeIdentity extends Place {
@@ -58,8 +61,12 @@ export interface PrefixSummary extends Place {
   readonly kind: 'pod' | 'node' | null;
 }
 
-/** Everything known at one moment. Does not change; a source hands out a new one. */
+/**
+ * Everything known at one moment. Gives the same answers for as long as its user does not wait for anything: whoever does takes
+ * a new one. So a source may go on changing one topology between two turns of the event loop instead of copying it.
+ */
 export interface Topology {
+  /** The node of that name, also for some time after it is gone. */
   lookupNode(name: string): NodeIdentity | undefined;
   /**
    * Whose address this was in the interval from `startUs`, inclusive, to `endUs`, exclusive (µs since the Unix epoch).
@@ -68,14 +75,23 @@ export interface Topology {
   lookupAddress(address: string, startUs: number, endUs: number): AddressOwner | undefined;
   /** What has an address in this prefix; undefined if nothing known does. */
   lookupPrefix(prefix: string, startUs: number, endUs: number): PrefixSummary | undefined;
-  /** The service that listens on this port of every node. */
-  lookupNodePort(port: number): ServiceIdentity | undefined;
+  /**
+   * The service that listens on this port of an address of a node in the interval: as a node port, or because the address is one
+   * of its own besides. `protocol`: IANA number.
+   */
+  lookupNodePort(
+    port: number,
+    protocol: number,
+    address: string,
+    startUs: number,
+    endUs: number,
+  ): ServiceIdentity | undefined;
   /** Whether the address or prefix lies in the ranges that belong to the cluster. */
   inClusterRanges(address: string): boolean;
 }
 
 /** Where topologies come from. */
 export interface TopologySource {
-  /** The newest topology; the same object as long as nothing changed. */
+  /** The newest topology. */
   snapshot(): Topology;
 }

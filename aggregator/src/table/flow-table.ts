@@ -66,9 +66,9 @@ export interface FlowTable<Rows = RowBuffer> {
 
   /**
    * One atomic commit of those batches that are not in the table and may come next, with what is new in the notes. `fill`
-   * appends the rows of one batch; it is called again for a batch after a lost race, and must append the same rows. When
-   * `fill` throws, nothing is written. Throws TABLE_CONFLICT after too many lost races. After STORE_UNAVAILABLE nobody knows
-   * whether the batches are in: send them again, or ask `committedSequence`.
+   * appends the rows of one batch; it is called again for a batch after a lost race. Names may be known better by then, but the
+   * rows must hold the same bytes. When `fill` throws, nothing is written. Throws TABLE_CONFLICT after too many lost races.
+   * After STORE_UNAVAILABLE nobody knows whether the batches are in: send them again, or ask `committedSequence`.
    */
   commit<B extends PendingBatch>(
     batches: readonly B[],

@@ -86,8 +86,8 @@ describe('a good file', () => {
 
   it('knows node ports and ranges', () => {
     const topology = topologyOf(EXAMPLE);
-    expect(topology.lookupNodePort(30080)).toMatchObject({ namespace: 'shop', name: 'web' });
-    expect(topology.lookupNodePort(30081)).toBeUndefined();
+    expect(topology.lookupNodePort(30080, 6, '172.20.1.1', 0, 1)).toMatchObject({ namespace: 'shop', name: 'web' });
+    expect(topology.lookupNodePort(30081, 6, '172.20.1.1', 0, 1)).toBeUndefined();
     const inside = ['10.244.9.9', '10.244.1.0/24', '10.0.0.0/8', '8.8.8.8', 'fd00:1::1', 'nonsense'];
     expect(inside.map((address) => topology.inClusterRanges(address))).toEqual([
       true,
