@@ -81,7 +81,8 @@ export function contains(outer: Prefix, inner: Prefix): boolean {
   );
 }
 
-function maskedNetwork(ip: Ip, bits: number): Ip {
+/** The address with all bits after the first `bits` zero. */
+export function maskedNetwork(ip: Ip, bits: number): Ip {
   const bytes = ip.toByteArray().map((byte, index) => {
     const keep = Math.min(Math.max(bits - index * 8, 0), 8);
     return byte & (0xff << (8 - keep)) & 0xff;

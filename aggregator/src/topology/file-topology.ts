@@ -15,6 +15,7 @@ import type {
 import { canonicalText, contains, type Ip, type Prefix, parsePrefix } from './address.ts';
 import { type CheckedTopology, checkTopology } from './check.ts';
 import { readDocument } from './document.ts';
+import { summaryOf } from './prefix-summary.ts';
 import { Problems } from './problems.ts';
 
 /** Providers for which there is a price book. */
@@ -212,18 +213,9 @@ class FileTopology implements Topology {
     if ('problem' in parsed) {
       return undefined;
     }
-    const inside = this.#members.filter(({ prefix }) => contains(parsed.value, prefix)).map(({ identity }) => identity);
-    if (inside.length === 0) {
-      return undefined;
-    }
-    const nodes = inside.map((identity) => (identity.kind === 'pod' ? identity.node : identity));
-    return {
-      nodes: new Set(nodes.map((node) => node.name)),
-      kind: common(inside.map((identity) => identity.kind)),
-      provider: common(nodes.map((node) => node.provider)),
-      region: common(nodes.map((node) => node.region)),
-      zone: common(nodes.map((node) => node.zone)),
-    };
+    return summaryOf(
+      this.#members.filter(({ prefix }) => contains(parsed.value, prefix)).map(({ identity }) => identity),
+    );
   }
 }
 
@@ -237,11 +229,6 @@ function placeOf(entry: {
   readonly zone?: string | undefined;
 }): { provider: string | null; region: string | null; zone: string | null } {
   return { provider: entry.provider ?? null, region: entry.region ?? null, zone: entry.zone ?? null };
-}
-
-function common<T>(values: readonly T[]): T | null {
-  const [first] = values;
-  return first !== undefined && values.every((value) => value === first) ? first : null;
 }
 
 function makeRoom(cache: Map<string, unknown>): void {

@@ -1,0 +1,320 @@
+// Who held an address when: the time index. Holders come and go; what is over is kept for some time, because batches come late.
+// The rules by which one holder is named for a window are at `lookup`, each with its reason. Knows neither pods nor nodes: what
+// holds an address, and from when to when, is said by others. Keys are text; times are µs since the Unix epoch.
+import type { AddressOwner, Certainty } from '../../model/topology.ts';
+import { AgedQueue } from './aged-queue.ts';
+
+/** Who or what holds addresses. */
+export interface Holder {
+  /** Until when it has been heard that those who hold something still do. */
+  readonly heard: { readonly untilUs: number };
+  /** Whether rows could not tell the two apart. */
+  isSameAs(other: Holder): boolean;
+  ownerAs(certainty: Certainty): AddressOwner;
+}
+
+/** The open holdings of a holder in one history: kept by the caller, changed by the history. */
+export interface Grip {
+  slots: readonly number[];
+}
+
+/** Of who holds nothing. */
+export const NO_SLOTS: readonly number[] = Object.freeze([]);
+
+export interface HistoryRules {
+  /** For how long holdings that are over are kept, µs; the oldest batch that can still come. */
+  readonly keepUs: number;
+  /** Most holdings that are over; beyond it the oldest go early, and are counted. */
+  readonly endedMax: number;
+  /** Whether an address has one holder at a time. If not, all who overlap the window are candidates. */
+  readonly isExclusive: boolean;
+}
+
+/**
+ * How far the clocks of nodes, API server and aggregator may be apart, µs, together: windows are corrected from 2 s of offset on,
+ * times of the API have a resolution of 1 s.
+ */
+export const SLACK_US = 5_000_000;
+
+/** For how long after its end a holder is still named, as stale, while nobody else holds the address: peers send to it again. */
+export const GRACE_US = 120_000_000;
+
+/** For how long nothing may be heard of a watch (bookmarks come about once a minute) before what it said is stale. */
+export const SILENCE_US = 120_000_000;
+
+/** A time that never comes: the end of what has not ended. */
+const OPEN = Number.POSITIVE_INFINITY;
+/** As `sureUntilUs`: nobody knows from when on it was over. */
+export const NEVER_SURE = Number.NEGATIVE_INFINITY;
+
+/** Times of a holding, side by side: one line of the processor's cache for each. */
+const FROM = 0;
+const SURE = 1;
+const TO = 2;
+const HEARD = 3;
+const STRIDE = 4;
+
+const NONE = -1;
+const SLOTS_MIN = 1024;
+
+/** One holding among several of an address, as it is seen beside the others. */
+interface Candidate {
+  readonly holder: Holder;
+  fromUs: number;
+  toUs: number;
+  /** Its end has been heard. */
+  readonly isOver: boolean;
+  readonly sureUntilUs: number;
+  readonly heardUs: number;
+}
+
+/** Holdings that were given up early, since the start. */
+export interface HistoryCounts {
+  /** Those that are over and kept. */
+  readonly ended: number;
+  /** Those that had to go before their time, for want of room. */
+  readonly droppedForRoom: number;
+}
+
+export class AddressHistory {
+  readonly #rules: HistoryRules;
+  readonly #onBegin: (address: string) => void;
+  readonly #onGone: (address: string) => void;
+  /** Newest holding of each address; `#next` leads to older ones. */
+  readonly #newest = new Map<string, number>();
+  readonly #ended = new AgedQueue<number>();
+  #times = new Float64Array(SLOTS_MIN * STRIDE);
+  #next = new Int32Array(SLOTS_MIN);
+  readonly #holders: (Holder | undefined)[] = [];
+  readonly #addresses: string[] = [];
+  /** Slots that are free again, by way of `#next`. */
+  #free = NONE;
+  #droppedForRoom = 0;
+
+  /**
+   * @param onBegin hears of each address that somebody begins to hold
+   * @param onGone hears of each address of which nothing is known any more
+   */
+  constructor(
+    rules: HistoryRules,
+    onBegin: (address: string) => void = () => undefined,
+    onGone: (address: string) => void = () => undefined,
+  ) {
+    this.#rules = rules;
+    this.#onBegin = onBegin;
+    this.#onGone = onGone;
+  }
+
+  /** Number of addresses of which something is known. */
+  get size(): number {
+    return this.#newest.size;
+  }
+
+  get counts(): HistoryCounts {
+    return { ended: this.#ended.size, droppedForRoom: this.#droppedForRoom };
+  }
+
+  /** Whether anything is known of the address, at any time. */
+  has(address: string): boolean {
+    return this.#newest.has(address);
+  }
+
+  /**
+   * From now on `holder` holds these addresses and no others.
+   * @param grip what it holds until now
+   * @param fromUs from when on it holds those that are new; may be earlier than truth, never later
+   * @param atUs when this was heard; what it no longer holds has ended then
+   */
+  hold(holder: Holder, grip: Grip, addresses: readonly string[], fromUs: number, atUs: number): void {
+    const before = grip.slots;
+    if (before.length === addresses.length && before.every((slot) => addresses.includes(this.#addresses[slot]!)))
+      return;
+    for (const slot of before) if (!addresses.includes(this.#addresses[slot]!)) this.#end(slot, atUs, atUs, atUs);
+    grip.slots = addresses.map(
+      (address) =>
+        before.find((slot) => this.#addresses[slot] === address) ?? this.#begin(address, holder, fromUs, atUs),
+    );
+  }
+
+  /**
+   * Whoever has this grip holds none of its addresses any more.
+   * @param toUs the end, or the latest that it can have been
+   * @param sureUntilUs until when it held them for certain; `toUs` where the end is known
+   * @param atUs when this was heard
+   */
+  release(grip: Grip, toUs: number, sureUntilUs: number, atUs: number): void {
+    for (const slot of grip.slots) this.#end(slot, toUs, sureUntilUs, atUs);
+    grip.slots = NO_SLOTS;
+  }
+
+  /** Forgets what ended too long ago, or is too much. */
+  expire(nowUs: number): void {
+    for (;;) {
+      let slot = this.#ended.takeBefore(nowUs - this.#rules.keepUs);
+      if (slot === undefined && this.#ended.size > this.#rules.endedMax) {
+        slot = this.#ended.take();
+        this.#droppedForRoom++;
+      }
+      if (slot === undefined) return;
+      this.#drop(slot);
+    }
+  }
+
+  /**
+   * Who held the address in the window from `startUs`, inclusive, to `endUs`, exclusive.
+   *
+   * 1. Candidates are those whose holding overlaps the window when both its ends are moved outwards by the slack: clocks differ.
+   * 2. One candidate is named; `exact`, unless all that is known is that it held the address before (its end was not heard, or
+   *    the watch has been silent since): `stale`.
+   * 3. Of several the one with the greatest overlap with the window itself is named, because bytes whose time within the window
+   *    is not known are most likely its own; the later one when they are equal. It is `ambiguous`: some bytes may be another's.
+   * 4. Without candidates the last holder is named for a while after its end, as `stale`.
+   *
+   * Of an exclusive address two more things are known, because nobody can hold it while another does: a holding ends at the latest
+   * when the next one is heard of, and begins at the earliest when the one before is over for certain. Begins need that: a pod's
+   * start is earlier than its address, by as long as its volumes take.
+   */
+  lookup(address: string, startUs: number, endUs: number): AddressOwner | undefined {
+    const slot = this.#newest.get(address);
+    if (slot === undefined) return undefined;
+    return this.#next[slot] === NONE ? this.#alone(slot, startUs, endUs) : this.#among(slot, startUs, endUs);
+  }
+
+  #alone(slot: number, startUs: number, endUs: number): AddressOwner | undefined {
+    const at = slot * STRIDE;
+    const holder = this.#holders[slot]!;
+    const toUs = this.#times[at + TO]!;
+    if (this.#times[at + FROM]! < endUs + SLACK_US && toUs > startUs - SLACK_US) {
+      return holder.ownerAs(this.#sureUntilUs(slot) > startUs - SLACK_US ? 'exact' : 'stale');
+    }
+    return toUs <= startUs && toUs > startUs - GRACE_US ? holder.ownerAs('stale') : undefined;
+  }
+
+  #among(newest: number, startUs: number, endUs: number): AddressOwner | undefined {
+    const all = this.#candidatesOf(newest);
+    if (this.#rules.isExclusive) keepApart(all);
+    const overlapping = all.filter(
+      ({ fromUs, toUs }) => fromUs <= toUs && fromUs < endUs + SLACK_US && toUs > startUs - SLACK_US,
+    );
+    if (overlapping.length === 0) return lastBefore(all, startUs)?.holder.ownerAs('stale');
+    let best = overlapping[0]!;
+    for (const candidate of overlapping) {
+      // Sorted by their begin: the later one wins when they are equal.
+      if (overlapUs(candidate, startUs, endUs) >= overlapUs(best, startUs, endUs)) best = candidate;
+    }
+    const { holder } = best;
+    if (overlapping.some((other) => !other.holder.isSameAs(holder))) return holder.ownerAs('ambiguous');
+    const isSure = overlapping.some(({ sureUntilUs }) => sureUntilUs > startUs - SLACK_US);
+    return holder.ownerAs(isSure ? 'exact' : 'stale');
+  }
+
+  /** All holdings of an address, the one that began first first. */
+  #candidatesOf(newest: number): Candidate[] {
+    const candidates: Candidate[] = [];
+    for (let slot = newest; slot !== NONE; slot = this.#next[slot]!) {
+      const at = slot * STRIDE;
+      candidates.push({
+        holder: this.#holders[slot]!,
+        fromUs: this.#times[at + FROM]!,
+        toUs: this.#times[at + TO]!,
+        isOver: this.#times[at + TO] !== OPEN,
+        sureUntilUs: this.#sureUntilUs(slot),
+        heardUs: this.#times[at + HEARD]!,
+      });
+    }
+    // Newest first until here; the sort is stable, so of equal begins the one heard of later stays later.
+    return candidates.reverse().sort((a, b) => a.fromUs - b.fromUs);
+  }
+
+  #sureUntilUs(slot: number): number {
+    const sureUntilUs = this.#times[slot * STRIDE + SURE]!;
+    return sureUntilUs === OPEN ? this.#holders[slot]!.heard.untilUs + SILENCE_US : sureUntilUs;
+  }
+
+  #begin(address: string, holder: Holder, fromUs: number, atUs: number): number {
+    const slot = this.#takeSlot();
+    const at = slot * STRIDE;
+    this.#times[at + FROM] = fromUs;
+    this.#times[at + SURE] = OPEN;
+    this.#times[at + TO] = OPEN;
+    this.#times[at + HEARD] = atUs;
+    this.#holders[slot] = holder;
+    this.#addresses[slot] = address;
+    this.#next[slot] = this.#newest.get(address) ?? NONE;
+    this.#newest.set(address, slot);
+    this.#onBegin(address);
+    return slot;
+  }
+
+  #end(slot: number, toUs: number, sureUntilUs: number, atUs: number): void {
+    const at = slot * STRIDE;
+    const endUs = Math.max(toUs, this.#times[at + FROM]!);
+    this.#times[at + TO] = endUs;
+    this.#times[at + SURE] = Math.min(sureUntilUs, endUs);
+    this.#ended.push(slot, atUs);
+  }
+
+  #drop(slot: number): void {
+    const address = this.#addresses[slot]!;
+    const older = this.#next[slot]!;
+    let newer = this.#newest.get(address)!;
+    if (newer !== slot) {
+      while (this.#next[newer] !== slot) newer = this.#next[newer]!;
+      this.#next[newer] = older;
+    } else if (older !== NONE) {
+      this.#newest.set(address, older);
+    } else {
+      this.#newest.delete(address);
+      this.#onGone(address);
+    }
+    this.#holders[slot] = undefined;
+    this.#addresses[slot] = '';
+    this.#next[slot] = this.#free;
+    this.#free = slot;
+  }
+
+  #takeSlot(): number {
+    const slot = this.#free;
+    if (slot !== NONE) {
+      this.#free = this.#next[slot]!;
+      return slot;
+    }
+    const added = this.#holders.length;
+    if (added === this.#next.length) {
+      this.#times = grown(this.#times, new Float64Array(2 * added * STRIDE));
+      this.#next = grown(this.#next, new Int32Array(2 * added));
+    }
+    return added;
+  }
+}
+
+function grown<T extends Float64Array | Int32Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}
+
+/** Moves ends and begins to where they must have been, since nobody held the address beside another. */
+function keepApart(sorted: readonly Candidate[]): void {
+  for (let i = 0; i + 1 < sorted.length; i++) {
+    const earlier = sorted[i]!;
+    for (let j = i + 1; j < sorted.length; j++) {
+      const later = sorted[j]!;
+      // What has not ended, as far as is known, proves nothing about when the next began.
+      if (earlier.isOver) later.fromUs = Math.max(later.fromUs, Math.min(earlier.sureUntilUs, later.heardUs));
+      earlier.toUs = Math.min(earlier.toUs, Math.max(later.heardUs, earlier.fromUs));
+    }
+  }
+}
+
+function lastBefore(candidates: readonly Candidate[], startUs: number): Candidate | undefined {
+  let last: Candidate | undefined;
+  for (const candidate of candidates) {
+    const isRecent = candidate.toUs <= startUs && candidate.toUs > startUs - GRACE_US;
+    if (isRecent && (last === undefined || candidate.toUs >= last.toUs)) last = candidate;
+  }
+  return last;
+}
+
+function overlapUs({ fromUs, toUs }: Candidate, startUs: number, endUs: number): number {
+  return Math.max(0, Math.min(toUs, endUs) - Math.max(fromUs, startUs));
+}

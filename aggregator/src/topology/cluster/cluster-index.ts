@@ -1,0 +1,292 @@
+// A cluster as its API tells it: takes what the caches hear, answers whose an address was in a window. It changes as it hears, between
+// two turns of the event loop, and is one Topology for ever: 150,000 pods are not copied for each batch. Which rules decide is said
+// where they are: pod-life.ts, address-history.ts, owner-chains.ts, node-place.ts.
+import type {
+  ClusterObjects,
+  ClusterResource,
+  ClusterSink,
+  NodeObject,
+  SliceEndpoint,
+} from '../../model/cluster-objects.ts';
+import type {
+  AddressOwner,
+  NodeIdentity,
+  Place,
+  PodIdentity,
+  PrefixSummary,
+  ServiceIdentity,
+  Topology,
+  TopologySource,
+} from '../../model/topology.ts';
+import { summaryOf } from '../prefix-summary.ts';
+import { AddressHistory } from './address-history.ts';
+import { ManualEndpoints } from './manual-endpoints.ts';
+import { NamespaceLabels } from './namespace-labels.ts';
+import { Nodes } from './nodes.ts';
+import { OwnerChains } from './owner-chains.ts';
+import type { PodNaming } from './pod-holder.ts';
+import { PodRanges } from './pod-ranges.ts';
+import { Pods } from './pods.ts';
+import { AddressSet, prefixOf } from './prefixes.ts';
+import { Services } from './services.ts';
+
+export interface ClusterIndexOptions {
+  /** For how long what is over is kept, ms; at least as long as agents keep batches. Default: a day. */
+  readonly keepMs?: number;
+  /** Most holdings of addresses that are over. Default: 500,000. */
+  readonly endedMax?: number;
+}
+
+/** What is known, in numbers. */
+export interface ClusterIndexCounts {
+  /** Pods with addresses of their own. */
+  readonly pods: number;
+  readonly nodes: number;
+  readonly services: number;
+  readonly namespaces: number;
+  readonly owners: number;
+  /** Addresses of pods and nodes of which something is known. */
+  readonly addresses: number;
+  /** Holdings that are over, kept for late batches. */
+  readonly ended: number;
+  /** Holdings that had to go early for want of room, since the start: late batches may lack their names. */
+  readonly droppedForRoom: number;
+}
+
+const KEEP_MS = 86_400_000;
+const ENDED_MAX = 500_000;
+
+type Puts = { readonly [R in ClusterResource]: (object: ClusterObjects[R], atUs: number) => void };
+type Removes = {
+  readonly [R in ClusterResource]: (uid: string, last: ClusterObjects[R] | undefined, atUs: number) => void;
+};
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+const neverHeard = () => ({ untilUs: Number.NEGATIVE_INFINITY });
+
+export class ClusterIndex implements ClusterSink, TopologySource, Topology {
+  readonly #heard = {
+    pods: neverHeard(),
+    nodes: neverHeard(),
+    services: neverHeard(),
+    endpointslices: neverHeard(),
+    namespaces: neverHeard(),
+    owners: neverHeard(),
+  };
+  /** Addresses of pods and nodes together: in some networks one is a node's today and a pod's tomorrow. */
+  readonly #holdings: AddressHistory;
+  readonly #held = new AddressSet();
+  readonly #pods: Pods;
+  readonly #nodes: Nodes;
+  readonly #ranges: PodRanges;
+  readonly #services: Services;
+  readonly #endpoints: ManualEndpoints;
+  readonly #namespaces: NamespaceLabels;
+  readonly #owners: OwnerChains;
+  /** Plain numbers in it, because every lookup compares them. */
+  readonly #naming = this.#createNaming();
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #listeners = new Set<(address: string) => void>();
+
+  constructor(options: ClusterIndexOptions = {}) {
+    const keepUs = (options.keepMs ?? KEEP_MS) * 1000;
+    const rules = { keepUs, endedMax: options.endedMax ?? ENDED_MAX };
+    this.#holdings = new AddressHistory(
+      { ...rules, isExclusive: true },
+      (address) => this.#onBegin(address),
+      (address) => this.#held.delete(address),
+    );
+    this.#nodes = new Nodes(keepUs, this.#heard.nodes);
+    this.#ranges = new PodRanges(rules);
+    this.#services = new Services(rules, this.#heard.services);
+    this.#endpoints = new ManualEndpoints(rules, this.#heard.endpointslices, (endpoint) => this.#placeOf(endpoint));
+    this.#namespaces = new NamespaceLabels(keepUs);
+    this.#owners = new OwnerChains(keepUs, rules.endedMax);
+    this.#pods = new Pods(this.#holdings, this.#naming, keepUs);
+  }
+
+  put<R extends ClusterResource>(resource: R, object: ClusterObjects[R], atUs: number): void {
+    this.#expire(atUs);
+    this.#puts[resource](object, atUs);
+  }
+
+  remove<R extends ClusterResource>(resource: R, uid: string, last: ClusterObjects[R] | undefined, atUs: number): void {
+    this.#expire(atUs);
+    this.#removes[resource](uid, last, atUs);
+  }
+
+  heard(resource: ClusterResource, atUs: number): void {
+    this.#heard[resource].untilUs = Math.max(this.#heard[resource].untilUs, atUs);
+    if (this.isReady) this.#ready.resolve();
+  }
+
+  /** Whether every resource has been heard of in full. */
+  get isReady(): boolean {
+    return Object.values(this.#heard).every(({ untilUs }) => untilUs !== Number.NEGATIVE_INFINITY);
+  }
+
+  /** Resources that have not been heard of in full. */
+  get missing(): ClusterResource[] {
+    const resources = Object.keys(this.#heard) as ClusterResource[];
+    return resources.filter((resource) => this.#heard[resource].untilUs === Number.NEGATIVE_INFINITY);
+  }
+
+  /** Resolves when every resource has been heard of in full. */
+  whenReady(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  get counts(): ClusterIndexCounts {
+    return {
+      pods: this.#pods.size,
+      nodes: this.#nodes.size,
+      services: this.#services.size,
+      namespaces: this.#namespaces.size,
+      owners: this.#owners.size,
+      addresses: this.#holdings.size,
+      ...this.#holdings.counts,
+    };
+  }
+
+  /** Names of the nodes that exist. */
+  get nodeNames(): string[] {
+    return this.#nodes.names;
+  }
+
+  /** Calls `listener` with each address that a pod or a node begins to hold; returns how to stop that. */
+  onHeld(listener: (address: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Whether no pod or node is known that held the address in the window, as far as that can be known yet. */
+  isUnheld(address: string, startUs: number, endUs: number): boolean {
+    const owner = this.#holdings.lookup(address, startUs, endUs);
+    return owner === undefined || owner.certainty === 'stale';
+  }
+
+  snapshot(): Topology {
+    return this;
+  }
+
+  lookupNode(name: string): NodeIdentity | undefined {
+    return this.#nodes.lookup(name);
+  }
+
+  lookupAddress(address: string, startUs: number, endUs: number): AddressOwner | undefined {
+    return (
+      this.#holdings.lookup(address, startUs, endUs) ??
+      this.#services.lookupAddress(address, startUs, endUs) ??
+      this.#endpoints.lookup(address, startUs, endUs) ??
+      (address.includes('/') ? undefined : this.#ranges.lookupAddress(address, startUs, endUs))
+    );
+  }
+
+  lookupPrefix(text: string, startUs: number, endUs: number): PrefixSummary | undefined {
+    const prefix = prefixOf(text);
+    if (prefix === undefined) return undefined;
+    const members: (NodeIdentity | PodIdentity)[] = [];
+    for (const address of this.#held.within(prefix)) {
+      const identity = this.#holdings.lookup(address, startUs, endUs)?.identity;
+      if (identity?.kind === 'pod' || identity?.kind === 'node') members.push(identity);
+    }
+    const summary = summaryOf(members);
+    if (summary !== undefined) return summary;
+    const node = this.#ranges.lookupPrefix(text, startUs, endUs);
+    return node && { ...node, nodes: new Set([node.name]), kind: null };
+  }
+
+  lookupNodePort(
+    port: number,
+    protocol: number,
+    address: string,
+    startUs: number,
+    endUs: number,
+  ): ServiceIdentity | undefined {
+    return this.#services.lookupPort(address, protocol, port, startUs, endUs);
+  }
+
+  inClusterRanges(address: string): boolean {
+    return this.#ranges.includes(address);
+  }
+
+  readonly #puts: Puts = {
+    pods: (pod, atUs) => this.#pods.put(pod, atUs),
+    nodes: (node, atUs) => this.#putNode(node, atUs),
+    services: (service, atUs) => this.#services.put(service, atUs),
+    endpointslices: (slice, atUs) => this.#endpoints.put(slice, atUs),
+    namespaces: (namespace) => {
+      if (this.#namespaces.put(namespace)) this.#naming.generation++;
+    },
+    owners: (owner) => {
+      if (this.#owners.put(owner)) this.#naming.generation++;
+      this.#naming.ownersHeardCount = this.#owners.heardCount;
+    },
+  };
+
+  readonly #removes: Removes = {
+    pods: (uid, last, atUs) => this.#pods.remove(uid, last, atUs),
+    nodes: (uid, last, atUs) => this.#removeNode(uid, this.#sureUntil('nodes', last, atUs), atUs),
+    services: (uid, last, atUs) => this.#services.remove(uid, this.#sureUntil('services', last, atUs), atUs),
+    endpointslices: (uid, last, atUs) =>
+      this.#endpoints.remove(uid, this.#sureUntil('endpointslices', last, atUs), atUs),
+    namespaces: (uid, _, atUs) => this.#namespaces.remove(uid, atUs),
+    owners: (uid, _, atUs) => this.#owners.remove(uid, atUs),
+  };
+
+  /** Until when something existed for certain that is gone now. */
+  #sureUntil(resource: ClusterResource, last: object | undefined, atUs: number): number {
+    return last === undefined ? this.#heard[resource].untilUs : atUs;
+  }
+
+  #putNode(node: NodeObject, atUs: number): void {
+    const isNew = this.#nodes.byUid(node.uid) === undefined;
+    const { holder, isChanged } = this.#nodes.put(node);
+    if (isChanged) this.#naming.generation++;
+    const fromUs = isNew ? node.createdUs : atUs;
+    this.#holdings.hold(holder, holder.addresses, node.addresses, fromUs, atUs);
+    this.#ranges.put(holder, node, fromUs, atUs);
+  }
+
+  #removeNode(uid: string, sureUntilUs: number, atUs: number): void {
+    const holder = this.#nodes.byUid(uid);
+    if (holder === undefined) return;
+    this.#nodes.remove(uid, atUs);
+    this.#holdings.release(holder.addresses, atUs, sureUntilUs, atUs);
+    this.#ranges.remove(holder, sureUntilUs, atUs);
+  }
+
+  #expire(nowUs: number): void {
+    this.#holdings.expire(nowUs);
+    this.#ranges.expire(nowUs);
+    this.#services.expire(nowUs);
+    this.#endpoints.expire(nowUs);
+    this.#nodes.expire(nowUs);
+    this.#namespaces.expire(nowUs);
+    this.#owners.expire(nowUs);
+  }
+
+  #onBegin(address: string): void {
+    this.#held.add(address);
+    for (const listener of this.#listeners) listener(address);
+  }
+
+  #placeOf({ nodeName, zone }: SliceEndpoint): Place {
+    const node = nodeName === null ? undefined : this.#nodes.lookup(nodeName);
+    if (node !== undefined) return node;
+    const neighbour = zone === null ? undefined : this.#nodes.placeOfZone(zone);
+    return { provider: neighbour?.provider ?? null, region: neighbour?.region ?? null, zone };
+  }
+
+  #createNaming(): Mutable<PodNaming> {
+    return {
+      heard: this.#heard.pods,
+      generation: 0,
+      ownersHeardCount: 0,
+      workload: (owner) => this.#owners.top(owner),
+      hostOf: (nodeName, endUs) => this.#nodes.hostOf(nodeName, endUs),
+      labels: (namespace, own) => this.#namespaces.of(namespace, own),
+    };
+  }
+}
