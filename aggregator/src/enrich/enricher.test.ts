@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { FlowRow } from '../model/flow-row.ts';
-import { batchOf, enrichAll, type TestFlow } from './testing.ts';
+import { batchOf, enrichAll, SHARED, type TestFlow } from './testing.ts';
 
 const POD_A = '10.244.1.2'; // on n1
 const POD_B = '10.244.1.3'; // on n1
@@ -147,6 +147,18 @@ const cases: Case[] = [
     flow: { from: OUTSIDE, to: POD_A, asked: [NODE_1, 31999] },
     legs: [`pod ${POD_A} <- internet ${OUTSIDE} ${RECEIVED}`],
     service: null,
+  },
+  {
+    name: 'an address that services share: the port tells which',
+    flow: { from: OUTSIDE, to: POD_A, asked: [SHARED, 22] },
+    legs: [`pod ${POD_A} <- internet ${OUTSIDE} ${RECEIVED}`],
+    service: 'shop/ssh',
+  },
+  {
+    name: 'an address that services share, at a port that is not known: the likelier one',
+    flow: { from: OUTSIDE, to: POD_A, asked: [SHARED, 443] },
+    legs: [`pod ${POD_A} <- internet ${OUTSIDE} ${RECEIVED}`],
+    service: 'shop/web',
   },
   {
     name: 'plain routing, IPv6: the node’s first address of the family',

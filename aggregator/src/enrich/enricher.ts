@@ -174,11 +174,17 @@ function finishLeg(
 /** "namespace/name" of the service that the initiator asked for: by its address, or by a node's address and a node port. */
 function serviceOf(context: BatchContext, index: number, responder: Endpoint): string | null {
   const asked = originalDestination(context, index);
-  const service =
-    asked === undefined
-      ? responder.service
-      : (asked.service ?? (asked.isNodeAddress ? nodePortService(context, index, asked.address) : undefined));
+  const service = asked === undefined ? responder.service : serviceAt(context, index, asked);
   return service === undefined ? null : serviceName(service);
+}
+
+/** An address of a node, or one that several services share, is told apart by its port. */
+function serviceAt(context: BatchContext, index: number, asked: Endpoint): ServiceIdentity | undefined {
+  const { service } = asked;
+  if (service !== undefined && asked.resolution === 'exact') return service;
+  return asked.isNodeAddress || service !== undefined
+    ? (nodePortService(context, index, asked.address) ?? service)
+    : undefined;
 }
 
 function nodePortService({ batch, topology }: BatchContext, index: number, address: string) {

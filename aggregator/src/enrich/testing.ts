@@ -35,6 +35,10 @@ function pod(name: string, node: NodeIdentity): PodIdentity {
 }
 
 const WEB_SERVICE: ServiceIdentity = { kind: 'service', namespace: 'shop', name: 'web' };
+const SSH_SERVICE: ServiceIdentity = { kind: 'service', namespace: 'shop', name: 'ssh' };
+
+/** An address of both services. */
+export const SHARED = '192.0.2.9';
 
 const IDENTITIES: Readonly<Record<string, Identity>> = {
   '172.20.1.1': N1,
@@ -57,15 +61,18 @@ const PREFIXES: Readonly<Record<string, PrefixSummary>> = {
   '10.244.0.0/16': { nodes: new Set(['n1', 'n2']), kind: 'pod', provider: 'aws', region: 'us-east-1', zone: null },
 };
 
-/** Two nodes, three pods, one service with node port 30080, two named outside addresses. */
+/** Two nodes, three pods, two services, one with node port 30080, two named outside addresses. */
 export const TOPOLOGY: Topology = {
   lookupNode: (name) => ({ n1: N1, n2: N2 })[name],
   lookupAddress: (address): AddressOwner | undefined => {
-    const identity = IDENTITIES[address];
-    return identity && { identity, certainty: 'exact' };
+    const identity = address === SHARED ? WEB_SERVICE : IDENTITIES[address];
+    return identity && { identity, certainty: address === SHARED ? 'ambiguous' : 'exact' };
   },
   lookupPrefix: (prefix) => PREFIXES[prefix],
-  lookupNodePort: (port) => (port === 30080 ? WEB_SERVICE : undefined),
+  lookupNodePort: (port, protocol, address) => {
+    if (address === SHARED) return port === 22 && protocol === 6 ? SSH_SERVICE : undefined;
+    return port === 30080 ? WEB_SERVICE : undefined;
+  },
   inClusterRanges: (address) => /^(10\.244\.|172\.20\.|9\.9\.)/.test(address),
 };
 
