@@ -42,6 +42,9 @@ export const GRACE_US = 120_000_000;
 /** For how long nothing may be heard of a watch (bookmarks come about once a minute) before what it said is stale. */
 export const SILENCE_US = 120_000_000;
 
+/** A holding lasts for as long at least, whatever clocks say, so that it can overlap something. */
+const SHORTEST_US = 1_000_000;
+
 /** A time that never comes: the end of what has not ended. */
 const OPEN = Number.POSITIVE_INFINITY;
 /** As `sureUntilUs`: nobody knows from when on it was over. */
@@ -57,14 +60,17 @@ const STRIDE = 4;
 const NONE = -1;
 const SLOTS_MIN = 1024;
 
-/** One holding among several of an address, as it is seen beside the others. */
-interface Candidate {
+/** One holding of several of an address. */
+interface Holding {
   readonly holder: Holder;
-  fromUs: number;
-  toUs: number;
+  readonly fromUs: number;
+  /** As `fromUs` was told, before others moved it. */
+  readonly toldFromUs: number;
+  readonly toUs: number;
   /** Its end has been heard. */
   readonly isOver: boolean;
   readonly sureUntilUs: number;
+  /** When it was first heard of. */
   readonly heardUs: number;
 }
 
@@ -167,12 +173,12 @@ export class AddressHistory {
    * 2. One candidate is named; `exact`, unless all that is known is that it held the address before (its end was not heard, or
    *    the watch has been silent since): `stale`.
    * 3. Of several the one with the greatest overlap with the window itself is named, because bytes whose time within the window
-   *    is not known are most likely its own; the later one when they are equal. It is `ambiguous`: some bytes may be another's.
+   *    is not known are most likely its own; of equals the one heard of later. It is `ambiguous`: some bytes may be another's.
    * 4. Without candidates the last holder is named for a while after its end, as `stale`.
    *
-   * Of an exclusive address two more things are known, because nobody can hold it while another does: a holding ends at the latest
-   * when the next one is heard of, and begins at the earliest when the one before is over for certain. Begins need that: a pod's
-   * start is earlier than its address, by as long as its volumes take.
+   * Of an exclusive address more is known, because nobody can hold it while another does: a holding ends at the latest when the
+   * next one is heard of, and begins at the earliest when the one before is over for certain. Begins need that: a pod's start is
+   * earlier than its address, by as long as its volumes take. Which of two came first is said at `isBefore`.
    */
   lookup(address: string, startUs: number, endUs: number): AddressOwner | undefined {
     const slot = this.#newest.get(address);
@@ -191,39 +197,35 @@ export class AddressHistory {
   }
 
   #among(newest: number, startUs: number, endUs: number): AddressOwner | undefined {
-    const all = this.#candidatesOf(newest);
-    if (this.#rules.isExclusive) keepApart(all);
-    const overlapping = all.filter(
-      ({ fromUs, toUs }) => fromUs <= toUs && fromUs < endUs + SLACK_US && toUs > startUs - SLACK_US,
-    );
-    if (overlapping.length === 0) return lastBefore(all, startUs)?.holder.ownerAs('stale');
-    let best = overlapping[0]!;
-    for (const candidate of overlapping) {
-      // Sorted by their begin: the later one wins when they are equal.
-      if (overlapUs(candidate, startUs, endUs) >= overlapUs(best, startUs, endUs)) best = candidate;
-    }
+    const all = this.#holdingsOf(newest);
+    const near = all
+      .filter(({ fromUs, toUs }) => fromUs < endUs + SLACK_US && toUs > startUs - GRACE_US)
+      .map((holding) => (this.#rules.isExclusive ? keptApart(holding, all) : holding));
+    const candidates = near.filter(({ fromUs, toUs }) => fromUs < endUs + SLACK_US && toUs > startUs - SLACK_US);
+    if (candidates.length === 0) return lastBefore(near, startUs)?.holder.ownerAs('stale');
+    const best = greatest(candidates, (holding) => overlapUs(holding, startUs, endUs));
     const { holder } = best;
-    if (overlapping.some((other) => !other.holder.isSameAs(holder))) return holder.ownerAs('ambiguous');
-    const isSure = overlapping.some(({ sureUntilUs }) => sureUntilUs > startUs - SLACK_US);
+    if (candidates.some((other) => !other.holder.isSameAs(holder))) return holder.ownerAs('ambiguous');
+    const isSure = candidates.some(({ sureUntilUs }) => sureUntilUs > startUs - SLACK_US);
     return holder.ownerAs(isSure ? 'exact' : 'stale');
   }
 
-  /** All holdings of an address, the one that began first first. */
-  #candidatesOf(newest: number): Candidate[] {
-    const candidates: Candidate[] = [];
+  /** All holdings of an address, the one that was heard of first first. */
+  #holdingsOf(newest: number): Holding[] {
+    const holdings: Holding[] = [];
     for (let slot = newest; slot !== NONE; slot = this.#next[slot]!) {
       const at = slot * STRIDE;
-      candidates.push({
+      holdings.push({
         holder: this.#holders[slot]!,
         fromUs: this.#times[at + FROM]!,
+        toldFromUs: this.#times[at + FROM]!,
         toUs: this.#times[at + TO]!,
         isOver: this.#times[at + TO] !== OPEN,
         sureUntilUs: this.#sureUntilUs(slot),
         heardUs: this.#times[at + HEARD]!,
       });
     }
-    // Newest first until here; the sort is stable, so of equal begins the one heard of later stays later.
-    return candidates.reverse().sort((a, b) => a.fromUs - b.fromUs);
+    return holdings.reverse();
   }
 
   #sureUntilUs(slot: number): number {
@@ -248,9 +250,9 @@ export class AddressHistory {
 
   #end(slot: number, toUs: number, sureUntilUs: number, atUs: number): void {
     const at = slot * STRIDE;
-    const endUs = Math.max(toUs, this.#times[at + FROM]!);
+    const endUs = Math.max(toUs, this.#times[at + FROM]! + SHORTEST_US);
     this.#times[at + TO] = endUs;
-    this.#times[at + SURE] = Math.min(sureUntilUs, endUs);
+    this.#times[at + SURE] = sureUntilUs >= toUs ? endUs : sureUntilUs;
     this.#ended.push(slot, atUs);
   }
 
@@ -293,28 +295,60 @@ function grown<T extends Float64Array | Int32Array>(from: T, to: T): T {
   return to;
 }
 
-/** Moves ends and begins to where they must have been, since nobody held the address beside another. */
-function keepApart(sorted: readonly Candidate[]): void {
-  for (let i = 0; i + 1 < sorted.length; i++) {
-    const earlier = sorted[i]!;
-    for (let j = i + 1; j < sorted.length; j++) {
-      const later = sorted[j]!;
-      // What has not ended, as far as is known, proves nothing about when the next began.
-      if (earlier.isOver) later.fromUs = Math.max(later.fromUs, Math.min(earlier.sureUntilUs, later.heardUs));
-      earlier.toUs = Math.min(earlier.toUs, Math.max(later.heardUs, earlier.fromUs));
-    }
+/**
+ * Which of two holdings of an exclusive address came first. One that began after the other had been heard of was second. Else (both
+ * were in one list, or one waited) what is over was before what is not; of two that are over the one that was over first, unless
+ * that is closer than clocks are; else the one that was heard of first.
+ */
+function isBefore(a: Holding, b: Holding): boolean {
+  const bFollows = b.fromUs >= a.heardUs;
+  const aFollows = a.fromUs >= b.heardUs;
+  if (aFollows !== bFollows) return bFollows;
+  if (a.isOver !== b.isOver) return a.isOver;
+  if (a.isOver) {
+    const [aLastUs, bLastUs] = [lastKnownUs(a), lastKnownUs(b)];
+    if (Math.abs(aLastUs - bLastUs) > SLACK_US) return aLastUs < bLastUs;
   }
+  return a.heardUs !== b.heardUs ? a.heardUs < b.heardUs : a.fromUs < b.fromUs;
 }
 
-function lastBefore(candidates: readonly Candidate[], startUs: number): Candidate | undefined {
-  let last: Candidate | undefined;
-  for (const candidate of candidates) {
-    const isRecent = candidate.toUs <= startUs && candidate.toUs > startUs - GRACE_US;
-    if (isRecent && (last === undefined || candidate.toUs >= last.toUs)) last = candidate;
-  }
-  return last;
+/** The last moment at which it may have been held as far as anything says so. */
+function lastKnownUs({ sureUntilUs, fromUs }: Holding): number {
+  return sureUntilUs === NEVER_SURE ? fromUs : sureUntilUs;
 }
 
-function overlapUs({ fromUs, toUs }: Candidate, startUs: number, endUs: number): number {
+/**
+ * A holding with its begin and its end moved to where they must have been beside the others. As short as it may become, it stays:
+ * it was told, and clocks may contradict each other.
+ */
+function keptApart(holding: Holding, all: readonly Holding[]): Holding {
+  let { fromUs, toUs } = holding;
+  for (const other of all) {
+    if (other === holding) continue;
+    if (isBefore(holding, other)) toUs = Math.min(toUs, other.heardUs);
+    // What has not ended, as far as is known, proves nothing about when the next began.
+    else if (other.isOver) fromUs = Math.max(fromUs, Math.min(other.sureUntilUs, holding.heardUs));
+  }
+  fromUs = Math.min(fromUs, holding.toUs - SHORTEST_US);
+  return { ...holding, fromUs, toUs: Math.max(toUs, fromUs + SHORTEST_US) };
+}
+
+/** The one that ended last, at most the grace before the window. */
+function lastBefore(holdings: readonly Holding[], startUs: number): Holding | undefined {
+  const recent = holdings.filter(({ toUs }) => toUs <= startUs && toUs > startUs - GRACE_US);
+  return recent.length === 0 ? undefined : greatest(recent, ({ toUs }) => toUs);
+}
+
+/** The one of which `measure` is greatest; of equals the one heard of later, then the one that began later. */
+function greatest(holdings: readonly Holding[], measure: (holding: Holding) => number): Holding {
+  return holdings.reduce((best, holding) => {
+    const difference = measure(holding) - measure(best);
+    if (difference !== 0) return difference > 0 ? holding : best;
+    if (holding.heardUs !== best.heardUs) return holding.heardUs > best.heardUs ? holding : best;
+    return holding.toldFromUs >= best.toldFromUs ? holding : best;
+  });
+}
+
+function overlapUs({ fromUs, toUs }: Holding, startUs: number, endUs: number): number {
   return Math.max(0, Math.min(toUs, endUs) - Math.max(fromUs, startUs));
 }

@@ -23,6 +23,14 @@ export function beginUs({ startedUs, createdUs }: PodObject): number {
   return startedUs ?? createdUs;
 }
 
+/** Times of the API are whole seconds, rounded down: what ended in a second may have gone on until its end. */
+const TIME_RESOLUTION_US = 1_000_000;
+
+/** When its last container had ended for certain; null where the object does not say. */
+export function endUs({ endedUs }: PodObject): number | null {
+  return endedUs === null ? null : endedUs + TIME_RESOLUTION_US;
+}
+
 /** Whether its containers have ended for good. */
 export function hasEnded({ phase }: PodObject): boolean {
   return phase === 'Succeeded' || phase === 'Failed';

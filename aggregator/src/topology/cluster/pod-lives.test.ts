@@ -61,7 +61,7 @@ describe('it holds it no longer', () => {
       index.put('pods', podOf('job-1'), S);
       index.put('pods', podOf('job-1', { phase, endedUs: 100 * S }), 103 * S);
       expect(named(index, IP, 60, 120)).toBe('shop/job-1 exact');
-      expect(named(index, IP, 100 + GRACE, 160 + GRACE)).toBeUndefined();
+      expect(named(index, IP, 101 + GRACE, 160 + GRACE)).toBeUndefined();
       index.put('pods', podOf('job-1', { phase, endedUs: 100 * S, labels: { a: 'b' } }), 500 * S);
       expect(named(index, IP, 480, 540)).toBeUndefined();
     });
@@ -152,7 +152,7 @@ describe('what nobody heard', () => {
 });
 
 describe('an address that is given again', () => {
-  /** a ends at 100; b, which the kubelet saw at `startS`, is heard of with the address at `heardS`. */
+  /** a has ended by 101; b, which the kubelet saw at `startS`, is heard of with the address at `heardS`. */
   function reused(startS: number, heardS: number) {
     const index = indexOf();
     index.put('pods', podOf('a'), S);
@@ -173,12 +173,12 @@ describe('an address that is given again', () => {
   });
 
   test('less than the slack before the window: clocks may differ', () => {
-    expect(named(reused(101, 102), IP, 100 + SLACK - 1, 160)).toBe('shop/b ambiguous');
-    expect(named(reused(101, 102), IP, 100 + SLACK, 160)).toBe('shop/b exact');
+    expect(named(reused(101, 102), IP, 101 + SLACK - 1, 160)).toBe('shop/b ambiguous');
+    expect(named(reused(101, 102), IP, 101 + SLACK, 160)).toBe('shop/b exact');
   });
 
   test('halves: the later', () => {
-    expect(named(reused(100, 101), IP, 80, 120)).toBe('shop/b ambiguous');
+    expect(named(reused(101, 102), IP, 81, 121)).toBe('shop/b ambiguous');
   });
 
   test('to a pod that waited for its volumes: not before the other was over', () => {

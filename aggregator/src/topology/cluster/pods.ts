@@ -3,7 +3,7 @@
 import type { PodObject } from '../../model/cluster-objects.ts';
 import { type AddressHistory, NEVER_SURE } from './address-history.ts';
 import { PodHolder, type PodNaming } from './pod-holder.ts';
-import { beginUs, hasEnded, ownAddresses } from './pod-life.ts';
+import { beginUs, endUs, hasEnded, ownAddresses } from './pod-life.ts';
 
 export class Pods {
   readonly #history: AddressHistory;
@@ -39,25 +39,26 @@ export class Pods {
     this.#holders.delete(uid);
     if (holder.endUs !== null) return;
     if (last === undefined) this.#end(holder, atUs, this.#naming.heard.untilUs, atUs);
-    else this.#end(holder, last.endedUs ?? atUs, last.endedUs ?? atUs, atUs);
+    else this.#end(holder, endUs(last) ?? atUs, endUs(last) ?? atUs, atUs);
   }
 
   #putNew(pod: PodObject, atUs: number): void {
     const addresses = ownAddresses(pod);
     if (addresses.length === 0) return;
     const isOver = hasEnded(pod);
-    if (isOver && (pod.endedUs ?? atUs) < atUs - this.#keepUs) return;
+    if (isOver && (endUs(pod) ?? atUs) < atUs - this.#keepUs) return;
     const holder = new PodHolder(pod, this.#naming);
     this.#holders.set(pod.uid, holder);
     this.#history.hold(holder, holder, addresses, beginUs(pod), atUs);
     // Of a pod that had ended when it was first heard of, and does not say when, nobody knows until when it held them.
-    if (isOver) this.#end(holder, pod.endedUs ?? atUs, pod.endedUs ?? NEVER_SURE, atUs);
+    if (isOver) this.#end(holder, endUs(pod) ?? atUs, endUs(pod) ?? NEVER_SURE, atUs);
   }
 
   #putKnown(holder: PodHolder, pod: PodObject, atUs: number): void {
     holder.change(pod);
     if (hasEnded(pod)) {
-      this.#end(holder, pod.endedUs ?? atUs, pod.endedUs ?? atUs, atUs);
+      // If it does not say when, it was some time since pods were heard of last: this may be from a list after a silence.
+      this.#end(holder, endUs(pod) ?? atUs, endUs(pod) ?? Math.min(this.#naming.heard.untilUs, atUs), atUs);
     } else {
       // An address that comes later than the first (a new sandbox) was not held before it was heard of.
       this.#history.hold(holder, holder, ownAddresses(pod), atUs, atUs);
