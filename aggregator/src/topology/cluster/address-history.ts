@@ -50,11 +50,12 @@ const OPEN = Number.POSITIVE_INFINITY;
 /** As `sureUntilUs`: nobody knows from when on it was over. */
 export const NEVER_SURE = Number.NEGATIVE_INFINITY;
 
-/** Times of a holding, side by side: one line of the processor's cache for each. */
+/** What every lookup reads of a holding, side by side in one line of the processor's cache. */
 const FROM = 0;
 const SURE = 1;
 const TO = 2;
-const HEARD = 3;
+/** Slot of the holding of the same address that was heard of before this one. */
+const OLDER = 3;
 const STRIDE = 4;
 
 const NONE = -1;
@@ -86,14 +87,14 @@ export class AddressHistory {
   readonly #rules: HistoryRules;
   readonly #onBegin: (address: string) => void;
   readonly #onGone: (address: string) => void;
-  /** Newest holding of each address; `#next` leads to older ones. */
+  /** Slot of the newest holding of each address. */
   readonly #newest = new Map<string, number>();
   readonly #ended = new AgedQueue<number>();
-  #times = new Float64Array(SLOTS_MIN * STRIDE);
-  #next = new Int32Array(SLOTS_MIN);
+  #columns = new Float64Array(SLOTS_MIN * STRIDE);
+  #heardUs = new Float64Array(SLOTS_MIN);
   readonly #holders: (Holder | undefined)[] = [];
   readonly #addresses: string[] = [];
-  /** Slots that are free again, by way of `#next`. */
+  /** Slots that are free again, by way of OLDER. */
   #free = NONE;
   #droppedForRoom = 0;
 
@@ -183,14 +184,16 @@ export class AddressHistory {
   lookup(address: string, startUs: number, endUs: number): AddressOwner | undefined {
     const slot = this.#newest.get(address);
     if (slot === undefined) return undefined;
-    return this.#next[slot] === NONE ? this.#alone(slot, startUs, endUs) : this.#among(slot, startUs, endUs);
+    return this.#columns[slot * STRIDE + OLDER] === NONE
+      ? this.#alone(slot, startUs, endUs)
+      : this.#among(slot, startUs, endUs);
   }
 
   #alone(slot: number, startUs: number, endUs: number): AddressOwner | undefined {
     const at = slot * STRIDE;
     const holder = this.#holders[slot]!;
-    const toUs = this.#times[at + TO]!;
-    if (this.#times[at + FROM]! < endUs + SLACK_US && toUs > startUs - SLACK_US) {
+    const toUs = this.#columns[at + TO]!;
+    if (this.#columns[at + FROM]! < endUs + SLACK_US && toUs > startUs - SLACK_US) {
       return holder.ownerAs(this.#sureUntilUs(slot) > startUs - SLACK_US ? 'exact' : 'stale');
     }
     return toUs <= startUs && toUs > startUs - GRACE_US ? holder.ownerAs('stale') : undefined;
@@ -213,36 +216,36 @@ export class AddressHistory {
   /** All holdings of an address, the one that was heard of first first. */
   #holdingsOf(newest: number): Holding[] {
     const holdings: Holding[] = [];
-    for (let slot = newest; slot !== NONE; slot = this.#next[slot]!) {
+    for (let slot = newest; slot !== NONE; slot = this.#columns[slot * STRIDE + OLDER]!) {
       const at = slot * STRIDE;
       holdings.push({
         holder: this.#holders[slot]!,
-        fromUs: this.#times[at + FROM]!,
-        toldFromUs: this.#times[at + FROM]!,
-        toUs: this.#times[at + TO]!,
-        isOver: this.#times[at + TO] !== OPEN,
+        fromUs: this.#columns[at + FROM]!,
+        toldFromUs: this.#columns[at + FROM]!,
+        toUs: this.#columns[at + TO]!,
+        isOver: this.#columns[at + TO] !== OPEN,
         sureUntilUs: this.#sureUntilUs(slot),
-        heardUs: this.#times[at + HEARD]!,
+        heardUs: this.#heardUs[slot]!,
       });
     }
     return holdings.reverse();
   }
 
   #sureUntilUs(slot: number): number {
-    const sureUntilUs = this.#times[slot * STRIDE + SURE]!;
+    const sureUntilUs = this.#columns[slot * STRIDE + SURE]!;
     return sureUntilUs === OPEN ? this.#holders[slot]!.heard.untilUs + SILENCE_US : sureUntilUs;
   }
 
   #begin(address: string, holder: Holder, fromUs: number, atUs: number): number {
     const slot = this.#takeSlot();
     const at = slot * STRIDE;
-    this.#times[at + FROM] = fromUs;
-    this.#times[at + SURE] = OPEN;
-    this.#times[at + TO] = OPEN;
-    this.#times[at + HEARD] = atUs;
+    this.#columns[at + FROM] = fromUs;
+    this.#columns[at + SURE] = OPEN;
+    this.#columns[at + TO] = OPEN;
+    this.#columns[at + OLDER] = this.#newest.get(address) ?? NONE;
+    this.#heardUs[slot] = atUs;
     this.#holders[slot] = holder;
     this.#addresses[slot] = address;
-    this.#next[slot] = this.#newest.get(address) ?? NONE;
     this.#newest.set(address, slot);
     this.#onBegin(address);
     return slot;
@@ -250,19 +253,19 @@ export class AddressHistory {
 
   #end(slot: number, toUs: number, sureUntilUs: number, atUs: number): void {
     const at = slot * STRIDE;
-    const endUs = Math.max(toUs, this.#times[at + FROM]! + SHORTEST_US);
-    this.#times[at + TO] = endUs;
-    this.#times[at + SURE] = sureUntilUs >= toUs ? endUs : sureUntilUs;
+    const endUs = Math.max(toUs, this.#columns[at + FROM]! + SHORTEST_US);
+    this.#columns[at + TO] = endUs;
+    this.#columns[at + SURE] = sureUntilUs >= toUs ? endUs : sureUntilUs;
     this.#ended.push(slot, atUs);
   }
 
   #drop(slot: number): void {
     const address = this.#addresses[slot]!;
-    const older = this.#next[slot]!;
+    const older = this.#columns[slot * STRIDE + OLDER]!;
     let newer = this.#newest.get(address)!;
     if (newer !== slot) {
-      while (this.#next[newer] !== slot) newer = this.#next[newer]!;
-      this.#next[newer] = older;
+      while (this.#columns[newer * STRIDE + OLDER] !== slot) newer = this.#columns[newer * STRIDE + OLDER]!;
+      this.#columns[newer * STRIDE + OLDER] = older;
     } else if (older !== NONE) {
       this.#newest.set(address, older);
     } else {
@@ -271,28 +274,30 @@ export class AddressHistory {
     }
     this.#holders[slot] = undefined;
     this.#addresses[slot] = '';
-    this.#next[slot] = this.#free;
+    this.#columns[slot * STRIDE + OLDER] = this.#free;
     this.#free = slot;
   }
 
   #takeSlot(): number {
     const slot = this.#free;
     if (slot !== NONE) {
-      this.#free = this.#next[slot]!;
+      this.#free = this.#columns[slot * STRIDE + OLDER]!;
       return slot;
     }
     const added = this.#holders.length;
-    if (added === this.#next.length) {
-      this.#times = grown(this.#times, new Float64Array(2 * added * STRIDE));
-      this.#next = grown(this.#next, new Int32Array(2 * added));
+    if (added === this.#heardUs.length) {
+      this.#columns = grown(this.#columns);
+      this.#heardUs = grown(this.#heardUs);
     }
     return added;
   }
 }
 
-function grown<T extends Float64Array | Int32Array>(from: T, to: T): T {
-  to.set(from);
-  return to;
+/** Twice as long. */
+function grown(column: Float64Array): Float64Array<ArrayBuffer> {
+  const longer = new Float64Array(2 * column.length);
+  longer.set(column);
+  return longer;
 }
 
 /**
