@@ -130,13 +130,15 @@ export class AddressHistory {
    * From now on `holder` holds these addresses and no others.
    * @param grip what it holds until now
    * @param fromUs from when on it holds those that are new; may be earlier than truth, never later
-   * @param atUs when this was heard; what it no longer holds has ended then
+   * @param atUs when this was heard; what it no longer holds ended between what was heard before that and then
    */
   hold(holder: Holder, grip: Grip, addresses: readonly string[], fromUs: number, atUs: number): void {
     const before = grip.slots;
     if (before.length === addresses.length && before.every((slot) => addresses.includes(this.#addresses[slot]!)))
       return;
-    for (const slot of before) if (!addresses.includes(this.#addresses[slot]!)) this.#end(slot, atUs, atUs, atUs);
+    for (const slot of before) {
+      if (!addresses.includes(this.#addresses[slot]!)) this.#end(slot, atUs, lastHeardUs(holder, atUs), atUs);
+    }
     grip.slots = addresses.map(
       (address) =>
         before.find((slot) => this.#addresses[slot] === address) ?? this.#begin(address, holder, fromUs, atUs),
@@ -144,12 +146,12 @@ export class AddressHistory {
   }
 
   /**
-   * Whoever has this grip holds none of its addresses any more.
-   * @param toUs the end, or the latest that it can have been
-   * @param sureUntilUs until when it held them for certain; `toUs` where the end is known
+   * `holder` holds none of the addresses of this grip any more.
    * @param atUs when this was heard
+   * @param toUs the end, or the latest that it can have been
+   * @param sureUntilUs until when it held them for certain: `toUs` where the end is known
    */
-  release(grip: Grip, toUs: number, sureUntilUs: number, atUs: number): void {
+  release(holder: Holder, grip: Grip, atUs: number, toUs = atUs, sureUntilUs = lastHeardUs(holder, atUs)): void {
     for (const slot of grip.slots) this.#end(slot, toUs, sureUntilUs, atUs);
     grip.slots = NO_SLOTS;
   }
@@ -293,6 +295,11 @@ export class AddressHistory {
   }
 }
 
+/** Until when `holder` was as it was told before `atUs`: what is heard now may have happened at any time since. */
+export function lastHeardUs({ heard }: Holder, atUs: number): number {
+  return Math.min(heard.untilUs, atUs);
+}
+
 /** Twice as long. */
 function grown(column: Float64Array): Float64Array<ArrayBuffer> {
   const longer = new Float64Array(2 * column.length);
@@ -302,8 +309,8 @@ function grown(column: Float64Array): Float64Array<ArrayBuffer> {
 
 /**
  * Which of two holdings of an exclusive address came first. One that began after the other had been heard of was second. Else (both
- * were in one list, or one waited) what is over was before what is not; of two that are over the one that was over first, unless
- * that is closer than clocks are; else the one that was heard of first.
+ * were in one list, or one waited) what is over was before what is not; of two that are over the one that was over for certain before
+ * the other can have been; else the one that was heard of first.
  */
 function isBefore(a: Holding, b: Holding): boolean {
   const bFollows = b.fromUs >= a.heardUs;
@@ -311,15 +318,15 @@ function isBefore(a: Holding, b: Holding): boolean {
   if (aFollows !== bFollows) return bFollows;
   if (a.isOver !== b.isOver) return a.isOver;
   if (a.isOver) {
-    const [aLastUs, bLastUs] = [lastKnownUs(a), lastKnownUs(b)];
-    if (Math.abs(aLastUs - bLastUs) > SLACK_US) return aLastUs < bLastUs;
+    if (a.toUs + SLACK_US < earliestEndUs(b)) return true;
+    if (b.toUs + SLACK_US < earliestEndUs(a)) return false;
   }
   return a.heardUs !== b.heardUs ? a.heardUs < b.heardUs : a.fromUs < b.fromUs;
 }
 
-/** The last moment at which it may have been held as far as anything says so. */
-function lastKnownUs({ sureUntilUs, fromUs }: Holding): number {
-  return sureUntilUs === NEVER_SURE ? fromUs : sureUntilUs;
+/** The earliest that it can have ended. */
+function earliestEndUs({ sureUntilUs, fromUs }: Holding): number {
+  return Math.max(sureUntilUs, fromUs);
 }
 
 /**

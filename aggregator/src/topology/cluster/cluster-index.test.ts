@@ -3,8 +3,8 @@
 import { describe, expect, test } from 'vitest';
 import type { EndpointSliceObject, OwnerObject, OwnerReference } from '../../model/cluster-objects.ts';
 import type { PodIdentity } from '../../model/topology.ts';
-import { ClusterIndex } from './cluster-index.ts';
-import { hear, indexOf, named, nodeOf, podOf, RESOURCES, S, serviceOf } from './testing.ts';
+import type { ClusterIndex } from './cluster-index.ts';
+import { indexOf, named, nodeOf, podOf, S, serviceOf } from './testing.ts';
 
 const IP = '10.1.0.5';
 const WINDOW = [600 * S, 660 * S] as const;
@@ -373,21 +373,6 @@ describe('ranges of nodes', () => {
     changing.put('nodes', nodeOf('n2', { addresses: [], podCidrs: ['10.1.0.0/24'], createdUs: 1100 * S }), 1101 * S);
     expect(named(changing, '10.1.0.1', 600, 660)).toBe('n1 exact');
     expect(named(changing, '10.1.0.1', 1200, 1260)).toBe('n2 exact');
-  });
-});
-
-describe('being ready', () => {
-  test('is when every resource has been heard of in full', async () => {
-    const index = new ClusterIndex();
-    for (const resource of RESOURCES) {
-      expect(index.isReady).toBe(false);
-      expect(index.missing).toContain(resource);
-      index.heard(resource, S);
-    }
-    expect(index.isReady).toBe(true);
-    expect(index.missing).toEqual([]);
-    await index.whenReady();
-    hear(index, 2);
   });
 });
 

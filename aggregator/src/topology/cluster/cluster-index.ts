@@ -19,7 +19,7 @@ import type {
   TopologySource,
 } from '../../model/topology.ts';
 import { summaryOf } from '../prefix-summary.ts';
-import { AddressHistory } from './address-history.ts';
+import { AddressHistory, lastHeardUs } from './address-history.ts';
 import { ManualEndpoints } from './manual-endpoints.ts';
 import { NamespaceLabels } from './namespace-labels.ts';
 import { Nodes } from './nodes.ts';
@@ -86,7 +86,6 @@ export class ClusterIndex implements ClusterSink, TopologySource, Topology {
   readonly #owners: OwnerChains;
   /** Plain numbers in it, because every lookup compares them. */
   readonly #naming = this.#createNaming();
-  readonly #ready = Promise.withResolvers<void>();
   readonly #listeners = new Set<(address: string) => void>();
 
   constructor(options: ClusterIndexOptions = {}) {
@@ -118,23 +117,6 @@ export class ClusterIndex implements ClusterSink, TopologySource, Topology {
 
   heard(resource: ClusterResource, atUs: number): void {
     this.#heard[resource].untilUs = Math.max(this.#heard[resource].untilUs, atUs);
-    if (this.isReady) this.#ready.resolve();
-  }
-
-  /** Whether every resource has been heard of in full. */
-  get isReady(): boolean {
-    return Object.values(this.#heard).every(({ untilUs }) => untilUs !== Number.NEGATIVE_INFINITY);
-  }
-
-  /** Resources that have not been heard of in full. */
-  get missing(): ClusterResource[] {
-    const resources = Object.keys(this.#heard) as ClusterResource[];
-    return resources.filter((resource) => this.#heard[resource].untilUs === Number.NEGATIVE_INFINITY);
-  }
-
-  /** Resolves when every resource has been heard of in full. */
-  whenReady(): Promise<void> {
-    return this.#ready.promise;
   }
 
   get counts(): ClusterIndexCounts {
@@ -227,34 +209,28 @@ export class ClusterIndex implements ClusterSink, TopologySource, Topology {
 
   readonly #removes: Removes = {
     pods: (uid, last, atUs) => this.#pods.remove(uid, last, atUs),
-    nodes: (uid, last, atUs) => this.#removeNode(uid, this.#sureUntil('nodes', last, atUs), atUs),
-    services: (uid, last, atUs) => this.#services.remove(uid, this.#sureUntil('services', last, atUs), atUs),
-    endpointslices: (uid, last, atUs) =>
-      this.#endpoints.remove(uid, this.#sureUntil('endpointslices', last, atUs), atUs),
+    nodes: (uid, _, atUs) => this.#removeNode(uid, atUs),
+    services: (uid, _, atUs) => this.#services.remove(uid, atUs),
+    endpointslices: (uid, _, atUs) => this.#endpoints.remove(uid, atUs),
     namespaces: (uid, _, atUs) => this.#namespaces.remove(uid, atUs),
     owners: (uid, _, atUs) => this.#owners.remove(uid, atUs),
   };
-
-  /** Until when something existed for certain that is gone now. */
-  #sureUntil(resource: ClusterResource, last: object | undefined, atUs: number): number {
-    return last === undefined ? this.#heard[resource].untilUs : atUs;
-  }
 
   #putNode(node: NodeObject, atUs: number): void {
     const isNew = this.#nodes.byUid(node.uid) === undefined;
     const { holder, isChanged } = this.#nodes.put(node);
     if (isChanged) this.#naming.generation++;
-    const fromUs = isNew ? node.createdUs : atUs;
+    const fromUs = isNew ? node.createdUs : lastHeardUs(holder, atUs);
     this.#holdings.hold(holder, holder.addresses, node.addresses, fromUs, atUs);
     this.#ranges.put(holder, node, fromUs, atUs);
   }
 
-  #removeNode(uid: string, sureUntilUs: number, atUs: number): void {
+  #removeNode(uid: string, atUs: number): void {
     const holder = this.#nodes.byUid(uid);
     if (holder === undefined) return;
     this.#nodes.remove(uid, atUs);
-    this.#holdings.release(holder.addresses, atUs, sureUntilUs, atUs);
-    this.#ranges.remove(holder, sureUntilUs, atUs);
+    this.#holdings.release(holder, holder.addresses, atUs);
+    this.#ranges.remove(holder, atUs);
   }
 
   #expire(nowUs: number): void {

@@ -80,7 +80,6 @@ function knownOf({ name, startedS, heardS, end, endedS, endHeardS }: Told, heard
     case 'says-when':
       return over(endedS + 1, endedS + 1, heardS);
     case 'deleted':
-      return over(endHeardS, endHeardS, heardS);
     case 'heard-failed':
     case 'missing':
       return over(endHeardS, Math.min(heardUntilS, endHeardS), heardS);
@@ -96,8 +95,8 @@ function cameFirst(a: Known, b: Known): boolean {
   if (aSecond && !bSecond) return false;
   if (a.isOver && !b.isOver) return true;
   if (b.isOver && !a.isOver) return false;
-  const [aLast, bLast] = [a, b].map(({ sure, from }) => (Number.isFinite(sure) ? sure : from)) as [number, number];
-  if (a.isOver && Math.abs(aLast - bLast) > SLACK) return aLast < bLast;
+  if (a.isOver && Math.max(b.sure, b.from) - a.to > SLACK) return true;
+  if (a.isOver && Math.max(a.sure, a.from) - b.to > SLACK) return false;
   return a.heard < b.heard || (a.heard === b.heard && a.from < b.from);
 }
 

@@ -2,7 +2,7 @@
 // of pods are the pods', whichever services they are in.
 import type { EndpointSliceObject, SliceEndpoint } from '../../model/cluster-objects.ts';
 import type { AddressOwner, Certainty, ExternalIdentity, Place } from '../../model/topology.ts';
-import { AddressHistory, type Grip, type HistoryRules, type Holder, NO_SLOTS } from './address-history.ts';
+import { AddressHistory, type Grip, type HistoryRules, type Holder, lastHeardUs, NO_SLOTS } from './address-history.ts';
 
 /** Where an endpoint is, by its node or its zone. */
 export type PlaceOfEndpoint = (endpoint: SliceEndpoint) => Place;
@@ -58,19 +58,19 @@ export class ManualEndpoints {
       const { address } = endpoint;
       const holder = before?.get(address) ?? new EndpointHolder(fullName, endpoint, this.#heard, this.#placeOf);
       holder.endpoint = endpoint;
-      this.#history.hold(holder, holder, [address], before === undefined ? FROM_EVER : atUs, atUs);
+      const fromUs = before === undefined ? FROM_EVER : lastHeardUs(holder, atUs);
+      this.#history.hold(holder, holder, [address], fromUs, atUs);
       after.set(address, holder);
     }
     for (const [address, holder] of before ?? []) {
-      if (!after.has(address)) this.#history.release(holder, atUs, atUs, atUs);
+      if (!after.has(address)) this.#history.release(holder, holder, atUs);
     }
     if (after.size > 0) this.#slices.set(uid, after);
     else this.#slices.delete(uid);
   }
 
-  /** @param sureUntilUs until when it existed for certain */
-  remove(uid: string, sureUntilUs: number, atUs: number): void {
-    for (const holder of this.#slices.get(uid)?.values() ?? []) this.#history.release(holder, atUs, sureUntilUs, atUs);
+  remove(uid: string, atUs: number): void {
+    for (const holder of this.#slices.get(uid)?.values() ?? []) this.#history.release(holder, holder, atUs);
     this.#slices.delete(uid);
   }
 

@@ -143,10 +143,28 @@ describe('what nobody heard', () => {
     expect(named(index, IP, 3000, 3060)).toBe('shop/web-1 exact');
   });
 
+  test('an end that is told after a silence, and does not say when: any time since', () => {
+    const index = indexOf({}, 1000);
+    index.put('pods', podOf('web-1'), S);
+    index.remove('pods', 'uid-web-1', podOf('web-1'), 4600 * S);
+    hear(index, 4600);
+    expect(named(index, IP, 960, 1020)).toBe('shop/web-1 exact');
+    expect(named(index, IP, 3000, 3060)).toBe('shop/web-1 stale');
+  });
+
+  test('an address that is told after a silence: held since any time', () => {
+    const index = indexOf({}, 1000);
+    index.put('pods', podOf('web-1'), S);
+    index.put('pods', podOf('web-1', { addresses: ['10.1.0.9'] }), 4600 * S);
+    hear(index, 4600);
+    expect(named(index, '10.1.0.9', 3000, 3060)).toBe('shop/web-1 exact');
+    expect(named(index, '10.1.0.9', 900, 960)).toBeUndefined();
+    expect(named(index, IP, 3000, 3060)).toBe('shop/web-1 stale');
+  });
+
   test('before anything was heard in full nothing is exact', () => {
     const index = indexOf({}, Number.NEGATIVE_INFINITY);
     index.put('pods', podOf('web-1'), S);
-    expect(index.isReady).toBe(false);
     expect(named(index, IP, 60, 120)).toBe('shop/web-1 stale');
   });
 });

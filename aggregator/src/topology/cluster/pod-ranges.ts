@@ -24,8 +24,8 @@ export class PodRanges {
     this.#history.hold(holder, holder.ranges, [...new Set(ranges.map(({ text }) => text))], fromUs, atUs);
   }
 
-  remove(holder: NodeHolder, sureUntilUs: number, atUs: number): void {
-    this.#history.release(holder.ranges, atUs, sureUntilUs, atUs);
+  remove(holder: NodeHolder, atUs: number): void {
+    this.#history.release(holder, holder.ranges, atUs);
   }
 
   expire(nowUs: number): void {

@@ -1,7 +1,7 @@
 // Addresses and ports of services. A service address is not its alone: load balancers and external addresses may be shared, by port.
 import type { ServiceObject } from '../../model/cluster-objects.ts';
 import type { AddressOwner, Certainty, ServiceIdentity } from '../../model/topology.ts';
-import { AddressHistory, type Grip, type HistoryRules, type Holder, NO_SLOTS } from './address-history.ts';
+import { AddressHistory, type Grip, type HistoryRules, type Holder, lastHeardUs, NO_SLOTS } from './address-history.ts';
 
 const PROTOCOL_NUMBERS: Readonly<Record<string, number>> = { tcp: 6, udp: 17, sctp: 132 };
 
@@ -53,19 +53,18 @@ export class Services {
     const known = this.#byUid.get(service.uid);
     const holder = known ?? new ServiceHolder(service, this.#heard);
     this.#byUid.set(service.uid, holder);
-    const fromUs = known === undefined ? service.createdUs : atUs;
+    const fromUs = known === undefined ? service.createdUs : lastHeardUs(holder, atUs);
     const addresses = [...new Set([...service.clusterIps, ...service.externalIps])];
     this.#addresses.hold(holder, holder.addresses, addresses, fromUs, atUs);
     this.#ports.hold(holder, holder.ports, portKeys(service), fromUs, atUs);
   }
 
-  /** @param sureUntilUs until when it existed for certain */
-  remove(uid: string, sureUntilUs: number, atUs: number): void {
+  remove(uid: string, atUs: number): void {
     const holder = this.#byUid.get(uid);
     if (holder === undefined) return;
     this.#byUid.delete(uid);
-    this.#addresses.release(holder.addresses, atUs, sureUntilUs, atUs);
-    this.#ports.release(holder.ports, atUs, sureUntilUs, atUs);
+    this.#addresses.release(holder, holder.addresses, atUs);
+    this.#ports.release(holder, holder.ports, atUs);
   }
 
   expire(nowUs: number): void {
