@@ -36,8 +36,18 @@ export interface RowSink {
   append(row: FlowRow): void;
 }
 
+/** Names that may come later than the flows. */
+export interface AwaitedNames {
+  /** Resolves when these batches need not wait for names any longer. Within seconds; never rejects. */
+  settled(batches: readonly FlowBatch[]): Promise<void>;
+  /** From now on nobody waits. */
+  stop(): void;
+}
+
 export interface PipelineDependencies {
   readonly enricher: Enricher;
+  /** Default: all names are known, or will never be. */
+  readonly names?: AwaitedNames;
   readonly classify: Classify;
   readonly pricer: Pricer;
   readonly table: FlowTable<RowSink>;
@@ -85,7 +95,7 @@ export interface Pipeline {
 
 /** Puts the parts together; nothing happens before start(). */
 export function createPipeline(config: PipelineConfig, dependencies: PipelineDependencies): Pipeline {
-  const { enricher, classify, pricer, table, log, now, random, observer } = dependencies;
+  const { enricher, names, classify, pricer, table, log, now, random, observer } = dependencies;
   const counters = createPipelineCounters();
   /** Batches whose rows cannot be made, with what is stored in their place. */
   const substitutes = new WeakMap<FlowBatch, FlowBatch>();
@@ -144,6 +154,7 @@ export function createPipeline(config: PipelineConfig, dependencies: PipelineDep
   }
 
   async function commitBatches(batches: readonly FlowBatch[]): Promise<void> {
+    await names?.settled(batches);
     const startedAt = now();
     const counts = new Map<FlowBatch, RowCounts>();
     let result: CommitResult<FlowBatch>;
@@ -259,6 +270,7 @@ export function createPipeline(config: PipelineConfig, dependencies: PipelineDep
     },
     async stop() {
       ingest.stopTaking();
+      names?.stop();
       loop.stop();
       try {
         await loop.flush();
