@@ -136,4 +136,15 @@ describe('classify', () => {
     own(row);
     expect(row.trafficClass).toBe('cross-zone');
   });
+
+  it('asks anew whether an address is the cluster’s: ranges come with nodes', () => {
+    const ranges: string[] = [];
+    const own = createClassifier({ inClusterRanges: (address) => ranges.some((range) => address.startsWith(range)) });
+    const row = testRow({ ...at(...A1A), ...peerAt(...A1B), peerIp: '54.1.2.3' });
+    own(row);
+    expect(row.trafficClass).toBe('same-region-public');
+    ranges.push('54.');
+    own(row);
+    expect(row.trafficClass).toBe('cross-zone');
+  });
 });

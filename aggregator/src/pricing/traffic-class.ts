@@ -106,13 +106,14 @@ const CACHE_ENTRIES_MAX = 100_000;
 function createIsPublicIpv4(inClusterRanges: (address: string) => boolean): (ip: string | null) => boolean {
   const answers = new Map<string, boolean>();
 
-  function isPublic(text: string): boolean {
+  /** By its bits alone: these answers stay. */
+  function looksPublic(text: string): boolean {
     const address = text.split('/')[0]!;
     if (!ipaddr.IPv4.isValidFourPartDecimal(address)) {
       return false;
     }
     const ip = ipaddr.IPv4.parse(address);
-    return !PRIVATE_IPV4.some((range) => ip.match(range)) && !inClusterRanges(text);
+    return !PRIVATE_IPV4.some((range) => ip.match(range));
   }
 
   return (ip) => {
@@ -124,9 +125,10 @@ function createIsPublicIpv4(inClusterRanges: (address: string) => boolean): (ip:
       if (answers.size >= CACHE_ENTRIES_MAX) {
         answers.clear();
       }
-      answer = isPublic(ip);
+      answer = looksPublic(ip);
       answers.set(ip, answer);
     }
-    return answer;
+    // The cluster's ranges are those of its nodes, which come and go.
+    return answer && !inClusterRanges(ip);
   };
 }
