@@ -37,8 +37,11 @@ export interface TopologyDocument {
 
 type Raw = Record<string, unknown>;
 
-/** Parses YAML or JSON (which is YAML); undefined if the text is neither, or no mapping. */
-export function readDocument(text: string, problems: Problems): TopologyDocument | undefined {
+/**
+ * Parses YAML or JSON (which is YAML); undefined if the text is neither, or no mapping.
+ * @param needsNodes nobody else says which nodes there are
+ */
+export function readDocument(text: string, problems: Problems, needsNodes: boolean): TopologyDocument | undefined {
   const document = parseDocument(text, { prettyErrors: true });
   for (const error of document.errors) {
     problems.add([], `not readable as YAML or JSON: ${error.message.trim().replaceAll(/\s*\n\s*/g, ' ')}`);
@@ -51,10 +54,10 @@ export function readDocument(text: string, problems: Problems): TopologyDocument
     return undefined;
   }
   if (!isMapping(raw)) {
-    problems.add([], 'holds no mapping; it must begin with "version: 1" and list nodes');
+    problems.add([], 'holds no mapping; it must begin with "version: 1"');
     return undefined;
   }
-  checkTopLevel(raw, problems);
+  checkTopLevel(raw, problems, needsNodes);
   const ranges = rangesSchema.safeParse(raw['ranges'] ?? {});
   if (!ranges.success) {
     problems.addIssues(['ranges'], ranges.error);
@@ -81,22 +84,22 @@ function toPlain(document: ReturnType<typeof parseDocument>, problems: Problems)
 }
 
 /** The top level without what is inside its lists: those are checked entry by entry. */
-function checkTopLevel(raw: Raw, problems: Problems): void {
+function checkTopLevel(raw: Raw, problems: Problems, needsNodes: boolean): void {
   const shallow: Raw = { ...raw };
   delete shallow['ranges'];
   for (const key of ['nodes', 'pods', 'services', 'external']) {
-    if (Array.isArray(shallow[key])) {
-      delete shallow[key];
-      if (key === 'nodes' && rawList(raw, key).length === 0) {
-        problems.add(['nodes'], 'is empty; list at least the nodes that run an agent');
-      }
-    }
+    if (Array.isArray(shallow[key])) delete shallow[key];
   }
-  // An absent "nodes" is one problem; a list that is present was taken out above and is not.
-  const shape = Array.isArray(raw['nodes']) ? topologySchema.omit({ nodes: true }) : topologySchema;
-  const checked = shape.safeParse(shallow);
+  const checked = topologySchema.safeParse(shallow);
   if (!checked.success) {
     problems.addIssues([], checked.error);
+  }
+  const nodes = raw['nodes'];
+  if (needsNodes && (nodes === undefined || (Array.isArray(nodes) && nodes.length === 0))) {
+    problems.add(
+      ['nodes'],
+      `is ${nodes === undefined ? 'missing' : 'empty'}; list at least the nodes that run an agent`,
+    );
   }
 }
 

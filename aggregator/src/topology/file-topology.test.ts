@@ -99,6 +99,14 @@ describe('a good file', () => {
     ]);
   });
 
+  it('may list no nodes where somebody else says which there are', () => {
+    const text = 'version: 1\nexternal: [{ name: db, addresses: [172.21.0.0/24] }]';
+    expect(() => parseTopology(text, 'test.yaml')).toThrow(/nodes: is missing; list/);
+    const topology = parseTopology(text, 'test.yaml', { needsNodes: false }).source.snapshot();
+    expect(topology.lookupAddress('172.21.0.9', 0, 1)?.identity).toMatchObject({ name: 'db' });
+    expect(() => parseTopology('version: 1\nnodes: 5', 'test.yaml', { needsNodes: false })).toThrow(/nodes: /);
+  });
+
   it('summarises the pods and nodes in a prefix', () => {
     const topology = topologyOf(EXAMPLE);
     expect(topology.lookupPrefix('10.244.1.0/24', 0, 1)).toEqual({

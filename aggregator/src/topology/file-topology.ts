@@ -33,8 +33,13 @@ export interface TopologyFile {
   readonly notes: readonly string[];
 }
 
+export interface TopologyFileOptions {
+  /** Whether the file must list nodes, because nobody else says which there are. Default: yes. */
+  readonly needsNodes?: boolean;
+}
+
 /** Reads a topology file. Throws TOPOLOGY_INVALID, listing every problem. */
-export function loadTopologyFile(path: string): TopologyFile {
+export function loadTopologyFile(path: string, options: TopologyFileOptions = {}): TopologyFile {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -46,13 +51,13 @@ export function loadTopologyFile(path: string): TopologyFile {
       { cause },
     );
   }
-  return parseTopology(text, path);
+  return parseTopology(text, path, options);
 }
 
 /** Parses the text of a topology file, YAML or JSON; `file` names it in errors. */
-export function parseTopology(text: string, file: string): TopologyFile {
+export function parseTopology(text: string, file: string, options: TopologyFileOptions = {}): TopologyFile {
   const problems = new Problems();
-  const document = readDocument(text, problems);
+  const document = readDocument(text, problems, options.needsNodes ?? true);
   const checked = document === undefined ? undefined : checkTopology(document, problems);
   problems.throwIfAny(file);
   if (document === undefined || checked === undefined) {

@@ -80,7 +80,11 @@ export const topologySchema = z
     version: z.literal(1).describe('Version of this format.'),
     cluster: name.optional().describe('Name of the cluster.'),
     ranges: rangesSchema.optional(),
-    nodes: z.array(nodeSchema).min(1),
+    nodes: z
+      .array(nodeSchema)
+      .min(1)
+      .optional()
+      .describe('Machines of the cluster. Required, unless Kubernetes says which there are.'),
     pods: z.array(podSchema).optional(),
     services: z.array(serviceSchema).optional(),
     external: z.array(externalSchema).optional(),
