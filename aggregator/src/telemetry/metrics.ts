@@ -2,6 +2,8 @@
 import { type Histogram, type Metric, PROCESS_METRICS } from '@flowtoll/proto/telemetry';
 import type { FlowServer } from '../api/flow-service.ts';
 import type { Pipeline } from '../pipeline.ts';
+import type { ClusterIndexCounts } from '../topology/cluster/cluster-index.ts';
+import type { LateNamesCounts } from '../topology/cluster/late-names.ts';
 import type { UpkeepCounts } from '../upkeep-loop.ts';
 
 /** What the metrics are read from. */
@@ -13,9 +15,17 @@ export interface AggregatorMetricsSource {
   readonly checkpoints: CheckpointCounts;
   /** Undefined where this process does no upkeep. */
   readonly upkeep: UpkeepCounts | undefined;
+  /** Undefined where names come from a file. */
+  readonly names: NamesCounts | undefined;
   /** Milliseconds since the Unix epoch. */
   readonly nowMs: number;
   readonly version: string;
+}
+
+/** What is known of the cluster, and how commits waited for it. */
+export interface NamesCounts {
+  readonly index: ClusterIndexCounts;
+  readonly waits: Readonly<LateNamesCounts>;
 }
 
 /** Checkpoints of the table's log, of this process. */
@@ -289,6 +299,64 @@ const rows: readonly AggregatorMetric[] = [
   },
 ];
 
+const names: readonly AggregatorMetric[] = [
+  {
+    name: 'flowtoll_cluster_objects',
+    type: 'gauge',
+    unit: 'objects',
+    help: 'Objects of Kubernetes that are known, by resource. Pods: those with addresses of their own.',
+    label: 'resource',
+    read: ({ names }) => {
+      if (names === undefined) return undefined;
+      const { pods, nodes, services, namespaces, owners } = names.index;
+      return { pods, nodes, services, namespaces, owners };
+    },
+  },
+  {
+    name: 'flowtoll_cluster_addresses',
+    type: 'gauge',
+    unit: 'addresses',
+    help: 'Addresses of pods and nodes that are known, those of the history too.',
+    read: ({ names }) => names?.index.addresses,
+  },
+  {
+    name: 'flowtoll_cluster_history',
+    type: 'gauge',
+    unit: 'holdings',
+    help: 'Holdings of addresses that are over and kept for late batches.',
+    read: ({ names }) => names?.index.ended,
+  },
+  {
+    name: 'flowtoll_cluster_history_dropped_total',
+    type: 'counter',
+    unit: 'holdings',
+    help: 'Those that had to go before their time, for want of room: late batches may lack their names.',
+    read: ({ names }) => names?.index.droppedForRoom,
+  },
+  {
+    name: 'flowtoll_names_waits_total',
+    type: 'counter',
+    unit: 'commits',
+    help: 'Commits that waited for addresses of the cluster that nobody was known to hold.',
+    read: ({ names }) => names?.waits.waits,
+  },
+  {
+    name: 'flowtoll_names_waited_seconds_total',
+    type: 'counter',
+    unit: 'seconds',
+    help: 'How long they waited, all together.',
+    read: ({ names }) => names && names.waits.waitedMs / 1000,
+  },
+  {
+    name: 'flowtoll_names_awaited_total',
+    type: 'counter',
+    unit: 'addresses',
+    help: 'Addresses that commits waited for: heard of in time, or given up. Many that are given up: name them in the topology file.',
+    label: 'result',
+    read: ({ names }) => names && { heard: names.waits.heard, 'given-up': names.waits.givenUp },
+  },
+];
+
 const watchers: readonly AggregatorMetric[] = [
   {
     name: 'flowtoll_watchers',
@@ -339,6 +407,7 @@ export const AGGREGATOR_METRICS: readonly AggregatorMetric[] = [
   ...ingest,
   ...commits,
   ...rows,
+  ...names,
   ...watchers,
   ...PROCESS_METRICS,
 ];

@@ -10,7 +10,7 @@ import type { FlowServer } from '../api/flow-service.ts';
 import type { Logger } from '../ingest/ingest-stream.ts';
 import type { Pipeline, PipelineObserver } from '../pipeline.ts';
 import type { UpkeepCounts } from '../upkeep-loop.ts';
-import { AGGREGATOR_METRICS, type AggregatorHistograms, type CheckpointCounts } from './metrics.ts';
+import { AGGREGATOR_METRICS, type AggregatorHistograms, type CheckpointCounts, type NamesCounts } from './metrics.ts';
 
 /** For how long commits may fail before this replica is not ready, in ms. Agents keep what they have meanwhile. */
 export const NOT_READY_AFTER_MS = 60_000;
@@ -55,6 +55,8 @@ export interface AggregatorTelemetryParts {
   readonly observer: AggregatorObserver;
   /** Undefined where this process does no upkeep. */
   readonly upkeep: UpkeepCounts | undefined;
+  /** Absent where names come from a file. */
+  readonly names?: NamesCounts;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
   /** Version of the software. */
@@ -63,7 +65,7 @@ export interface AggregatorTelemetryParts {
 
 /** Makes the server; nothing happens before start(). The table is open by then, so that is half of being ready. */
 export function createAggregatorTelemetry(config: ListenAddress, parts: AggregatorTelemetryParts): TelemetryServer {
-  const { pipeline, table, flows, observer, upkeep, now, version } = parts;
+  const { pipeline, table, flows, observer, upkeep, names, now, version } = parts;
   return createTelemetryServer(config, {
     metrics: () =>
       metricsText(AGGREGATOR_METRICS, {
@@ -73,6 +75,7 @@ export function createAggregatorTelemetry(config: ListenAddress, parts: Aggregat
         histograms: observer.histograms,
         checkpoints: observer.checkpoints,
         upkeep,
+        names,
         nowMs: now(),
         version,
       }),
