@@ -141,7 +141,10 @@ export function serveCommand(): Command {
       ),
     )
     .addOption(
-      new Option('--labels <keys>', 'pod labels to keep with each flow, separated by commas (default: none)')
+      new Option(
+        '--labels <keys>',
+        'labels to keep with each flow, separated by commas: KEY of the pod, namespace:KEY of its namespace (default: none)',
+      )
         .env('FLOWTOLL_LABELS')
         .argParser((text) =>
           text

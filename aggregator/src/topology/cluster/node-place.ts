@@ -1,5 +1,5 @@
 // Where a node is, from its provider id and its labels. The provider id goes before labels where it says a place: the cloud wrote
-// it, and nobody can change it. Pure. Sources: docs/kubernetes.md.
+// it, and nobody can change it. Pure. What each cloud writes: docs/names.md.
 import type { NodeObject } from '../../model/cluster-objects.ts';
 import type { Place } from '../../model/topology.ts';
 
