@@ -9,6 +9,9 @@ export type ErrorCode =
   | 'TOPOLOGY_INVALID' // the topology file cannot be read, or contradicts itself
   | 'PRICE_BOOK_INVALID' // a price book cannot be read
   | 'PRICE_OVERFLOW' // a cost does not fit DECIMAL(18,12)
+  | 'KUBERNETES_CONFIG_INVALID' // the configuration for the Kubernetes API cannot be read or used
+  | 'KUBERNETES_FORBIDDEN' // the Kubernetes API does not allow, or does not know, what is asked
+  | 'KUBERNETES_UNAVAILABLE' // the Kubernetes API cannot be reached, or failed
   | 'STORE_UNAVAILABLE' // the store cannot be read or written
   | 'TABLE_INVALID' // what the store holds is not a table that we can read
   | 'TABLE_CONFLICT' // the commit lost too many races
