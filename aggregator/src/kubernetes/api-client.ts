@@ -1,0 +1,181 @@
+// GET requests to the API server, with its credentials, which are read anew when the server no longer takes them. Answers other than 200
+// are failures by reason; a server that says nothing is one, too. Knows HTTP; knows nothing of lists and watches.
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import type { ApiConfig } from './api-config.ts';
+import { ApiFailure, failureOfConnection, failureOfStatus } from './api-failure.ts';
+import type { RawStatus } from './raw-objects.ts';
+import { createWatchdog, type Timing } from './timing.ts';
+
+export interface ApiRequest {
+  /** Path and query. */
+  readonly path: string;
+  readonly accept: string;
+  readonly signal: AbortSignal;
+  /** Longest time without a byte, in ms. */
+  readonly silenceMs: number;
+}
+
+export interface ApiClient {
+  /** In words, for messages. */
+  readonly server: string;
+  readonly credentials: string;
+  /** The whole answer, parsed. `bytesMax`: of its text. Rejects with an ApiFailure. */
+  getJson(request: ApiRequest, bytesMax: number): Promise<unknown>;
+  /**
+   * Calls `onOpen` once the server has agreed, then gives the answer to `take` as it comes; resolves at its end. What
+   * `take` throws ends it. Rejects with an ApiFailure.
+   */
+  getStream(request: ApiRequest, onOpen: () => void, take: (chunk: Buffer) => void): Promise<void>;
+  close(): void;
+}
+
+/** Statuses are small; an error page of a proxy may not be. */
+const ERROR_BODY_BYTES = 65_536;
+const RETRY_AFTER_MAX_MS = 300_000;
+
+const unzip = promisify(gunzip);
+
+/** @param load reads the configuration anew; throws KUBERNETES_CONFIG_INVALID */
+export function createApiClient(load: () => ApiConfig, timing: Timing): ApiClient {
+  let config = load();
+  let stale = false;
+
+  const currentConfig = (): ApiConfig => {
+    if (!stale) return config;
+    try {
+      const next = load();
+      config.close();
+      config = next;
+      stale = false;
+    } catch (error) {
+      throw new ApiFailure('credentials', error instanceof Error ? error.message : String(error), { cause: error });
+    }
+    return config;
+  };
+
+  /** Gives an answer that has status 200 to `read`. */
+  const withAnswer = async <T>(
+    { path, accept, signal, silenceMs }: ApiRequest,
+    compressed: boolean,
+    read: (answer: IncomingMessage, heard: () => void) => Promise<T>,
+  ): Promise<T> => {
+    const used = currentConfig();
+    const { headers, ...options } = await used.requestOptions();
+    const ended = new AbortController();
+    let silent = false;
+    const dog = createWatchdog(timing, silenceMs, () => {
+      silent = true;
+      ended.abort();
+    });
+    let answering = false;
+    try {
+      const answer = await send(`${used.server}${path}`, {
+        ...options,
+        headers: { ...headers, accept, ...(compressed ? { 'accept-encoding': 'gzip' } : {}) },
+        signal: AbortSignal.any([signal, ended.signal]),
+      });
+      answering = true;
+      dog.heard();
+      if (answer.statusCode !== 200) {
+        // Whoever asks next shall not find the same credentials in a cache.
+        if (answer.statusCode === 401 && used === config) stale = true;
+        throw await refusal(answer);
+      }
+      return await read(answer, dog.heard);
+    } catch (error) {
+      if (silent) throw new ApiFailure('silent', `nothing came for ${Math.round(silenceMs / 1000)} s`);
+      throw failureOfConnection(error, answering);
+    } finally {
+      dog.stop();
+      ended.abort();
+    }
+  };
+
+  return {
+    get server() {
+      return config.server;
+    },
+    get credentials() {
+      return config.credentials;
+    },
+    async getJson(request, bytesMax) {
+      const text = await withAnswer(request, true, (answer, heard) => wholeText(answer, heard, bytesMax));
+      try {
+        return JSON.parse(text) as unknown;
+      } catch (error) {
+        throw new ApiFailure('malformed', 'the answer is not JSON', { cause: error });
+      }
+    },
+    getStream: (request, onOpen, take) =>
+      withAnswer(request, false, async (answer, heard) => {
+        onOpen();
+        for await (const chunk of answer as AsyncIterable<Buffer>) {
+          heard();
+          take(chunk);
+        }
+      }),
+    close: () => config.close(),
+  };
+}
+
+function send(
+  url: string,
+  options: Parameters<typeof httpsRequest>[1] & { readonly signal: AbortSignal },
+): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const request = (url.startsWith('https:') ? httpsRequest : httpRequest)(url, options, resolve);
+    request.on('error', reject);
+    request.end();
+  });
+}
+
+async function wholeText(answer: IncomingMessage, heard: () => void, bytesMax: number): Promise<string> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    heard();
+    bytes += chunk.length;
+    if (bytes > bytesMax) throw tooLarge(bytesMax);
+    parts.push(chunk);
+  }
+  const body = Buffer.concat(parts, bytes);
+  return answer.headers['content-encoding'] === 'gzip' ? (await unzipped(body, bytesMax)).toString() : body.toString();
+}
+
+async function unzipped(body: Buffer, bytesMax: number): Promise<Buffer> {
+  try {
+    return await unzip(body, { maxOutputLength: bytesMax });
+  } catch (error) {
+    throw error instanceof RangeError
+      ? tooLarge(bytesMax)
+      : new ApiFailure('malformed', 'the answer is not gzip', { cause: error });
+  }
+}
+
+function tooLarge(bytesMax: number): ApiFailure {
+  return new ApiFailure('too-large', `the answer is larger than ${bytesMax} bytes`);
+}
+
+async function refusal(answer: IncomingMessage): Promise<ApiFailure> {
+  const status = answer.statusCode ?? 0;
+  let body: RawStatus | undefined;
+  try {
+    let text = '';
+    for await (const chunk of answer) {
+      text += String(chunk);
+      if (text.length > ERROR_BODY_BYTES) break;
+    }
+    body = JSON.parse(text) as RawStatus;
+  } catch {
+    // What a proxy says is no Status; the code says enough.
+  }
+  return failureOfStatus(status, body, retryAfterMs(answer.headers['retry-after']));
+}
+
+/** Seconds, as Kubernetes says it. A date, which HTTP allows, is not known there. */
+function retryAfterMs(header: string | undefined): number | undefined {
+  return header !== undefined && /^\d+$/.test(header) ? Math.min(Number(header) * 1000, RETRY_AFTER_MAX_MS) : undefined;
+}

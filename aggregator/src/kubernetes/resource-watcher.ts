@@ -1,0 +1,309 @@
+// The cache of one resource: list, watch, and list anew when a watch cannot go on, for ever. Tells a sink what is new, changed and
+// gone; what a new list does not have is gone, what it has unchanged is not told again. So nothing that was known is forgotten while
+// the server is away. Knows the order of requests and what each failure means for it; knows neither HTTP nor what objects are for.
+import type { ClusterResource, ClusterSink } from '../model/cluster-objects.ts';
+import type { ApiClient } from './api-client.ts';
+import { ApiFailure, type ApiVerb, explainFailure } from './api-failure.ts';
+import { locateResource } from './discovery.ts';
+import { isNoNewer, KnownVersions, parseVersion, type Version } from './known-versions.ts';
+import { listAll } from './list.ts';
+import type { Projections } from './projection.ts';
+import type { RawObject } from './raw-objects.ts';
+import { createResourceStatus, type MutableResourceStatus, type ResourceStatus } from './resource-status.ts';
+import { type ApiResource, groupPath, ownerKindOf, resourceName } from './resources.ts';
+import { type Backoff, createBackoff, pause, type Timing } from './timing.ts';
+import { type WatchEvent, watchEvents } from './watch.ts';
+
+/** The part of pino that is used here. */
+export interface Logger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+export interface WatcherLimits {
+  /** Objects on a page of a list. */
+  readonly pageObjects: number;
+  /** Text of a page; a larger one is asked for with fewer objects. */
+  readonly pageBytesMax: number;
+  /** Text of an event: what is kept of a half-read one. */
+  readonly eventBytesMax: number;
+  /** Longest wait for the next byte of a page, ms. */
+  readonly listSilenceMs: number;
+  /** The same of a watch. Servers send bookmarks about once a minute. */
+  readonly watchSilenceMs: number;
+  /** Life of a watch: between this and twice this, so that not all end together. */
+  readonly watchSeconds: number;
+  readonly retryMinMs: number;
+  readonly retryMaxMs: number;
+  /** Between tries of what somebody has to mend: permissions, missing kinds. */
+  readonly slowRetryMs: number;
+}
+
+export const DEFAULT_LIMITS: WatcherLimits = {
+  pageObjects: 500,
+  pageBytesMax: 64 * 1024 ** 2,
+  eventBytesMax: 8 * 1024 ** 2,
+  listSilenceMs: 30_000,
+  watchSilenceMs: 90_000,
+  watchSeconds: 300,
+  retryMinMs: 500,
+  retryMaxMs: 30_000,
+  slowRetryMs: 60_000,
+};
+
+/** A watch that lived so long was sound, even if nothing happened. */
+const SOUND_WATCH_MS = 10_000;
+const RETRY_AFTER_MAX_MS = 300_000;
+/** The same complaint at most this often. */
+const COMPLAIN_EVERY_MS = 60_000;
+
+export interface WatcherParts {
+  readonly client: ApiClient;
+  readonly sink: ClusterSink;
+  readonly projections: Projections;
+  readonly timing: Timing;
+  readonly limits: WatcherLimits;
+  readonly log: Logger;
+  /** The first whole list has been taken. */
+  readonly onSynced: () => void;
+}
+
+export class ResourceWatcher {
+  #resource: ApiResource;
+  readonly #parts: WatcherParts;
+  readonly #status: MutableResourceStatus;
+  readonly #known = new KnownVersions();
+  readonly #backoff: Backoff;
+  readonly #stopped = new AbortController();
+  #running: Promise<void> | undefined;
+  #pageObjects: number;
+  /** What the next watch follows; undefined: list first. */
+  #version: Version | undefined;
+  #verb: ApiVerb = 'list';
+  #failuresInARow = 0;
+  #complaint: { readonly reason: string; readonly atMs: number } | undefined;
+
+  constructor(resource: ApiResource, parts: WatcherParts) {
+    this.#resource = resource;
+    this.#parts = parts;
+    this.#status = createResourceStatus(resourceName(resource));
+    this.#backoff = createBackoff(parts.timing, parts.limits.retryMinMs, parts.limits.retryMaxMs);
+    this.#pageObjects = parts.limits.pageObjects;
+  }
+
+  get status(): ResourceStatus {
+    return this.#status;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#running;
+    this.#status.state = 'stopped';
+  }
+
+  async #run(): Promise<void> {
+    const { timing } = this.#parts;
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
+      let waitMs: number;
+      try {
+        const path = await this.#locate();
+        if (this.#version === undefined) await this.#list(path);
+        waitMs = (await this.#watch(path)) ? 0 : this.#backoff.nextMs();
+      } catch (error) {
+        if (signal.aborted) return;
+        waitMs = this.#failed(error);
+      }
+      this.#status.state = 'waiting';
+      if (waitMs > 0) await pause(timing, waitMs, signal);
+    }
+  }
+
+  async #locate(): Promise<string> {
+    this.#verb = 'discover';
+    this.#resource = await locateResource(this.#parts.client, this.#resource, {
+      signal: this.#stopped.signal,
+      silenceMs: this.#parts.limits.listSilenceMs,
+    });
+    this.#status.resource = resourceName(this.#resource);
+    return `${groupPath(this.#resource)}/${this.#resource.plural}`;
+  }
+
+  async #list(path: string): Promise<void> {
+    const { client, limits, sink } = this.#parts;
+    const { becomes, metadataOnly } = this.#resource;
+    this.#verb = 'list';
+    this.#status.state = 'listing';
+    this.#status.lists++;
+    this.#known.beginList();
+    const version = await listAll(
+      client,
+      {
+        path,
+        metadataOnly,
+        limit: this.#pageObjects,
+        pageBytesMax: limits.pageBytesMax,
+        signal: this.#stopped.signal,
+        silenceMs: limits.listSilenceMs,
+      },
+      (objects) => {
+        this.#heard();
+        for (const object of objects) this.#put(becomes, object);
+      },
+    );
+    for (const uid of this.#known.endList()) {
+      sink.remove(becomes, uid, undefined, this.#nowUs());
+      this.#changed();
+    }
+    this.#status.objects = this.#known.size;
+    this.#version = parseVersion(version);
+    this.#syncedOnce();
+  }
+
+  /** Watches to the end; whether it was sound, so that the next may follow at once. */
+  async #watch(path: string): Promise<boolean> {
+    const { client, limits, timing } = this.#parts;
+    this.#verb = 'watch';
+    const begunMs = timing.now();
+    await watchEvents(
+      client,
+      {
+        path,
+        metadataOnly: this.#resource.metadataOnly,
+        resourceVersion: String(this.#version),
+        timeoutSeconds: Math.round(limits.watchSeconds * (1 + timing.random())),
+        eventBytesMax: limits.eventBytesMax,
+        signal: this.#stopped.signal,
+        silenceMs: limits.watchSilenceMs,
+      },
+      () => {
+        this.#status.state = 'watching';
+        this.#status.watches++;
+        this.#heard();
+        this.#works();
+      },
+      (event) => this.#take(event),
+    );
+    const sound = timing.now() - begunMs >= SOUND_WATCH_MS;
+    if (sound) this.#backoff.reset();
+    return sound;
+  }
+
+  #take({ type, object }: WatchEvent): void {
+    const { becomes } = this.#resource;
+    const text = object.metadata?.resourceVersion;
+    this.#heard();
+    if (!text) {
+      this.#status.malformedObjects++;
+      return;
+    }
+    const version = parseVersion(text);
+    // A server that is behind, or a bookmark from one, must not take us back: what has ended would begin again.
+    if (this.#version !== undefined && isNoNewer(version, this.#version)) {
+      if (type !== 'BOOKMARK') this.#status.repeatedEvents++;
+      return;
+    }
+    if (type === 'BOOKMARK') this.#status.bookmarks++;
+    else {
+      this.#status.events++;
+      if (type === 'DELETED') this.#remove(becomes, object);
+      else this.#put(becomes, object);
+      this.#status.objects = this.#known.size;
+    }
+    this.#version = version;
+    this.#backoff.reset();
+  }
+
+  #put(becomes: ClusterResource, raw: RawObject): void {
+    const { uid, resourceVersion } = raw.metadata ?? {};
+    if (!uid || !resourceVersion) {
+      this.#status.malformedObjects++;
+      return;
+    }
+    if (!this.#known.note(uid, parseVersion(resourceVersion))) return;
+    const object = this.#projected(becomes, raw);
+    if (object === undefined) {
+      this.#status.malformedObjects++;
+      return;
+    }
+    this.#parts.sink.put(becomes, object, this.#nowUs());
+    this.#changed();
+  }
+
+  #remove(becomes: ClusterResource, raw: RawObject): void {
+    const uid = raw.metadata?.uid;
+    if (uid === undefined || !this.#known.forget(uid)) return;
+    this.#parts.sink.remove(becomes, uid, this.#projected(becomes, raw), this.#nowUs());
+    this.#changed();
+  }
+
+  /** What the API says may have any shape. */
+  #projected<R extends ClusterResource>(becomes: R, raw: RawObject) {
+    try {
+      return this.#parts.projections[becomes](raw, ownerKindOf(this.#resource));
+    } catch {
+      return undefined;
+    }
+  }
+
+  #syncedOnce(): void {
+    if (this.#status.synced) return;
+    this.#status.synced = true;
+    this.#parts.onSynced();
+  }
+
+  /** Says and counts what went wrong; returns how long to wait. */
+  #failed(error: unknown): number {
+    const { client, limits, timing } = this.#parts;
+    const failure = error instanceof ApiFailure ? error : new ApiFailure('malformed', String(error), { cause: error });
+    const { reason } = failure;
+    const { failures } = this.#status;
+    failures.set(reason, (failures.get(reason) ?? 0) + 1);
+    this.#failuresInARow++;
+    this.#status.error = explainFailure(failure, this.#verb, this.#resource, client);
+    this.#complain(reason);
+    if (reason === 'gone' || reason === 'malformed' || reason === 'too-large') this.#version = undefined;
+    if (reason === 'too-large') this.#pageObjects = Math.max(1, Math.floor(this.#pageObjects / 4));
+    if (reason === 'not-found' && this.#resource.optional) this.#syncedOnce();
+    if (reason === 'forbidden' || reason === 'not-found' || reason === 'refused') {
+      return Math.round(limits.slowRetryMs * (0.5 + timing.random() / 2));
+    }
+    return Math.max(Math.min(failure.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS), this.#backoff.nextMs());
+  }
+
+  /** Watches end in all sorts of ways; what the next try mends is not worth a line. */
+  #complain(reason: string): void {
+    const { log, timing } = this.#parts;
+    const passing = /^(gone|cut|silent|unreachable|server-error|throttled|unauthorized)$/.test(reason);
+    if (passing && this.#failuresInARow < 2) return;
+    const atMs = timing.now();
+    if (this.#complaint?.reason === reason && atMs - this.#complaint.atMs < COMPLAIN_EVERY_MS) return;
+    this.#complaint = { reason, atMs };
+    const { error, resource, synced } = this.#status;
+    log.warn({ code: error?.code, resource, reason, synced }, `kubernetes: ${error?.message}`);
+  }
+
+  #works(): void {
+    const { resource } = this.#status;
+    if (this.#complaint !== undefined) this.#parts.log.info({ resource }, 'kubernetes: it works again');
+    this.#complaint = undefined;
+    this.#failuresInARow = 0;
+    this.#status.error = null;
+  }
+
+  #heard(): void {
+    this.#status.heardMs = this.#parts.timing.now();
+  }
+
+  #changed(): void {
+    this.#status.changedMs = this.#parts.timing.now();
+  }
+
+  #nowUs(): number {
+    return this.#parts.timing.now() * 1000;
+  }
+}
