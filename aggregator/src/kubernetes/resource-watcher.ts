@@ -51,6 +51,11 @@ export const DEFAULT_LIMITS: WatcherLimits = {
   slowRetryMs: 60_000,
 };
 
+/**
+ * Watches in a row that the server agreed to and then said nothing on, not even a bookmark. A server that was set back (etcd restored
+ * from a backup) does that to whoever asks for what follows a version that it has not reached: only a new list helps.
+ */
+const SILENT_WATCHES_MAX = 2;
 /** A watch that lived so long was sound, even if nothing happened. */
 const SOUND_WATCH_MS = 10_000;
 const RETRY_AFTER_MAX_MS = 300_000;
@@ -81,6 +86,7 @@ export class ResourceWatcher {
   #version: Version | undefined;
   #verb: ApiVerb = 'list';
   #failuresInARow = 0;
+  #silentWatches = 0;
   #complaint: { readonly reason: string; readonly atMs: number } | undefined;
 
   constructor(resource: ApiResource, parts: WatcherParts) {
@@ -181,6 +187,7 @@ export class ResourceWatcher {
         silenceMs: limits.watchSilenceMs,
       },
       () => {
+        this.#silentWatches++;
         this.#status.state = 'watching';
         this.#status.watches++;
         this.#heard();
@@ -197,6 +204,7 @@ export class ResourceWatcher {
     const { becomes } = this.#resource;
     const text = object.metadata?.resourceVersion;
     this.#heard();
+    this.#silentWatches = 0;
     if (!text) {
       this.#status.malformedObjects++;
       return;
@@ -266,7 +274,15 @@ export class ResourceWatcher {
     this.#failuresInARow++;
     this.#status.error = explainFailure(failure, this.#verb, this.#resource, client);
     this.#complain(reason);
-    if (reason === 'gone' || reason === 'malformed' || reason === 'too-large') this.#version = undefined;
+    if (
+      reason === 'gone' ||
+      reason === 'malformed' ||
+      reason === 'too-large' ||
+      this.#silentWatches >= SILENT_WATCHES_MAX
+    ) {
+      this.#version = undefined;
+      this.#silentWatches = 0;
+    }
     if (reason === 'too-large') this.#pageObjects = Math.max(1, Math.floor(this.#pageObjects / 4));
     if (reason === 'not-found' && this.#resource.optional) this.#syncedOnce();
     if (reason === 'forbidden' || reason === 'not-found' || reason === 'refused') {

@@ -1,0 +1,96 @@
+// The programs of a real Kubernetes control plane, as users of envtest have them: KUBEBUILDER_ASSETS names a folder with kube-apiserver,
+// kube-controller-manager, kube-scheduler and perhaps etcd; or with one binary of the first three, packed (kube-control-plane-*.zst),
+// which is the program whose name it is started by. Knows files; starts nothing.
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { access, chmod, link, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { createZstdDecompress } from 'node:zlib';
+
+const PROGRAMS = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'] as const;
+const CACHE = join(import.meta.dirname, '..', '..', '.cache');
+
+/** Paths of programs. */
+export interface ControlPlaneAssets {
+  readonly apiServer: string;
+  readonly controllerManager: string;
+  readonly scheduler: string;
+  readonly etcd: string;
+}
+
+/** The programs, or a sentence on what is missing; that is an error under CI=true. */
+export async function controlPlaneAssets(): Promise<ControlPlaneAssets | { readonly missing: string }> {
+  const assets = await findAssets(process.env['KUBEBUILDER_ASSETS']);
+  if ('missing' in assets && process.env['CI'] === 'true') {
+    throw new Error(assets.missing);
+  }
+  return assets;
+}
+
+async function findAssets(folder: string | undefined): Promise<ControlPlaneAssets | { readonly missing: string }> {
+  if (folder === undefined) {
+    return { missing: 'KUBEBUILDER_ASSETS is not set: it names the folder of kube-apiserver and the like' };
+  }
+  const etcd = await firstThere(
+    [folder, ...(process.env['PATH'] ?? '').split(delimiter)].map((dir) => join(dir, 'etcd')),
+  );
+  if (etcd === undefined) {
+    return {
+      missing: 'etcd is neither in KUBEBUILDER_ASSETS nor on the path (on Debian: apt-get install etcd-server)',
+    };
+  }
+  const programs = (await allThere(folder)) ? folder : await unpacked(folder);
+  if (programs === undefined) {
+    return { missing: `KUBEBUILDER_ASSETS (${folder}) has not all of ${PROGRAMS.join(', ')}` };
+  }
+  const [apiServer, controllerManager, scheduler] = PROGRAMS.map((name) => join(programs, name));
+  return { apiServer: apiServer!, controllerManager: controllerManager!, scheduler: scheduler!, etcd };
+}
+
+/** Folder of the unpacked programs, made once in test/.cache; undefined where there is no packed binary. */
+async function unpacked(folder: string): Promise<string | undefined> {
+  const packed = (await readdir(folder))
+    .filter((name) => /^kube-control-plane-.*\.zst$/.test(name))
+    .sort()
+    .at(-1);
+  if (packed === undefined) return undefined;
+  const { size, mtimeMs } = await stat(join(folder, packed));
+  const hash = createHash('sha256').update(`${packed} ${size} ${mtimeMs}`).digest('hex').slice(0, 16);
+  const target = join(CACHE, `kube-control-plane-${hash}`);
+  if (await allThere(target)) return target;
+  // Under another name until it is whole: another test may be looking.
+  const making = `${target}.${process.pid}`;
+  await rm(making, { recursive: true, force: true });
+  await mkdir(making, { recursive: true });
+  const binary = join(making, PROGRAMS[0]);
+  await pipeline(createReadStream(join(folder, packed)), createZstdDecompress(), createWriteStream(binary));
+  await chmod(binary, 0o755);
+  for (const name of PROGRAMS.slice(1)) await link(binary, join(making, name));
+  await rename(making, target).catch(async (error: NodeJS.ErrnoException) => {
+    await rm(making, { recursive: true, force: true });
+    if (!(await allThere(target))) throw error;
+  });
+  return target;
+}
+
+async function allThere(folder: string): Promise<boolean> {
+  for (const name of PROGRAMS) {
+    if (!(await isThere(join(folder, name)))) return false;
+  }
+  return true;
+}
+
+async function firstThere(paths: readonly string[]): Promise<string | undefined> {
+  for (const path of paths) {
+    if (await isThere(path)) return path;
+  }
+  return undefined;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,137 @@
+// A real Kubernetes control plane without nodes: etcd, kube-apiserver, kube-controller-manager and kube-scheduler in temporary folders, on
+// free ports of the loopback interface. Nothing runs in its pods: tests play kubelet. Knows command lines.
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { request } from 'node:https';
+import { join } from 'node:path';
+import { freePorts } from '../free-ports.ts';
+import { type ServerProcess, startServer } from '../server-process.ts';
+import type { ControlPlaneAssets } from './assets.ts';
+import { kubeconfigText, type TestCluster } from './test-cluster.ts';
+
+export interface ControlPlaneOptions {
+  /** Without controllers and scheduler: an API server alone is up in half the time. */
+  readonly apiOnly?: boolean;
+}
+
+export async function startControlPlane(
+  assets: ControlPlaneAssets,
+  { apiOnly = false }: ControlPlaneOptions = {},
+): Promise<TestCluster> {
+  const started: ServerProcess[] = [];
+  const stop = async (): Promise<void> => {
+    for (const server of started.splice(0).reverse()) await server.stop();
+  };
+  try {
+    const etcd = await startServer((folder) => etcdPlan(assets.etcd, folder));
+    started.push(etcd.server);
+    const api = await startServer((folder) => apiServerPlan(assets.apiServer, folder, etcd.plan.url));
+    started.push(api.server);
+    const { url, adminToken, folder } = api.plan;
+    // It makes a certificate of its own, and puts the one that signed it behind.
+    const certificate = await readFile(join(folder, 'certs', 'apiserver.crt'), 'utf8');
+    const key = await readFile(join(folder, 'certs', 'apiserver.key'), 'utf8');
+    const kubeconfig = join(folder, 'kubeconfig');
+    await writeFile(kubeconfig, kubeconfigText({ server: url, ca: certificate, user: { token: adminToken } }));
+    if (!apiOnly) {
+      const others = [
+        controllerManagerPlan(assets.controllerManager, kubeconfig, join(folder, 'sa.key')),
+        schedulerPlan(assets.scheduler, kubeconfig),
+      ];
+      for (const plan of others) started.push((await startServer(async () => plan)).server);
+    }
+    return {
+      name: 'a real Kubernetes control plane',
+      server: url,
+      tls: { ca: certificate, certificate, key },
+      adminToken,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function etcdPlan(program: string, folder: string) {
+  const [client, peer] = await freePorts(2);
+  const url = `http://127.0.0.1:${client}`;
+  return {
+    program,
+    args: [
+      ...['--data-dir', join(folder, 'data'), '--unsafe-no-fsync', '--log-level', 'error'],
+      ...['--listen-client-urls', url, '--advertise-client-urls', url],
+      ...['--listen-peer-urls', `http://127.0.0.1:${peer}`],
+    ],
+    ask: async () => {
+      const { health } = (await (await fetch(`${url}/health`)).json()) as { health: string };
+      if (health !== 'true') throw new Error('etcd is not healthy');
+    },
+    url,
+  };
+}
+
+async function apiServerPlan(program: string, folder: string, etcdUrl: string) {
+  const [port] = await freePorts(1);
+  const url = `https://127.0.0.1:${port}`;
+  const adminToken = randomUUID();
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  await writeFile(join(folder, 'sa.pub'), publicKey.export({ type: 'spki', format: 'pem' }));
+  await writeFile(join(folder, 'sa.key'), privateKey.export({ type: 'pkcs1', format: 'pem' }));
+  await writeFile(join(folder, 'tokens.csv'), `${adminToken},admin,1,"system:masters"\n`);
+  return {
+    program,
+    args: [
+      ...[
+        `--etcd-servers=${etcdUrl}`,
+        `--secure-port=${port}`,
+        '--bind-address=127.0.0.1',
+        `--cert-dir=${folder}/certs`,
+      ],
+      ...[`--service-account-key-file=${folder}/sa.pub`, `--service-account-signing-key-file=${folder}/sa.key`],
+      ...['--service-account-issuer=https://kubernetes.default.svc', `--token-auth-file=${folder}/tokens.csv`],
+      ...['--authorization-mode=Node,RBAC', '--service-cluster-ip-range=10.96.0.0/16'],
+      '--disable-admission-plugins=ServiceAccount',
+    ],
+    ask: () => askReady(url, adminToken),
+    url,
+    adminToken,
+    folder,
+  };
+}
+
+function controllerManagerPlan(program: string, kubeconfig: string, signingKey: string) {
+  return {
+    program,
+    args: [
+      ...[`--kubeconfig=${kubeconfig}`, `--service-account-private-key-file=${signingKey}`, '--leader-elect=false'],
+      ...['--controllers=*,-nodelifecycle', '--secure-port=0', '--concurrent-gc-syncs=2'],
+    ],
+    ask: async () => undefined,
+  };
+}
+
+function schedulerPlan(program: string, kubeconfig: string) {
+  return {
+    program,
+    args: [`--kubeconfig=${kubeconfig}`, '--leader-elect=false', '--secure-port=0'],
+    ask: async () => undefined,
+  };
+}
+
+/** The server's certificate is its own and known to nobody yet: what it says is not trusted, only that it is up. */
+function askReady(url: string, token: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const asked = request(
+      `${url}/readyz`,
+      { rejectUnauthorized: false, headers: { authorization: `Bearer ${token}` }, agent: false },
+      (answer) => {
+        answer.resume();
+        if (answer.statusCode === 200) resolve();
+        else reject(new Error(`readyz says ${answer.statusCode}`));
+      },
+    );
+    asked.on('error', reject);
+    asked.end();
+  });
+}
