@@ -52,10 +52,11 @@ export const DEFAULT_LIMITS: WatcherLimits = {
 };
 
 /**
- * Watches in a row that the server agreed to and then said nothing on, not even a bookmark. A server that was set back (etcd restored
- * from a backup) does that to whoever asks for what follows a version that it has not reached: only a new list helps.
+ * Watches in a row that the server agreed to and then said nothing on, not even a bookmark: ten minutes of them. A server that was set back
+ * (etcd restored from a backup) does that to whoever asks for what follows a version that it has not reached, and only a new list
+ * helps. So does one that never had an event of this resource, whose new list costs little.
  */
-const SILENT_WATCHES_MAX = 2;
+const SILENT_WATCHES_MAX = 7;
 /** A watch that lived so long was sound, even if nothing happened. */
 const SOUND_WATCH_MS = 10_000;
 const RETRY_AFTER_MAX_MS = 300_000;
@@ -187,7 +188,6 @@ export class ResourceWatcher {
         silenceMs: limits.watchSilenceMs,
       },
       () => {
-        this.#silentWatches++;
         this.#status.state = 'watching';
         this.#status.watches++;
         this.#heard();
@@ -272,6 +272,7 @@ export class ResourceWatcher {
     const { failures } = this.#status;
     failures.set(reason, (failures.get(reason) ?? 0) + 1);
     this.#failuresInARow++;
+    if (reason === 'silent' && this.#status.state === 'watching') this.#silentWatches++;
     this.#status.error = explainFailure(failure, this.#verb, this.#resource, client);
     this.#complain(reason);
     if (

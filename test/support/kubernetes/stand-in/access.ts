@@ -34,6 +34,11 @@ export class Access {
     return token;
   }
 
+  /** From now on nobody gets in with it. */
+  revoke(token: string): void {
+    this.#users.delete(token);
+  }
+
   /** Name of the user; undefined: Unauthorized. */
   userOf(authorization: string | undefined): string | undefined {
     return this.#users.get(authorization?.replace(/^Bearer /, '') ?? '');

@@ -21,6 +21,7 @@ export interface StandInOptions extends Partial<ApiServerOptions> {
 
 export interface StandIn extends TestCluster {
   readonly store: ObjectStore;
+  readonly access: Access;
 }
 
 /** A controller that never rests is a fault of the stand-in. */
@@ -63,6 +64,7 @@ export async function startStandIn({
     tls: undefined,
     adminToken: access.adminToken,
     store,
+    access,
     stop: async () => {
       server.close();
       server.closeAllConnections();
