@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-// Three tiers. `unit`: any laptop, seconds. `store`: real object stores on this machine, no root; installs them on the first
-// run. `kernel`: Linux as root, network namespaces, real traffic, real processes; one
+// Four tiers. `unit`: any laptop, seconds. `store`: real object stores on this machine, no root; installs them on the first
+// run. `kubernetes`: a real Kubernetes control plane where KUBEBUILDER_ASSETS has one, and a stand-in. `kernel`: Linux as root, network namespaces, real traffic, real processes; one
 // file at a time, so that traffic and timing of one test do not disturb another.
 // FLOWTOLL_TEST_RESULTS names a file that gets the results as JSON besides, for CI to count.
 const resultsFile = process.env['FLOWTOLL_TEST_RESULTS'];
@@ -23,6 +23,15 @@ export default defineConfig({
           include: ['test/stores/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'kubernetes',
+          include: ['test/kubernetes/**/*.test.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
           fileParallelism: false,
         },
       },

@@ -16,6 +16,7 @@ const SYSTEM_COMMANDS = {
   ethtool: 'ethtool',
   gcc: 'gcc',
   python3: 'python3',
+  etcd: 'etcd-server',
 };
 /** Needed beside the commands: headers for the C programs, and a way to make Python environments. */
 const SYSTEM_FILES = {

@@ -77,6 +77,7 @@ export class KubeClient {
 
   /** Whatever the server answers. */
   ask(path: string, { method = 'GET', body, headers = {} }: KubeRequest = {}): Promise<KubeAnswer> {
+    const payload = body === undefined ? undefined : JSON.stringify(body);
     return new Promise((resolve, reject) => {
       const sent = (this.#ca === undefined ? httpRequest : httpsRequest)(
         `${this.#server}${path}`,
@@ -85,7 +86,10 @@ export class KubeClient {
           ...(this.#ca === undefined ? {} : { ca: this.#ca }),
           headers: {
             authorization: `Bearer ${this.#token}`,
-            ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+            // Node says no length for the body of a DELETE.
+            ...(payload === undefined
+              ? {}
+              : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
             ...headers,
           },
         },
@@ -97,7 +101,7 @@ export class KubeClient {
         },
       );
       sent.on('error', reject);
-      sent.end(body === undefined ? undefined : JSON.stringify(body));
+      sent.end(payload);
     });
   }
 

@@ -1,0 +1,66 @@
+// The product's caches on a cluster, behind a proxy with faults, under a service account.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadApiConfig } from '@flowtoll/aggregator/kubernetes/api-config.ts';
+import {
+  createKubernetesCaches,
+  type KubernetesCaches,
+  type KubernetesCachesConfig,
+} from '@flowtoll/aggregator/kubernetes/kubernetes-caches.ts';
+import type { ResourceStatus } from '@flowtoll/aggregator/kubernetes/resource-status.ts';
+import type { WatcherLimits } from '@flowtoll/aggregator/kubernetes/resource-watcher.ts';
+import { SYSTEM_TIMING, type Timing } from '@flowtoll/aggregator/kubernetes/timing.ts';
+import { RecordingSink } from '../support/kubernetes/recording-sink.ts';
+import { kubeconfigText, type TestCluster } from '../support/kubernetes/test-cluster.ts';
+
+/** So that seconds of a test hold what hours of a cluster do. */
+export const IMPATIENT: Partial<WatcherLimits> = {
+  pageObjects: 5,
+  listSilenceMs: 1000,
+  watchSilenceMs: 1000,
+  retryMinMs: 20,
+  retryMaxMs: 200,
+  slowRetryMs: 500,
+};
+
+export interface CachesUnderTest {
+  readonly caches: KubernetesCaches;
+  readonly sink: RecordingSink;
+  readonly warnings: readonly string[];
+  status(resource: string): ResourceStatus;
+  /** From now on the kubeconfig has this user. */
+  writeUser(user: Readonly<Record<string, unknown>>): void;
+  stop(): Promise<void>;
+}
+
+export function cachesOn(
+  cluster: Pick<TestCluster, 'server' | 'tls'>,
+  user: Readonly<Record<string, unknown>>,
+  { timing = SYSTEM_TIMING, ...config }: Partial<KubernetesCachesConfig> & { readonly timing?: Timing } = {},
+): CachesUnderTest {
+  const folder = mkdtempSync(join(tmpdir(), 'flowtoll-kubeconfig-'));
+  const kubeconfig = join(folder, 'config');
+  const writeUser = (next: Readonly<Record<string, unknown>>): void =>
+    writeFileSync(kubeconfig, kubeconfigText({ server: cluster.server, ca: cluster.tls?.ca, user: next }));
+  writeUser(user);
+  const sink = new RecordingSink();
+  const warnings: string[] = [];
+  const caches = createKubernetesCaches(
+    { ownerKinds: [], podLabels: ['app'], namespaceLabels: [], nodeLabels: [], limits: IMPATIENT, ...config },
+    {
+      loadApiConfig: () => loadApiConfig({ source: kubeconfig }),
+      sink,
+      timing,
+      log: { info: () => undefined, warn: (_, message) => warnings.push(message) },
+    },
+  );
+  return {
+    ...{ caches, sink, warnings, writeUser },
+    status: (resource) => caches.resources.find((status) => status.resource === resource)!,
+    stop: async () => {
+      await caches.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
