@@ -73,15 +73,17 @@ describe('boundaries', () => {
       may: /^agent\/src\/(exporter|flow|system|errors)|^@flowtoll\/proto|^@bufbuild\/|^@grpc\/|^node:/,
     },
     { from: 'aggregator/src/model', may: /^aggregator\/src\/model/ },
-    ...['ingest', 'enrich', 'pricing', 'table', 'store', 'query', 'upkeep', 'api', 'topology'].map((part) => ({
-      from: `aggregator/src/${part}`,
-      may: new RegExp(
-        `^aggregator/src/(${part}|model${
-          { table: '|store', query: '|store|table', upkeep: '|store|table', api: '|store|table', ingest: '' }[part] ??
-          ''
-        })/|^@flowtoll/proto|^node:|^[@a-z]`,
-      ),
-    })),
+    ...['ingest', 'enrich', 'pricing', 'table', 'store', 'query', 'upkeep', 'api', 'topology', 'kubernetes'].map(
+      (part) => ({
+        from: `aggregator/src/${part}`,
+        may: new RegExp(
+          `^aggregator/src/(${part}|model${
+            { table: '|store', query: '|store|table', upkeep: '|store|table', api: '|store|table', ingest: '' }[part] ??
+            ''
+          })/|^@flowtoll/proto|^node:|^[@a-z]`,
+        ),
+      }),
+    ),
   ];
   for (const { from, may } of rules) {
     test(`${from} imports only what lies below it`, () => {
@@ -108,6 +110,13 @@ describe('boundaries', () => {
     const wrong = sources('aggregator/src')
       .filter((file) => !/\/store\/(s3|azure|gcs)-(store|errors)\.ts$|\.test\.ts$/.test(file))
       .filter((file) => imports(file).some((target) => cloud.test(target)));
+    expect(wrong).toEqual([]);
+  });
+
+  test('the client of Kubernetes is loaded by what reads its configuration alone', () => {
+    const wrong = sources('aggregator/src')
+      .filter((file) => !file.endsWith('kubernetes/api-config.ts'))
+      .filter((file) => imports(file).includes('@kubernetes/client-node'));
     expect(wrong).toEqual([]);
   });
 

@@ -157,8 +157,10 @@ function trimmed(headers: RequestOptions['headers']): Record<string, string> {
   return Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name, String(value).trim()]));
 }
 
+/** One line: what follows in errors of YAML is a piece of the file, which holds secrets. */
 function reasonOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).trim();
+  const [line = ''] = (error instanceof Error ? error.message : String(error)).trim().split('\n');
+  return line;
 }
 
 function invalid(what: string, advice: string, cause?: unknown): FlowtollError {
