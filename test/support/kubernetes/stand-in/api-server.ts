@@ -5,8 +5,9 @@ import { json } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Access } from './access.ts';
-import { created, timeText } from './defaults.ts';
+import { created } from './defaults.ts';
 import { keyOf, type ObjectStore, type StandInObject } from './object-store.ts';
+import { deletePod } from './pod-deletion.ts';
 import { apiVersionOf, qualifiedName, SERVED_RESOURCES, type ServedResource } from './resource-table.ts';
 
 export interface ApiServerOptions {
@@ -31,7 +32,6 @@ interface Answer {
 
 const compress = promisify(gzip);
 const GZIP_LEVEL = 1;
-const FORCED = 0;
 
 export function createApiServer(store: ObjectStore, access: Access, options: ApiServerOptions): Server {
   let lastClusterIp = 0;
@@ -83,18 +83,15 @@ export function createApiServer(store: ObjectStore, access: Access, options: Api
     const limit = Number(query.get('limit') ?? 0);
     const prefix = namespace === undefined ? '' : `${namespace}/`;
     const token = query.get('continue');
-    let page: ReturnType<ObjectStore['nextPage']>;
-    if (token === null) page = store.firstPage(resource.plural, prefix, limit);
-    else {
-      const place = parseToken(token);
-      if (place === undefined) {
-        return status(400, 'BadRequest', 'invalid continue token: continue key is not valid: not JSON');
-      }
-      page = store.nextPage(resource.plural, place.rv, place.start, limit);
+    const place = token === null ? undefined : parseToken(token);
+    if (token !== null && place === undefined) {
+      return status(400, 'BadRequest', 'invalid continue token: continue key is not valid: not JSON');
     }
-    if (page === undefined) {
-      return status(410, 'Expired', 'The provided continue parameter is too old to display a consistent list result.');
-    }
+    const page =
+      place === undefined
+        ? store.firstPage(resource.plural, prefix, limit)
+        : store.nextPage(resource.plural, place.rv, place.start, limit);
+    if (page === undefined) return expiredList(place!.start);
     const metadata = {
       resourceVersion: String(page.version),
       ...(page.next === undefined
@@ -105,7 +102,7 @@ export function createApiServer(store: ObjectStore, access: Access, options: Api
     const head = partial
       ? { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata }
       : { kind: `${resource.kind}List`, apiVersion: apiVersionOf(resource), metadata };
-    const items = partial ? page.texts.map(metadataText) : page.texts;
+    const items = page.texts.map(partial ? metadataText : itemText);
     // The real one, too, writes null for no metadata.
     const itemsText = partial && items.length === 0 ? 'null' : `[${items.join(',')}]`;
     return { status: 200, body: `${JSON.stringify(head).slice(0, -1)},"items":${itemsText}}` };
@@ -189,17 +186,11 @@ export function createApiServer(store: ObjectStore, access: Access, options: Api
     const key = keyOfTarget(target);
     const object = store.get(resource.plural, key);
     if (object === undefined) return notFound(target);
-    const graceSeconds = resource.plural === 'pods' ? graceOf(object, body['gracePeriodSeconds']) : FORCED;
-    if (graceSeconds === FORCED) {
-      return { status: 200, body: JSON.stringify(store.remove(resource.plural, key)) };
-    }
-    if (object.metadata.deletionTimestamp === undefined) {
-      object.metadata.deletionTimestamp = timeText(Date.now() + graceSeconds * 1000);
-      object.metadata.deletionGracePeriodSeconds = graceSeconds;
-      object.metadata.generation = (object.metadata.generation ?? 0) + 1;
-      store.put(resource.plural, object);
-    }
-    return { status: 200, body: JSON.stringify(object) };
+    const ended =
+      resource.plural === 'pods'
+        ? deletePod(store, object, body['gracePeriodSeconds'])
+        : store.remove(resource.plural, key);
+    return { status: 200, body: JSON.stringify(ended) };
   };
 
   const send = async (request: IncomingMessage, response: ServerResponse, { status: code, body }: Answer) => {
@@ -276,6 +267,11 @@ function wantsMetadata(request: IncomingMessage): boolean {
   return /as=PartialObjectMetadata/.test(request.headers.accept ?? '');
 }
 
+/** Items of a list do not say their kind: the list does. */
+function itemText(text: string): string {
+  return `{${text.slice(text.indexOf('"metadata":'))}`;
+}
+
 function metadataText(text: string): string {
   const { metadata } = JSON.parse(text) as StandInObject;
   return JSON.stringify({ kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata });
@@ -291,13 +287,6 @@ function parseToken(token: string): { readonly rv: number; readonly start: strin
   } catch {
     return undefined;
   }
-}
-
-function graceOf(pod: StandInObject, asked: number | undefined): number {
-  const ended = ['Succeeded', 'Failed'].includes(pod['status']?.phase);
-  // Nobody runs it, or no longer: nobody has to end it.
-  if (!pod['spec']?.nodeName || ended) return FORCED;
-  return asked ?? pod['spec'].terminationGracePeriodSeconds ?? 30;
 }
 
 function merged(value: unknown, change: unknown): unknown {
@@ -317,6 +306,13 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 function status(code: number, reason: string | undefined, message: string, details?: object): Answer {
   const body = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, details, code };
   return { status: code, body: JSON.stringify(body) };
+}
+
+/** With a token for whoever wants the rest as it is now; the stand-in does not take it. */
+function expiredList(start: string): Answer {
+  const message = 'The provided continue parameter is too old to display a consistent list result.';
+  const { status: code, body } = status(410, 'Expired', message);
+  return { status: code, body: JSON.stringify({ ...JSON.parse(body), metadata: { continue: tokenText(-1, start) } }) };
 }
 
 function notFound({ resource, name }: Target): Answer {

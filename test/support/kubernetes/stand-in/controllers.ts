@@ -3,6 +3,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { created } from './defaults.ts';
 import { keyOf, type ObjectStore, type OwnerReference, type StandInObject } from './object-store.ts';
+import { deletePod } from './pod-deletion.ts';
 import { SERVED_RESOURCES } from './resource-table.ts';
 
 const OWNED = ['replicasets', 'pods', 'jobs', 'endpointslices'] as const;
@@ -44,7 +45,7 @@ function reconcileReplicaSet(store: ObjectStore, replicaSet: StandInObject): voi
   const live = ownedBy(store, 'pods', replicaSet).filter(isLive);
   const { replicas = 1, template } = replicaSet['spec'];
   for (let count = live.length; count < replicas; count++) makePod(store, replicaSet, template);
-  for (const pod of live.slice(replicas)) endPod(store, pod);
+  for (const pod of live.slice(replicas)) deletePod(store, pod);
 }
 
 function reconcileDaemonSet(store: ObjectStore, daemonSet: StandInObject): void {
@@ -130,7 +131,7 @@ function collectOrphans(store: ObjectStore): void {
     for (const object of store.all(resource)) {
       const owner = object.metadata.ownerReferences?.[0];
       if (owner === undefined || uids.has(owner.uid) || !OWNERS_BY_KIND.has(owner.kind)) continue;
-      if (resource === 'pods') endPod(store, object);
+      if (resource === 'pods') deletePod(store, object);
       else store.remove(resource, keyOf(object.metadata));
     }
   }
@@ -139,19 +140,6 @@ function collectOrphans(store: ObjectStore): void {
 const OWNERS_BY_KIND = new Set(
   SERVED_RESOURCES.filter(({ plural }) => (OWNERS as readonly string[]).includes(plural)).map(({ kind }) => kind),
 );
-
-/** As the API does it: at once where nobody runs it, else when the kubelet has ended it. */
-function endPod(store: ObjectStore, pod: StandInObject): void {
-  const ended = ['Succeeded', 'Failed'].includes(pod['status']?.phase);
-  if (!pod['spec'].nodeName || ended) {
-    store.remove('pods', keyOf(pod.metadata));
-  } else if (pod.metadata.deletionTimestamp === undefined) {
-    const graceSeconds = pod['spec'].terminationGracePeriodSeconds ?? 30;
-    const deletionTimestamp = `${new Date(Date.now() + graceSeconds * 1000).toISOString().slice(0, 19)}Z`;
-    const metadata = { ...pod.metadata, deletionTimestamp, deletionGracePeriodSeconds: graceSeconds };
-    store.put('pods', { ...pod, metadata });
-  }
-}
 
 function makePod(
   store: ObjectStore,

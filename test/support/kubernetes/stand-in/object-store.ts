@@ -171,7 +171,9 @@ export class ObjectStore {
 
   #stamped(object: StandInObject): string {
     object.metadata.resourceVersion = String(++this.#version);
-    return JSON.stringify(object);
+    // Kind and metadata first, as the real one writes them.
+    const { kind, apiVersion, metadata, ...rest } = object;
+    return JSON.stringify({ kind, apiVersion, metadata, ...rest });
   }
 
   #tell(collection: Collection, type: EventType, text: string): void {
