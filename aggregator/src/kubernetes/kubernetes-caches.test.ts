@@ -39,8 +39,12 @@ describe('list and watch', () => {
 
     standIn.store.put('pods', podWith('new', { ip: '10.244.0.2', uid: 'new' }));
     await rig.until('it came', () => sink.named('pods', 'new'));
+    rig.timing.advance(1000);
     standIn.store.put('pods', podWith('new', { ip: '10.244.0.3', uid: 'new' }));
     await rig.until('it changed', () => sink.named('pods', 'new')?.addresses[0] === '10.244.0.3');
+    // An event says that nothing older is to come.
+    expect(sink.heardUs.get('pods')).toBe(rig.timing.now() * 1000);
+    expect(sink.heardUs.get('nodes')).toBe(rig.timing.now() * 1000 - 1_000_000);
     standIn.store.remove('pods', keyOf({ namespace: 'default', name: 'new' }));
     await rig.until('it went', () => sink.names('pods').length === 1);
     expect(sink.told.at(-1)).toMatchObject({ what: 'remove', uid: 'new', last: { addresses: ['10.244.0.3'] } });
@@ -363,6 +367,7 @@ describe('an API server that is away for an hour', () => {
     const told = sink.told.length;
     await proxy.away(true);
     const goneMs = timing.now();
+    expect(sink.heardUs.get('pods')).toBe(goneMs * 1000);
     while (timing.now() - goneMs < 3_600_000) {
       const tries = failuresOf('pods');
       timing.advance(30_000);
@@ -376,6 +381,7 @@ describe('an API server that is away for an hour', () => {
     );
     expect(timing.now() - rig.status('pods').heardMs!).toBeGreaterThanOrEqual(3_600_000);
     expect(sink.told).toHaveLength(told);
+    expect(sink.heardUs.get('pods')).toBe(goneMs * 1000);
     // The complaint comes about once a minute and resource, not with each try.
     const complaints = rig.warnings.filter((warning) => warning.includes('cannot watch pods')).length;
     expect(complaints).toBeGreaterThan(30);
@@ -387,6 +393,7 @@ describe('an API server that is away for an hour', () => {
     await proxy.away(false);
     await rig.untilLater('back', () => rig.caches.resources.every(({ error }) => error === null));
     expect(sink.names('pods')).toEqual(['comes', 'stays']);
+    expect(sink.heardUs.get('pods')).toBeGreaterThanOrEqual((goneMs + 3_600_000) * 1000);
     expect(putsOf('stays')).toBe(1);
     expect(sink.faults).toEqual([]);
   });

@@ -147,6 +147,7 @@ export class ResourceWatcher {
     this.#status.state = 'listing';
     this.#status.lists++;
     this.#known.beginList();
+    const begunUs = this.#nowUs();
     const version = await listAll(
       client,
       {
@@ -168,6 +169,8 @@ export class ResourceWatcher {
     }
     this.#status.objects = this.#known.size;
     this.#version = parseVersion(version);
+    // What happened while it was listed comes by the watch.
+    sink.heard(becomes, begunUs);
     this.#syncedOnce();
   }
 
@@ -223,6 +226,7 @@ export class ResourceWatcher {
       this.#status.objects = this.#known.size;
     }
     this.#version = version;
+    this.#parts.sink.heard(becomes, this.#nowUs());
     this.#backoff.reset();
   }
 

@@ -59,6 +59,7 @@ async function caches(): Promise<void> {
       kept.set(object.uid, object);
     },
     remove: (_, uid) => kept.delete(uid),
+    heard: () => undefined,
   };
   const loadedBytes = process.memoryUsage.rss();
   const begun = performance.now();

@@ -25,6 +25,8 @@ export class RecordingSink implements ClusterSink {
   readonly told: Told[] = [];
   /** What a cache did wrong. */
   readonly faults: string[] = [];
+  /** Until when each resource has been heard of, µs. */
+  readonly heardUs = new Map<ClusterResource, number>();
   readonly #objects = new Map<ClusterResource, Map<string, ClusterObjects[ClusterResource]>>();
 
   put<R extends ClusterResource>(resource: R, object: ClusterObjects[R], atUs: number): void {
@@ -39,6 +41,10 @@ export class RecordingSink implements ClusterSink {
     if (last !== undefined && last.uid !== uid) this.faults.push(`${resource} ${uid} ended as ${last.uid}`);
     objects.delete(uid);
     this.told.push({ what: 'remove', resource, uid, name: known?.name ?? '', atUs, last });
+  }
+
+  heard(resource: ClusterResource, atUs: number): void {
+    this.heardUs.set(resource, Math.max(this.heardUs.get(resource) ?? 0, atUs));
   }
 
   objects<R extends ClusterResource>(resource: R): ClusterObjects[R][] {
