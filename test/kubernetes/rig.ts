@@ -11,6 +11,7 @@ import {
 import type { ResourceStatus } from '@flowtoll/aggregator/kubernetes/resource-status.ts';
 import type { WatcherLimits } from '@flowtoll/aggregator/kubernetes/resource-watcher.ts';
 import { SYSTEM_TIMING, type Timing } from '@flowtoll/aggregator/kubernetes/timing.ts';
+import type { ClusterSink } from '@flowtoll/aggregator/model/cluster-objects.ts';
 import { RecordingSink } from '../support/kubernetes/recording-sink.ts';
 import { kubeconfigText, type TestCluster } from '../support/kubernetes/test-cluster.ts';
 
@@ -34,10 +35,16 @@ export interface CachesUnderTest {
   stop(): Promise<void>;
 }
 
+export interface CachesOptions {
+  readonly timing?: Timing;
+  /** Hears what the recording sink hears. */
+  readonly listener?: ClusterSink;
+}
+
 export function cachesOn(
   cluster: Pick<TestCluster, 'server' | 'tls'>,
   user: Readonly<Record<string, unknown>>,
-  { timing = SYSTEM_TIMING, ...config }: Partial<KubernetesCachesConfig> & { readonly timing?: Timing } = {},
+  { timing = SYSTEM_TIMING, listener, ...config }: Partial<KubernetesCachesConfig> & CachesOptions = {},
 ): CachesUnderTest {
   const folder = mkdtempSync(join(tmpdir(), 'flowtoll-kubeconfig-'));
   const kubeconfig = join(folder, 'config');
@@ -50,7 +57,7 @@ export function cachesOn(
     { ownerKinds: [], podLabels: ['app'], namespaceLabels: [], nodeLabels: [], limits: IMPATIENT, ...config },
     {
       loadApiConfig: () => loadApiConfig({ source: kubeconfig }),
-      sink,
+      sink: listener === undefined ? sink : toBoth(sink, listener),
       timing,
       log: { info: () => undefined, warn: (_, message) => warnings.push(message) },
     },
@@ -61,6 +68,20 @@ export function cachesOn(
     stop: async () => {
       await caches.stop();
       rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function toBoth(a: ClusterSink, b: ClusterSink): ClusterSink {
+  return {
+    put: (resource, object, atUs) => {
+      for (const sink of [a, b]) sink.put(resource, object, atUs);
+    },
+    remove: (resource, uid, last, atUs) => {
+      for (const sink of [a, b]) sink.remove(resource, uid, last, atUs);
+    },
+    heard: (resource, atUs) => {
+      for (const sink of [a, b]) sink.heard(resource, atUs);
     },
   };
 }
