@@ -222,4 +222,16 @@ describe('flowtoll serve', () => {
       expect(status).toBe(2);
     });
   }
+
+  test('refuses to start when nobody says whose addresses are', () => {
+    const { status, stderr } = run(['serve', '--store', join(work, 'store')]);
+    expect(stderr).toMatch(/CONFIG_INVALID.*give --kubernetes, or a topology file with --topology/);
+    expect(status).not.toBe(0);
+  });
+
+  test('refuses a kubeconfig that is not there', () => {
+    const { status, stderr } = run(['serve', '--store', join(work, 'store'), '--kubernetes', join(work, 'none')]);
+    expect(stderr).toMatch(/KUBERNETES_CONFIG_INVALID/);
+    expect(status).not.toBe(0);
+  });
 });

@@ -22,6 +22,14 @@ export function parseStore(text: string): string {
   return location;
 }
 
+/** "a, b" → its parts, without empty ones. */
+export function parseList(text: string): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** "500ms", "30s", "2m", "1h" → milliseconds, between the bounds. */

@@ -9,16 +9,18 @@ import { type Logger, pino } from 'pino';
 import { createFlowService } from '../api/flow-service.ts';
 import { createHealthService } from '../api/health-service.ts';
 import { createReflectionServices } from '../api/reflection-service.ts';
+import { timers } from '../commit-loop.ts';
 import { createEnricher } from '../enrich/enricher.ts';
 import { FlowtollError } from '../model/errors.ts';
+import { type LiveNames, openNameSource } from '../name-source.ts';
 import { createPipeline, type Pipeline } from '../pipeline.ts';
 import { defaultPriceBooks } from '../pricing/default-books.ts';
 import { createPricer } from '../pricing/pricer.ts';
 import { createClassifier } from '../pricing/traffic-class.ts';
 import { openStore } from '../store/open-store.ts';
 import { flowTableRoot, openFlowTable, TXN_RETENTION_MS } from '../table/flow-table.ts';
+import type { NamesCounts } from '../telemetry/metrics.ts';
 import { createAggregatorTelemetry, createObserver, notReadyBecause } from '../telemetry/telemetry.ts';
-import { loadTopologyFile } from '../topology/file-topology.ts';
 import { startUpkeep } from '../upkeep-loop.ts';
 import { watchVanished } from '../vanished-watch.ts';
 import { aggregatorVersion } from '../version.ts';
@@ -28,6 +30,7 @@ import {
   orNone,
   parseCount,
   parseDuration,
+  parseList,
   parsePath,
   parseSize,
   parseSwitch,
@@ -36,7 +39,11 @@ import { storeOption } from './options.ts';
 
 interface ServeOptions {
   readonly store: string;
-  readonly topology: string;
+  readonly topology?: string;
+  readonly kubernetes?: string;
+  readonly kubeContext?: string;
+  readonly ownerKinds?: readonly string[];
+  readonly keepNames: number;
   readonly listen: ListenAddress;
   readonly commitInterval: number;
   readonly commitBytes: number;
@@ -58,6 +65,8 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'
 const DEFAULT_CLUSTER = 'default';
 const METRICS_LISTEN = '127.0.0.1:9464';
 const MIB = 1024 ** 2;
+/** Between lines of the log that say why agents have to wait, ms. */
+const REMIND_MS = 60_000;
 
 /** The command; nothing happens before it is parsed. */
 export function serveCommand(): Command {
@@ -65,10 +74,36 @@ export function serveCommand(): Command {
     .description('take the flows of agents, name and price them, and keep them in the store')
     .addOption(storeOption())
     .addOption(
-      new Option('--topology <file>', 'YAML or JSON file that describes nodes, pods and services')
+      new Option(
+        '--topology <file>',
+        'YAML or JSON file that describes nodes, pods and services; with --kubernetes what is outside of the cluster',
+      )
         .env('FLOWTOLL_TOPOLOGY')
-        .argParser(parsePath)
-        .makeOptionMandatory(),
+        .argParser(parsePath),
+    )
+    .addOption(
+      new Option('--kubernetes <source>', 'take names from Kubernetes: in-cluster, kubeconfig, or a kubeconfig file')
+        .env('FLOWTOLL_KUBERNETES')
+        .argParser(parsePath),
+    )
+    .addOption(
+      new Option('--kube-context <name>', 'context of the kubeconfig (default: its current one)').env(
+        'FLOWTOLL_KUBE_CONTEXT',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--owner-kinds <kinds>',
+        'kinds between pods and workloads beside ReplicaSet and Job, as apiVersion/Kind, separated by commas',
+      )
+        .env('FLOWTOLL_OWNER_KINDS')
+        .argParser(parseList),
+    )
+    .addOption(
+      new Option('--keep-names <time>', 'remember for so long who held which address, for late flows; 1h to 30d')
+        .env('FLOWTOLL_KEEP_NAMES')
+        .default(86_400_000, '1d')
+        .argParser(parseDuration(3_600_000, TXN_RETENTION_MS)),
     )
     .addOption(
       new Option('--listen <host:port>', 'where agents connect; port 0 lets the system choose')
@@ -146,12 +181,7 @@ export function serveCommand(): Command {
         'labels to keep with each flow, separated by commas: KEY of the pod, namespace:KEY of its namespace (default: none)',
       )
         .env('FLOWTOLL_LABELS')
-        .argParser((text) =>
-          text
-            .split(',')
-            .map((key) => key.trim())
-            .filter((key) => key !== ''),
-        ),
+        .argParser(parseList),
     )
     .addOption(
       new Option('--log-level <level>', 'how much to log, as JSON lines on standard error')
@@ -171,9 +201,12 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     pino.destination({ fd: 2, sync: true }),
   );
   const stopRequested = stopSignal(log);
-  const topology = loadTopologyFile(options.topology);
-  for (const note of topology.notes) log.warn({ topology: options.topology }, note);
-  const cluster = options.cluster ?? topology.cluster ?? DEFAULT_CLUSTER;
+  const names = await openNameSource(
+    { ...options, ownerKinds: options.ownerKinds ?? [], labelKeys: options.labels ?? [], keepMs: options.keepNames },
+    { log, now: Date.now, schedule: timers },
+  );
+  const { topology, live } = names;
+  const cluster = options.cluster ?? names.cluster ?? DEFAULT_CLUSTER;
   const books = defaultPriceBooks();
   const store = await openStore(options.store);
   const observer = createObserver(log);
@@ -190,9 +223,10 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
       requireReadable: () => table.requireReadable(),
     },
   );
+  const whyNotReady = () => live?.notReadyBecause() ?? notReadyBecause(pipeline, Date.now());
   const health = createHealthService({
     services: [IngestService.typeName, FlowService.typeName],
-    isServing: () => notReadyBecause(pipeline, Date.now()) === undefined,
+    isServing: () => whyNotReady() === undefined,
   });
   const pipeline: Pipeline = createPipeline(
     {
@@ -204,12 +238,13 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
       batchAgeMaxMs: options.maxBatchAge === false ? Number.POSITIVE_INFINITY : options.maxBatchAge,
     },
     {
-      enricher: createEnricher({ topology: topology.source, cluster, labelKeys: options.labels ?? [] }),
+      enricher: createEnricher({ topology, cluster, labelKeys: options.labels ?? [] }),
       classify: createClassifier({
         books,
-        inClusterRanges: (address) => topology.source.snapshot().inClusterRanges(address),
+        inClusterRanges: (address) => topology.snapshot().inClusterRanges(address),
       }),
       pricer: createPricer({ books }),
+      ...(live && { names: live.awaited }),
       table,
       log,
       now: Date.now,
@@ -243,15 +278,19 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     flows,
     observer,
     upkeep: upkeep?.counts,
+    ...(live && { names: namesCounts(live) }),
+    whyNotReady,
     now: Date.now,
     version: aggregatorVersion(),
   };
   const { metricsListen } = options;
   const telemetry = metricsListen === false ? undefined : createAggregatorTelemetry(metricsListen, watched);
-  const { port, metricsPort } = await closingOnFailure(table, async () => ({
-    metricsPort: metricsListen && telemetry && (await startTelemetry(telemetry, metricsListen, metricsAsked, log)),
-    port: await pipeline.start(),
-  }));
+  const { port, metricsPort } = await closingOnFailure(table, async () => {
+    const metricsPort =
+      metricsListen && telemetry && (await startTelemetry(telemetry, metricsListen, metricsAsked, log));
+    if (live !== undefined) await startNames(live, stopRequested, log);
+    return { metricsPort, port: await pipeline.start() };
+  });
   log.info(
     { host: options.listen.host, port, metricsPort, cluster, store: store.describe(), tableVersion: table.version },
     'listening',
@@ -275,9 +314,33 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   health.stop();
   await flows.stop();
   await pipeline.stop();
+  await live?.stop();
   await upkeep?.stop();
   await telemetry?.stop();
   log.info(countsOf(pipeline), 'stopped');
+}
+
+/**
+ * Agents are let in when all that names need has been heard of: what comes before that waits in their spools. Whoever is told to
+ * stop meanwhile stops.
+ */
+async function startNames(names: LiveNames, stopRequested: Promise<unknown>, log: Logger): Promise<void> {
+  log.info({}, 'hearing of the cluster; agents wait until that is done');
+  names.start();
+  // Nothing else need keep the process alive now.
+  const reminder = setInterval(() => log.warn({}, `agents wait: ${names.notReadyBecause()}`), REMIND_MS);
+  await Promise.race([names.whenSynced, stopRequested]);
+  clearInterval(reminder);
+  if (names.notReadyBecause() === undefined) log.info(names.index.counts, 'the cluster is known');
+}
+
+function namesCounts({ index, awaited }: LiveNames): NamesCounts {
+  return {
+    get index() {
+      return index.counts;
+    },
+    waits: awaited.counts,
+  };
 }
 
 /** Metrics that nobody asked for must not keep flows from being stored: a port that another process has is only said. */

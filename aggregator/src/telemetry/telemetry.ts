@@ -57,6 +57,8 @@ export interface AggregatorTelemetryParts {
   readonly upkeep: UpkeepCounts | undefined;
   /** Absent where names come from a file. */
   readonly names?: NamesCounts;
+  /** Why nothing should be sent to this replica; undefined when it is ready. */
+  readonly whyNotReady: () => string | undefined;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
   /** Version of the software. */
@@ -81,7 +83,7 @@ export function createAggregatorTelemetry(config: ListenAddress, parts: Aggregat
       }),
     // Whoever answers is alive: commits and streams run on the same thread.
     deadBecause: () => undefined,
-    notReadyBecause: () => notReadyBecause(pipeline, now()),
+    notReadyBecause: parts.whyNotReady,
   });
 }
 

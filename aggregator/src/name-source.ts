@@ -1,0 +1,134 @@
+// Where names come from, put together: a topology file, a Kubernetes API, or both. Joins topology, kubernetes and enrich's view of
+// addresses, which do not know one another. No decisions about flows here.
+import type { Schedule } from './commit-loop.ts';
+import { addressScope } from './enrich/address-scope.ts';
+import { FlowtollError } from './model/errors.ts';
+import type { TopologySource } from './model/topology.ts';
+import type { AwaitedNames } from './pipeline.ts';
+import { ClusterIndex } from './topology/cluster/cluster-index.ts';
+import { createLateNames } from './topology/cluster/late-names.ts';
+import { loadTopologyFile, type TopologyFile } from './topology/file-topology.ts';
+import { splitLabelKeys } from './topology/label-keys.ts';
+import { mergeTopologies } from './topology/merged-topology.ts';
+
+export interface NameSourceConfig {
+  /** Path of a topology file. */
+  readonly topology?: string | undefined;
+  /** "in-cluster", "kubeconfig", or the path of a kubeconfig; undefined: no Kubernetes. */
+  readonly kubernetes?: string | undefined;
+  /** Context of the kubeconfig; default: its current one. */
+  readonly kubeContext?: string | undefined;
+  /** Kinds of owners beside ReplicaSet and Job, as apiVersion/Kind. */
+  readonly ownerKinds: readonly string[];
+  /** Labels that rows carry: KEY of the pod, namespace:KEY of its namespace. */
+  readonly labelKeys: readonly string[];
+  /** For how long who held which address is remembered, ms. */
+  readonly keepMs: number;
+}
+
+export interface NameSourceParts {
+  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
+  readonly schedule: Schedule;
+}
+
+export interface NameSource {
+  readonly topology: TopologySource;
+  /** Name of the cluster, if a file gives one. */
+  readonly cluster: string | undefined;
+  /** Undefined where all names are known at the start. */
+  readonly live: LiveNames | undefined;
+}
+
+/** Names that come from Kubernetes. */
+export interface LiveNames {
+  readonly index: Pick<ClusterIndex, 'counts'>;
+  readonly awaited: AwaitedNames & { readonly counts: ReturnType<typeof createLateNames>['counts'] };
+  /** Begins to list and watch. */
+  start(): void;
+  /** Resolves when all that names need has been heard of in full. */
+  readonly whenSynced: Promise<void>;
+  /** Why names are not known yet; undefined when they are. Stays so when the API server goes away: what is known is kept. */
+  notReadyBecause(): string | undefined;
+  stop(): Promise<void>;
+}
+
+/** Reads the file and the configuration; nothing is asked of the API before start(). Throws what is wrong with either. */
+export async function openNameSource(config: NameSourceConfig, parts: NameSourceParts): Promise<NameSource> {
+  const file = readFile(config, parts);
+  if (config.kubernetes === undefined) {
+    if (file === undefined) {
+      throw new FlowtollError(
+        'CONFIG_INVALID',
+        'nobody says whose addresses are: give --kubernetes, or a topology file with --topology',
+      );
+    }
+    return { topology: file.source, cluster: file.cluster, live: undefined };
+  }
+  const index = new ClusterIndex({ keepMs: config.keepMs });
+  const topology = file === undefined ? index : mergeTopologies(index, file.source);
+  return { topology, cluster: file?.cluster, live: await liveNames(config.kubernetes, config, parts, index, topology) };
+}
+
+function readFile({ topology, kubernetes }: NameSourceConfig, { log }: NameSourceParts): TopologyFile | undefined {
+  if (topology === undefined) return undefined;
+  const file = loadTopologyFile(topology, { needsNodes: kubernetes === undefined });
+  for (const note of file.notes) log.warn({ topology }, note);
+  return file;
+}
+
+async function liveNames(
+  source: string,
+  config: NameSourceConfig,
+  { log, now, schedule }: NameSourceParts,
+  index: ClusterIndex,
+  topology: TopologySource,
+): Promise<LiveNames> {
+  // The client costs memory and time that a topology file alone need not pay.
+  const [{ loadApiConfig }, { createKubernetesCaches }, { parseOwnerKind }, { SYSTEM_TIMING }] = await Promise.all([
+    import('./kubernetes/api-config.ts'),
+    import('./kubernetes/kubernetes-caches.ts'),
+    import('./kubernetes/resources.ts'),
+    import('./kubernetes/timing.ts'),
+  ]);
+  const labels = splitLabelKeys(config.labelKeys);
+  const caches = createKubernetesCaches(
+    {
+      ownerKinds: config.ownerKinds.map(parseOwnerKind),
+      podLabels: labels.pod,
+      namespaceLabels: labels.namespace,
+      nodeLabels: [],
+    },
+    {
+      loadApiConfig: () => loadApiConfig({ source, context: config.kubeContext }),
+      sink: index,
+      timing: SYSTEM_TIMING,
+      log,
+    },
+  );
+  const awaited = createLateNames(
+    {},
+    {
+      index,
+      topology: topology.snapshot(),
+      isPrivate: (address) => addressScope(address) === 'private',
+      now,
+      schedule,
+    },
+  );
+  return {
+    index,
+    awaited,
+    start: () => caches.start(),
+    whenSynced: caches.whenSynced,
+    notReadyBecause() {
+      const missing = caches.resources.filter(({ synced }) => !synced);
+      if (missing.length === 0) return undefined;
+      const error = missing.find(({ error }) => error !== null)?.error;
+      const names = missing.map(({ resource }) => resource).join(', ');
+      return `not heard of in full yet: ${names}${error ? ` (${error.message})` : ''}`;
+    },
+    stop: () => caches.stop(),
+  };
+}
