@@ -21,7 +21,7 @@ export async function run(args: readonly string[]): Promise<void> {
   try {
     const where = await said(server);
     const floor = start('kubernetes-client.ts', { ...where, mode: 'floor' });
-    const { parseMs, bytes } = await said(floor);
+    const { parseMs, parseCpuMs, bytes } = await said(floor);
     const client = start('kubernetes-client.ts', { ...where, mode: 'caches' });
     const sync = await said(client);
     server.send({ churn: CHURN_A_SECOND });
@@ -37,7 +37,9 @@ export async function run(args: readonly string[]): Promise<void> {
         ['bytes of these pages, MiB', mib(bytes), ''],
         ['time to sync, s', seconds(sync['syncMs']), ''],
         ['time to sync ÷ JSON.parse', (num(sync['syncMs']) / num(parseMs)).toFixed(2), `≤ ${GOAL_SYNC_RATIO}`],
+        ['CPU of JSON.parse, s', seconds(parseCpuMs), ''],
         ['CPU to sync (all threads), s', seconds(sync['syncCpuMs']), ''],
+        ['CPU to sync ÷ CPU of JSON.parse', (num(sync['syncCpuMs']) / num(parseCpuMs)).toFixed(2), ''],
         ['objects', String(sync['objects']), ''],
         ['resident before, MiB', mib(sync['loadedBytes']), ''],
         ['resident after sync, MiB', mib(sync['residentBytes']), ''],

@@ -139,6 +139,7 @@ describe.each(await testClusters())('caches on $name', ({ start }) => {
     'churn under faults, seed %i',
     async (seed) => {
       const random = createRandom(seed);
+      await ensureWeb(admin);
       const caches = cachesWith(
         { token },
         { timing: { now: Date.now, schedule: SCHEDULE, random: () => random.next() } },
@@ -310,6 +311,12 @@ const SCHEDULE = (callback: () => void, delayMs: number): (() => void) => {
   const timer = setTimeout(callback, delayMs);
   return () => clearTimeout(timer);
 };
+
+/** Whatever ran before. */
+async function ensureWeb(admin: KubeClient): Promise<void> {
+  const { status } = await admin.ask(pathOf('deployments', 'default', 'web'));
+  if (status === 404) await admin.create('deployments', 'default', deployment('web', 4));
+}
 
 function randomFault(random: Random, watching: boolean): Fault {
   const faults: readonly Fault[] = watching

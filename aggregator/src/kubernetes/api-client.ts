@@ -2,8 +2,8 @@
 // are failures by reason; a server that says nothing is one, too. Knows HTTP; knows nothing of lists and watches.
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
 import type { ApiConfig } from './api-config.ts';
 import { ApiFailure, failureOfConnection, failureOfStatus } from './api-failure.ts';
 import type { RawStatus } from './raw-objects.ts';
@@ -22,21 +22,25 @@ export interface ApiClient {
   /** In words, for messages. */
   readonly server: string;
   readonly credentials: string;
-  /** The whole answer, parsed. `bytesMax`: of its text. Rejects with an ApiFailure. */
+  /** The whole of a small answer, parsed. `bytesMax`: of its text. Rejects with an ApiFailure. */
   getJson(request: ApiRequest, bytesMax: number): Promise<unknown>;
   /**
    * Calls `onOpen` once the server has agreed, then gives the answer to `take` as it comes; resolves at its end. What
    * `take` throws ends it. Rejects with an ApiFailure.
    */
-  getStream(request: ApiRequest, onOpen: () => void, take: (chunk: Buffer) => void): Promise<void>;
+  getStream(
+    request: ApiRequest & { readonly compressed: boolean },
+    onOpen: () => void,
+    take: (chunk: Buffer) => void,
+  ): Promise<void>;
   close(): void;
 }
 
 /** Statuses are small; an error page of a proxy may not be. */
 const ERROR_BODY_BYTES = 65_536;
 const RETRY_AFTER_MAX_MS = 300_000;
-
-const unzip = promisify(gunzip);
+/** Unzipped at a time, in a thread of the pool. */
+const UNZIPPED_CHUNK_BYTES = 256 * 1024;
 
 /** @param load reads the configuration anew; throws KUBERNETES_CONFIG_INVALID */
 export function createApiClient(load: () => ApiConfig, timing: Timing): ApiClient {
@@ -110,12 +114,9 @@ export function createApiClient(load: () => ApiConfig, timing: Timing): ApiClien
       }
     },
     getStream: (request, onOpen, take) =>
-      withAnswer(request, false, async (answer, heard) => {
+      withAnswer(request, request.compressed, async (answer, heard) => {
         onOpen();
-        for await (const chunk of answer as AsyncIterable<Buffer>) {
-          heard();
-          take(chunk);
-        }
+        for await (const chunk of unzipping(answer, heard)) take(chunk);
       }),
     close: () => config.close(),
   };
@@ -132,27 +133,38 @@ function send(
   });
 }
 
+/** The body as it comes, unzipped if need be. */
+async function* unzipping(answer: IncomingMessage, heard: () => void): AsyncGenerator<Buffer, void, void> {
+  if (answer.headers['content-encoding'] !== 'gzip') {
+    for await (const chunk of answer as AsyncIterable<Buffer>) {
+      heard();
+      yield chunk;
+    }
+    return;
+  }
+  answer.on('data', heard);
+  const unzip = createGunzip({ chunkSize: UNZIPPED_CHUNK_BYTES });
+  // What breaks off the answer breaks off the other, too.
+  const whole = pipeline(answer, unzip);
+  whole.catch(() => undefined);
+  try {
+    for await (const chunk of unzip as AsyncIterable<Buffer>) yield chunk;
+  } catch (error) {
+    const isZip = error instanceof Error && 'code' in error && String(error.code).startsWith('Z_');
+    throw isZip && answer.complete ? new ApiFailure('malformed', 'the answer is not gzip', { cause: error }) : error;
+  }
+  await whole;
+}
+
 async function wholeText(answer: IncomingMessage, heard: () => void, bytesMax: number): Promise<string> {
   const parts: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
-    heard();
+  for await (const chunk of unzipping(answer, heard)) {
     bytes += chunk.length;
     if (bytes > bytesMax) throw tooLarge(bytesMax);
     parts.push(chunk);
   }
-  const body = Buffer.concat(parts, bytes);
-  return answer.headers['content-encoding'] === 'gzip' ? (await unzipped(body, bytesMax)).toString() : body.toString();
-}
-
-async function unzipped(body: Buffer, bytesMax: number): Promise<Buffer> {
-  try {
-    return await unzip(body, { maxOutputLength: bytesMax });
-  } catch (error) {
-    throw error instanceof RangeError
-      ? tooLarge(bytesMax)
-      : new ApiFailure('malformed', 'the answer is not gzip', { cause: error });
-  }
+  return Buffer.concat(parts, bytes).toString();
 }
 
 function tooLarge(bytesMax: number): ApiFailure {

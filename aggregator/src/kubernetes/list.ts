@@ -1,15 +1,15 @@
-// A whole list of a resource, in pages. Each page is projected and given away before the next is asked for. Knows the protocol of
-// lists; keeps nothing.
+// A whole list of a resource, in pages, each object given away as soon as it has come. Knows the protocol of lists; keeps nothing.
 import type { ApiClient } from './api-client.ts';
 import { ApiFailure } from './api-failure.ts';
-import type { RawList, RawObject } from './raw-objects.ts';
+import { createListReader } from './list-reader.ts';
+import type { RawListEnvelope, RawObject } from './raw-objects.ts';
 
 export interface ListRequest {
   readonly path: string;
   readonly metadataOnly: boolean;
   /** Objects on a page. */
   readonly limit: number;
-  readonly pageBytesMax: number;
+  readonly objectBytesMax: number;
   readonly signal: AbortSignal;
   readonly silenceMs: number;
 }
@@ -19,35 +19,39 @@ const LIST_ACCEPT = 'application/json';
 const METADATA_LIST_ACCEPT = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json';
 
 /**
- * Gives all objects, page by page, to `take`, and returns the version at which they were so: all pages are of one moment.
- * Rejects with an ApiFailure; "gone" when the list took longer than the server remembers.
+ * Gives all objects to `take`, and returns the version at which they were so: all pages are of one moment. Calls `onPage` when the
+ * server has agreed to a page. Rejects with an ApiFailure; "gone" when the list took longer than the server remembers.
  */
 export async function listAll(
   client: ApiClient,
-  { path, metadataOnly, limit, pageBytesMax, signal, silenceMs }: ListRequest,
-  take: (objects: readonly RawObject[]) => void,
+  { path, metadataOnly, limit, objectBytesMax, signal, silenceMs }: ListRequest,
+  onPage: () => void,
+  take: (object: RawObject) => void,
 ): Promise<string> {
+  const accept = metadataOnly ? METADATA_LIST_ACCEPT : LIST_ACCEPT;
   let continuation: string | undefined;
   for (;;) {
     const query = new URLSearchParams({ limit: String(limit) });
     if (continuation !== undefined) query.set('continue', continuation);
-    const page = (await client.getJson(
-      {
-        path: `${path}?${query}`,
-        accept: metadataOnly ? METADATA_LIST_ACCEPT : LIST_ACCEPT,
-        signal,
-        silenceMs,
-      },
-      pageBytesMax,
-    )) as RawList | null;
-    const version = page?.metadata?.resourceVersion;
-    // Go writes an empty list of some types as null.
-    const items = page?.items ?? [];
-    if (!version || !Array.isArray(items)) {
+    const reader = createListReader(objectBytesMax, (text) => take(parse(text) as RawObject));
+    await client.getStream(
+      { path: `${path}?${query}`, accept, signal, silenceMs, compressed: true },
+      onPage,
+      reader.take,
+    );
+    const { metadata } = parse(reader.end()) as RawListEnvelope;
+    if (!metadata?.resourceVersion) {
       throw new ApiFailure('malformed', 'the answer is not a list of the Kubernetes API');
     }
-    take(items);
-    continuation = page.metadata?.continue;
-    if (!continuation) return version;
+    if (!metadata.continue) return metadata.resourceVersion;
+    continuation = metadata.continue;
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new ApiFailure('malformed', 'the answer is not JSON', { cause: error });
   }
 }

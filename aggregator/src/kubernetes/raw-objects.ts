@@ -67,10 +67,9 @@ export interface RawEndpointSlice extends RawObject {
   }[];
 }
 
-/** One page of a list. */
-export interface RawList {
+/** What is around the items of one page of a list. */
+export interface RawListEnvelope {
   readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };
-  readonly items?: readonly RawObject[];
 }
 
 /** What the API says instead of an object when something is wrong. */

@@ -23,10 +23,8 @@ export interface Logger {
 export interface WatcherLimits {
   /** Objects on a page of a list. */
   readonly pageObjects: number;
-  /** Text of a page; a larger one is asked for with fewer objects. */
-  readonly pageBytesMax: number;
-  /** Text of an event: what is kept of a half-read one. */
-  readonly eventBytesMax: number;
+  /** Text of an object or event: what is kept of a half-read one. etcd takes 1.5 MiB. */
+  readonly objectBytesMax: number;
   /** Longest wait for the next byte of a page, ms. */
   readonly listSilenceMs: number;
   /** The same of a watch. Servers send bookmarks about once a minute. */
@@ -41,8 +39,7 @@ export interface WatcherLimits {
 
 export const DEFAULT_LIMITS: WatcherLimits = {
   pageObjects: 500,
-  pageBytesMax: 64 * 1024 ** 2,
-  eventBytesMax: 8 * 1024 ** 2,
+  objectBytesMax: 16 * 1024 ** 2,
   listSilenceMs: 30_000,
   watchSilenceMs: 90_000,
   watchSeconds: 300,
@@ -82,7 +79,6 @@ export class ResourceWatcher {
   readonly #backoff: Backoff;
   readonly #stopped = new AbortController();
   #running: Promise<void> | undefined;
-  #pageObjects: number;
   /** What the next watch follows; undefined: list first. */
   #version: Version | undefined;
   #verb: ApiVerb = 'list';
@@ -95,7 +91,6 @@ export class ResourceWatcher {
     this.#parts = parts;
     this.#status = createResourceStatus(resourceName(resource));
     this.#backoff = createBackoff(parts.timing, parts.limits.retryMinMs, parts.limits.retryMaxMs);
-    this.#pageObjects = parts.limits.pageObjects;
   }
 
   get status(): ResourceStatus {
@@ -153,15 +148,13 @@ export class ResourceWatcher {
       {
         path,
         metadataOnly,
-        limit: this.#pageObjects,
-        pageBytesMax: limits.pageBytesMax,
+        limit: limits.pageObjects,
+        objectBytesMax: limits.objectBytesMax,
         signal: this.#stopped.signal,
         silenceMs: limits.listSilenceMs,
       },
-      (objects) => {
-        this.#heard();
-        for (const object of objects) this.#put(becomes, object);
-      },
+      () => this.#heard(),
+      (object) => this.#put(becomes, object),
     );
     for (const uid of this.#known.endList()) {
       sink.remove(becomes, uid, undefined, this.#nowUs());
@@ -186,7 +179,7 @@ export class ResourceWatcher {
         metadataOnly: this.#resource.metadataOnly,
         resourceVersion: String(this.#version),
         timeoutSeconds: Math.round(limits.watchSeconds * (1 + timing.random())),
-        eventBytesMax: limits.eventBytesMax,
+        eventBytesMax: limits.objectBytesMax,
         signal: this.#stopped.signal,
         silenceMs: limits.watchSilenceMs,
       },
@@ -288,7 +281,6 @@ export class ResourceWatcher {
       this.#version = undefined;
       this.#silentWatches = 0;
     }
-    if (reason === 'too-large') this.#pageObjects = Math.max(1, Math.floor(this.#pageObjects / 4));
     if (reason === 'not-found' && this.#resource.optional) this.#syncedOnce();
     if (reason === 'forbidden' || reason === 'not-found' || reason === 'refused') {
       return Math.round(limits.slowRetryMs * (0.5 + timing.random() / 2));

@@ -43,7 +43,13 @@ export function watchEvents(
     timeoutSeconds: String(timeoutSeconds),
   });
   return client.getStream(
-    { path: `${path}?${query}`, accept: metadataOnly ? METADATA_WATCH_ACCEPT : WATCH_ACCEPT, signal, silenceMs },
+    {
+      path: `${path}?${query}`,
+      accept: metadataOnly ? METADATA_WATCH_ACCEPT : WATCH_ACCEPT,
+      signal,
+      silenceMs,
+      compressed: false,
+    },
     onOpen,
     createLineReader(eventBytesMax, (line) => take(parseEvent(line))),
   );

@@ -1,0 +1,105 @@
+// Bytes of a list as they come → its items, one by one, and what is around them. So a page of thousands of objects is never in memory as a whole,
+// neither as text nor as objects, and what an item leaves behind is young garbage. Knows JSON's brackets and strings; whether an
+// item is JSON inside is its reader's business.
+import { ApiFailure } from './api-failure.ts';
+
+export interface ListReader {
+  take(chunk: Buffer): void;
+  /** The list without its items: `{"kind":…,"metadata":{…},"items":[]}`. Throws an ApiFailure if the list has not ended. */
+  end(): string;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+
+/** Depth of brackets: the list is 1, the array of its items 2, an item 3. */
+const LIST = 1;
+const ITEMS = 2;
+const ITEM = 3;
+
+/** What is around the items. */
+const ENVELOPE_BYTES_MAX = 1024 ** 2;
+const ITEMS_KEY = /"items"\s*:\s*$/;
+
+/** Calls `onItem` with the text of each item. */
+export function createListReader(itemBytesMax: number, onItem: (text: string) => void): ListReader {
+  let depth = 0;
+  let inString = false;
+  let escaped = false;
+  let inItems = false;
+  let envelope = '';
+  /** Of the item or piece of envelope that goes on in the next chunk. */
+  let parts: Buffer[] = [];
+  let bytes = 0;
+
+  const keep = (part: Buffer): void => {
+    bytes += part.length;
+    const max = inItems ? itemBytesMax : ENVELOPE_BYTES_MAX;
+    if (bytes > max) throw new ApiFailure('too-large', `an object is larger than ${max} bytes`);
+    if (part.length > 0) parts.push(part);
+  };
+  const taken = (): string => {
+    const text = parts.length === 1 ? parts[0]!.toString() : Buffer.concat(parts, bytes).toString();
+    parts = [];
+    bytes = 0;
+    return text;
+  };
+
+  return {
+    take(chunk) {
+      const { length } = chunk;
+      let start = 0;
+      for (let at = 0; at < length; at++) {
+        if (inString) {
+          // Most bytes are here.
+          for (; at < length; at++) {
+            const byte = chunk[at]!;
+            if (escaped) escaped = false;
+            else if (byte === BACKSLASH) escaped = true;
+            else if (byte === QUOTE) break;
+          }
+          if (at < length) inString = false;
+          continue;
+        }
+        const byte = chunk[at]!;
+        if (byte === QUOTE) {
+          inString = true;
+        } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+          depth++;
+          if (depth === ITEMS && byte === OPEN_BRACKET) {
+            keep(chunk.subarray(start, at));
+            envelope += taken();
+            start = at;
+            if (ITEMS_KEY.test(envelope)) {
+              envelope += '[';
+              inItems = true;
+            }
+          } else if (depth === ITEM && inItems) start = at;
+        } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+          depth--;
+          if (depth === ITEMS && inItems) {
+            keep(chunk.subarray(start, at + 1));
+            onItem(taken());
+            start = at + 1;
+          } else if (depth === LIST && inItems) {
+            inItems = false;
+            start = at;
+          }
+        }
+      }
+      // Between two items there is a comma, which nobody needs.
+      if (!inItems || depth >= ITEM) keep(chunk.subarray(start));
+    },
+    end() {
+      envelope += taken();
+      if (depth !== 0 || inString || envelope === '') {
+        throw new ApiFailure('malformed', 'the answer is not a list of the Kubernetes API');
+      }
+      return envelope;
+    },
+  };
+}
