@@ -53,24 +53,33 @@ export function createListReader(itemBytesMax: number, onItem: (text: string) =>
     take(chunk) {
       const { length } = chunk;
       let start = 0;
-      for (let at = 0; at < length; at++) {
-        if (inString) {
-          // Most bytes are here.
-          for (; at < length; at++) {
-            const byte = chunk[at]!;
-            if (escaped) escaped = false;
-            else if (byte === BACKSLASH) escaped = true;
-            else if (byte === QUOTE) break;
+      let at = 0;
+      // Locals: this loop sees every byte of the cluster.
+      let level = depth;
+      let quoted = inString;
+      if (escaped && length > 0) {
+        escaped = false;
+        at++;
+      }
+      while (at < length) {
+        if (quoted) {
+          at = endOfString(chunk, at, length);
+          if (at >= length) {
+            // One beyond the end: what it stands on is in the next chunk.
+            escaped = at > length;
+            break;
           }
-          if (at < length) inString = false;
+          quoted = false;
+          at++;
           continue;
         }
         const byte = chunk[at]!;
         if (byte === QUOTE) {
-          inString = true;
+          quoted = true;
         } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
-          depth++;
-          if (depth === ITEMS && byte === OPEN_BRACKET) {
+          level++;
+          if (level === ITEM && inItems) start = at;
+          else if (level === ITEMS && byte === OPEN_BRACKET) {
             keep(chunk.subarray(start, at));
             envelope += taken();
             start = at;
@@ -78,21 +87,24 @@ export function createListReader(itemBytesMax: number, onItem: (text: string) =>
               envelope += '[';
               inItems = true;
             }
-          } else if (depth === ITEM && inItems) start = at;
+          }
         } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
-          depth--;
-          if (depth === ITEMS && inItems) {
+          level--;
+          if (level === ITEMS && inItems) {
             keep(chunk.subarray(start, at + 1));
             onItem(taken());
             start = at + 1;
-          } else if (depth === LIST && inItems) {
+          } else if (level === LIST && inItems) {
             inItems = false;
             start = at;
           }
         }
+        at++;
       }
+      depth = level;
+      inString = quoted;
       // Between two items there is a comma, which nobody needs.
-      if (!inItems || depth >= ITEM) keep(chunk.subarray(start));
+      if (!inItems || level >= ITEM) keep(chunk.subarray(start));
     },
     end() {
       envelope += taken();
@@ -102,4 +114,15 @@ export function createListReader(itemBytesMax: number, onItem: (text: string) =>
       return envelope;
     },
   };
+}
+
+/** Where the string ends; `length` or one more where it goes on in the next chunk. */
+function endOfString(chunk: Buffer, from: number, length: number): number {
+  let at = from;
+  while (at < length) {
+    const byte = chunk[at]!;
+    if (byte === QUOTE) return at;
+    at += byte === BACKSLASH ? 2 : 1;
+  }
+  return at;
 }
