@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { rbacRules, ruleLine } from './rbac.ts';
 import { BUILT_IN_RESOURCES, parseOwnerKind, resourceName } from './resources.ts';
 
@@ -32,4 +35,10 @@ test('owner kinds are written as manifests write them', () => {
     expect(() => parseOwnerKind(text)).toThrow(/is no kind of the Kubernetes API; write apiVersion\/Kind/);
   }
   expect(() => parseOwnerKind('apps/v1/ReplicaSet')).toThrow('apps/v1/ReplicaSet is read anyway');
+});
+
+test('docs/kubernetes.md lists exactly these rules', () => {
+  const page = readFileSync(join(import.meta.dirname, '..', '..', '..', 'docs', 'kubernetes.md'), 'utf8');
+  const [, yaml = ''] = /```yaml\n(apiVersion[\s\S]*?)```/.exec(page) ?? [];
+  expect((parse(yaml) as { rules: unknown }).rules).toEqual(rbacRules());
 });
