@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Fault, FaultRequest } from '../../../test/support/kubernetes/fault-proxy.ts';
 import { keyOf } from '../../../test/support/kubernetes/stand-in/object-store.ts';
 import { type CachesRig, podWith, startCachesRig } from './caches.testing.ts';
 import type { KubernetesCachesConfig } from './kubernetes-caches.ts';
@@ -277,21 +278,12 @@ describe('a watch that cannot go on', () => {
 
 describe('refusals', () => {
   test('429: not before the server says', async () => {
-    const { proxy, timing } = rig;
-    proxy.fault(({ path, number }) =>
-      path.endsWith('/pods') && number < 7 ? { status: 429, retryAfterS: 40 } : undefined,
-    );
+    const askedMs = askedAt('/pods', ({ number }) => (number < 7 ? { status: 429, retryAfterS: 40 } : undefined));
     rig.caches.start();
     await rig.until('refused', () => rig.status('pods').failures.get('throttled'));
-    await rig.until(
-      'the others watch',
-      () => rig.caches.resources.filter(({ state }) => state === 'watching').length === 6,
-    );
-    timing.advance(39_900);
-    expect(rig.status('pods')).toMatchObject({ lists: 1, state: 'waiting' });
-    timing.advance(200);
-    await rig.until('synced', () => rig.caches.synced);
-    expect(rig.status('pods').lists).toBe(2);
+    await rig.untilLater('synced', () => rig.caches.synced, 1000);
+    expect(askedMs[1]! - askedMs[0]!).toBeGreaterThanOrEqual(40_000);
+    expect(askedMs[1]! - askedMs[0]!).toBeLessThan(42_000);
   });
 
   test('401: the credentials are read again', async () => {
@@ -315,12 +307,12 @@ describe('refusals', () => {
   });
 
   test('403: verb, resource, group and the rule to add; tried again slowly', async () => {
-    const { timing } = rig;
     const rules = [{ apiGroups: ['', 'discovery.k8s.io', 'batch'], resources: ['*'], verbs: ['list', 'watch'] }];
     rig.useToken(await accountToken('poor', rules));
     rig.standIn.access.revoke(rig.standIn.adminToken);
     rig.caches.start();
     await rig.untilLater('refused', () => rig.status('replicasets.apps').failures.get('forbidden'));
+    const refusedMs = rig.timing.now();
     expect(rig.status('replicasets.apps').error).toMatchObject({ code: 'KUBERNETES_FORBIDDEN' });
     expect(rig.status('replicasets.apps').error?.message).toContain(
       'may not list resource "replicasets" in API group "apps"; add this rule to its ClusterRole: ' +
@@ -328,14 +320,15 @@ describe('refusals', () => {
     );
     expect(rig.warnings.join()).toContain('may not list resource "replicasets"');
     expect(rig.caches.synced).toBe(false);
-    timing.advance(20_000);
-    expect(rig.status('replicasets.apps').failures.get('forbidden')).toBe(1);
+    const askedMs = askedAt('/replicasets', () => undefined);
     const role = rig.standIn.store.get('clusterroles', '/poor')!;
     rig.standIn.store.put('clusterroles', {
       ...role,
       rules: [...rules, { apiGroups: ['apps'], resources: ['replicasets'], verbs: ['list', 'watch'] }],
     });
     await rig.untilLater('allowed', () => rig.caches.synced, 1000);
+    // 60 s, less what random takes off: 0.5 here.
+    expect(askedMs[0]! - refusedMs).toBeGreaterThanOrEqual(44_000);
   });
 
   test('back-off grows, and varies', async () => {
@@ -413,6 +406,17 @@ describe('stop', () => {
 
 function failuresOf(resource: string): number {
   return [...rig.status(resource).failures.values()].reduce((sum, count) => sum + count, 0);
+}
+
+/** When requests for this path come from now on; what happens to them is for `decide` to say. */
+function askedAt(suffix: string, decide: (request: FaultRequest) => Fault): number[] {
+  const askedMs: number[] = [];
+  rig.proxy.fault((request) => {
+    if (!request.path.endsWith(suffix)) return undefined;
+    askedMs.push(rig.timing.now());
+    return decide(request);
+  });
+  return askedMs;
 }
 
 async function accountToken(name: string, rules: readonly object[]): Promise<string> {
