@@ -155,7 +155,10 @@ test('a port in use is named, and whoever has it goes on', async () => {
 describe('a command line that cannot be', () => {
   const store = ['--store', '/nonexistent'];
   const cases: { args: string[]; env?: Record<string, string>; text: RegExp }[] = [
-    { args: ['serve', ...store], text: /required option '--topology <file>'/ },
+    {
+      args: ['serve', ...store],
+      text: /CONFIG_INVALID: nobody says whose addresses are: give --kubernetes, or a topology file/,
+    },
     { args: ['report'], text: /required option '--store <where>'/ },
     { args: ['report'], env: { FLOWTOLL_STORE: '' }, text: /'--store <where>'.*env 'FLOWTOLL_STORE'.*takes a path/ },
     { args: ['serve', ...store, '--topology', ''], text: /'--topology <file>' argument '' is invalid.*takes a path/ },
