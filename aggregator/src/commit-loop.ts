@@ -2,15 +2,13 @@
 // commit at a time, of a bounded size; a failed one is tried again with the same batches. Holds a bounded number of bytes:
 // beyond it nothing more is admitted until a commit makes room. Knows neither rows nor the store.
 import type { FlowBatch } from './model/flow-batch.ts';
+import { type Schedule, timers } from './model/schedule.ts';
 
 /** The part of pino that is used here. */
 interface Logger {
   info(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
-
-/** Runs `callback` after `delayMs`; returns how to cancel it. */
-export type Schedule = (callback: () => void, delayMs: number) => () => void;
 
 export interface CommitLoopConfig {
   /** Age of the oldest waiting batch at which a commit begins, in milliseconds. */
@@ -58,12 +56,6 @@ const HELD_BYTES_MAX = 64 << 20;
 const ALL_WAITING_PART = 0.1;
 const RETRY_MIN_MS = 1000;
 const RETRY_MAX_MS = 30_000;
-
-/** The clock of the machine. */
-export const timers: Schedule = (callback, delayMs) => {
-  const timer = setTimeout(callback, delayMs);
-  return () => clearTimeout(timer);
-};
 
 /** About what a batch takes in memory: its columns, and text and pointer of each address. */
 export function batchBytes(batch: FlowBatch): number {

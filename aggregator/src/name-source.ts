@@ -1,8 +1,9 @@
 // Where names come from, put together: a topology file, a Kubernetes API, or both. Joins topology, kubernetes and enrich's view of
 // addresses, which do not know one another. No decisions about flows here.
-import type { Schedule } from './commit-loop.ts';
+
 import { addressScope } from './enrich/address-scope.ts';
 import { FlowtollError } from './model/errors.ts';
+import type { Schedule } from './model/schedule.ts';
 import type { TopologySource } from './model/topology.ts';
 import type { AwaitedNames } from './pipeline.ts';
 import { ClusterIndex } from './topology/cluster/cluster-index.ts';

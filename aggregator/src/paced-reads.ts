@@ -1,7 +1,7 @@
 // Readings of the table's log for agents that say Hello, paced: each is a request that a bucket bills, and thousands of agents that
 // move between replicas would make a dollar of it in hours. A few at once are free; beyond, one for all who wait, every few
 // seconds. Knows time and nothing else.
-import type { Schedule } from './commit-loop.ts';
+import type { Schedule } from './model/schedule.ts';
 
 export interface ReadPacing {
   /** Readings that may follow one another at once. */

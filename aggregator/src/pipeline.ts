@@ -1,7 +1,7 @@
 // The aggregator in one sentence: ingest → enrich → classify → price → table. Batches wait for the next commit; agents
 // get their acknowledgement after it, never before.
 import type { RpcService } from '@flowtoll/proto';
-import { type CommitLoop, createCommitLoop, type Schedule, timers } from './commit-loop.ts';
+import { type CommitLoop, createCommitLoop } from './commit-loop.ts';
 import type { Enricher } from './enrich/enricher.ts';
 import { createIngestServer, type IngestServer, type IngestServerConfig } from './ingest/ingest-server.ts';
 import type { Logger } from './ingest/ingest-stream.ts';
@@ -10,6 +10,7 @@ import type { EpochNote } from './model/epoch-note.ts';
 import { FlowtollError } from './model/errors.ts';
 import type { FlowBatch } from './model/flow-batch.ts';
 import type { FlowRow } from './model/flow-row.ts';
+import { type Schedule, timers } from './model/schedule.ts';
 import { createReadPacer, HELLO_READS } from './paced-reads.ts';
 import { createPipelineCounters, type PipelineCounters, RowCounts } from './pipeline-counters.ts';
 import type { Pricer } from './pricing/pricer.ts';

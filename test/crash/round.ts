@@ -15,6 +15,7 @@ import { storeOf } from '../lab/product.ts';
 import { createRandom, type Random } from '../lab/random.ts';
 import { losses, tableRows } from '../lab/table-rows.ts';
 import { managementAddress } from '../lab/wiring.ts';
+import { until } from '../support/until.ts';
 import { linkFault, type PlannedLife, type PlannedLinkFault, planFaults } from './fault-plan.ts';
 import { type LinkFault, type Links, startLinks } from './links.ts';
 import { LifeQueue, Lives, type ProcessFigures } from './lives.ts';
@@ -146,7 +147,8 @@ class Round {
   async #begin(before: readonly Tally[]): Promise<void> {
     const aggregators = await this.#ready(this.#aggregators);
     const agents = await this.#ready(this.#agents);
-    for (const { name } of this.#agents) await until(`${name} has nothing in its spool`, () => this.#isEmpty(name));
+    for (const { name } of this.#agents)
+      await until(`${name} has nothing in its spool`, () => this.#isEmpty(name), { patienceMs: PATIENCE_MS });
     const strays = since(await this.#lab.tallies(), before);
     if (strays.length > 0) throw new Error(`traffic before the baselines: ${JSON.stringify(strays)}`);
     await Promise.all(this.#agents.map((lives, i) => lives.end(agents[i]!)));
@@ -282,12 +284,6 @@ class Round {
     const epochs = readdirSync(spool, { withFileTypes: true }).filter((entry) => entry.isDirectory());
     const files = epochs.flatMap(({ name }) => readdirSync(join(spool, name)));
     return files.includes('last') && !files.some((name) => name.endsWith('.batch'));
-  }
-}
-
-async function until(what: string, isSo: () => boolean): Promise<void> {
-  for (const untilMs = Date.now() + PATIENCE_MS; !isSo(); await delay(50)) {
-    if (Date.now() > untilMs) throw new Error(`not within ${PATIENCE_MS} ms: ${what}`);
   }
 }
 

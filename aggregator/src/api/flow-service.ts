@@ -5,8 +5,9 @@ import { FlowService, grpcService, type RpcService, type WatchRequest } from '@f
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import { FlowtollError } from '../model/errors.ts';
+import { type Schedule, timers } from '../model/schedule.ts';
 import type { ObjectStore } from '../store/store.ts';
-import { LogTail, type Schedule } from '../table/log-tail.ts';
+import { LogTail } from '../table/log-tail.ts';
 import { DataFileSource } from './data-file-source.ts';
 import { createReaderThread } from './reader-thread.ts';
 import { type RpcStatus, rpcStatus, watchFromProto, watchResponse } from './watch-messages.ts';
@@ -66,11 +67,6 @@ export interface FlowServer extends RpcService {
 const POLL_MS = 1000;
 const VERIFY_MS = 30_000;
 const HEARTBEAT_MS = 10_000;
-
-const timers: Schedule = (callback, delayMs) => {
-  const timer = setTimeout(callback, delayMs);
-  return () => clearTimeout(timer);
-};
 
 type WatchCall = ServerWritableStream<WatchRequest, Buffer>;
 

@@ -13,7 +13,7 @@ import {
   HealthListResponseSchema,
 } from '@flowtoll/proto/standard-services';
 import { type ServerUnaryCall, type ServerWritableStream, type sendUnaryData, status } from '@grpc/grpc-js';
-import type { Schedule } from '../table/log-tail.ts';
+import { type Schedule, timers } from '../model/schedule.ts';
 
 export interface HealthDependencies {
   /** Full names of the services; "" is the server as a whole and need not be named. */
@@ -30,11 +30,6 @@ export interface HealthServer extends RpcService {
 
 /** How often a watch looks whether something has changed, in ms. */
 const LOOK_MS = 1000;
-
-const timers: Schedule = (callback, delayMs) => {
-  const timer = setTimeout(callback, delayMs);
-  return () => clearTimeout(timer);
-};
 
 type WatchCall = ServerWritableStream<HealthCheckRequest, HealthCheckResponse>;
 

@@ -2,8 +2,9 @@
 // a message (rows, removals, a log set back), what is silent (compaction), and what cannot be told any more. Pulled: nothing
 // is read before it is asked for. Knows the log and files; knows no gRPC.
 import { FlowtollError } from '../model/errors.ts';
+import type { Schedule } from '../model/schedule.ts';
 import type { ObjectStore } from '../store/store.ts';
-import type { LogEntry, LogTail, Schedule } from '../table/log-tail.ts';
+import type { LogEntry, LogTail } from '../table/log-tail.ts';
 import { dataFileKey, firstReadableVersion } from '../table/readable-versions.ts';
 import { type RowRemoval, rowChanges } from '../table/row-changes.ts';
 import type { DataFileSource } from './data-file-source.ts';

@@ -1,10 +1,10 @@
 // Time as the caches need it: passed in, so that tests play an hour in no time. Knows nothing of Kubernetes.
+import type { Schedule } from '../model/schedule.ts';
 
 export interface Timing {
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
-  /** Runs `callback` after `delayMs`; returns how to cancel it. */
-  readonly schedule: (callback: () => void, delayMs: number) => () => void;
+  readonly schedule: Schedule;
   /** Uniform in [0, 1). */
   readonly random: () => number;
 }

@@ -1,7 +1,6 @@
 // A Delta table's log in an object store: replaying it from its newest checkpoint, and adding one entry to it atomically.
 // Protocol 1/2 (Delta PROTOCOL.md). Knows actions; knows nothing of flows or batches. Who writes checkpoints and removes old
 // entries: log-upkeep.ts.
-import { createHash } from 'node:crypto';
 import { FlowtollError } from '../model/errors.ts';
 import { withLocalFile } from '../store/local-file.ts';
 import type { ObjectStore, PutIfAbsentResult } from '../store/store.ts';
@@ -15,6 +14,7 @@ import {
   type ProtocolAction,
   type TxnAction,
 } from './delta-actions.ts';
+import { entryFingerprint } from './entry-fingerprint.ts';
 import { checkpointKey, entryKey, hintedVersion, lastCheckpointKey } from './log-keys.ts';
 import { listLogFrom } from './log-listing.ts';
 import { requireReadableProtocol, requireWritableProtocol } from './protocol.ts';
@@ -131,7 +131,7 @@ export class DeltaLog {
     if (this.version < 0) return 'same';
     const bytes = await this.#store.get(entryKey(this.root, this.version));
     if (bytes === undefined) return 'nothing';
-    return this.#lastEntry === undefined || this.#lastEntry === fingerprint(bytes) ? 'same' : 'other';
+    return this.#lastEntry === undefined || this.#lastEntry === entryFingerprint(bytes) ? 'same' : 'other';
   }
 
   /** The hint may be old, or missing: then listing finds what there is. */
@@ -253,7 +253,7 @@ export class DeltaLog {
       this.files.set(add.path, add);
     }
     this.version = version;
-    this.#lastEntry = fingerprint(bytes);
+    this.#lastEntry = entryFingerprint(bytes);
   }
 
   #replaced(): FlowtollError {
@@ -278,8 +278,4 @@ export class DeltaLog {
         'volume again, or restart with --store as it is now meant to be',
     );
   }
-}
-
-function fingerprint(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

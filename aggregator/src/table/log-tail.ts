@@ -1,9 +1,10 @@
 // The end of a table's log, shared by all who follow it: which version is the newest, what each entry says, and whether the
 // log was set back meanwhile. One look at the store serves everybody, and nobody looks while nobody waits. Knows entries;
 // knows neither rows nor watchers.
-import { createHash } from 'node:crypto';
+import { type Schedule, timers } from '../model/schedule.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { type AddAction, type Commit, decodeCommit, type RemoveAction } from './delta-actions.ts';
+import { entryFingerprint } from './entry-fingerprint.ts';
 import { entryKey } from './log-keys.ts';
 import { listLogFrom } from './log-listing.ts';
 import { requireReadableProtocol } from './protocol.ts';
@@ -18,9 +19,6 @@ export interface LogEntry {
   readonly adds: readonly AddAction[];
   readonly removes: readonly RemoveAction[];
 }
-
-/** Runs `callback` after `delayMs`; returns how to cancel it. */
-export type Schedule = (callback: () => void, delayMs: number) => () => void;
 
 export interface LogTailOptions {
   /** How often the store is asked for the next entry while somebody waits, in ms. */
@@ -55,11 +53,6 @@ const CACHED_ENTRIES = 256;
 const KNOWN_FINGERPRINTS = 10_000;
 /** Clocks of aggregators agree at least this well; beyond it `versionAt` may begin too late. */
 const CLOCK_SKEW_MS = 600_000;
-
-const timers: Schedule = (callback, delayMs) => {
-  const timer = setTimeout(callback, delayMs);
-  return () => clearTimeout(timer);
-};
 
 interface Waiter {
   readonly seen: TailPosition;
@@ -345,7 +338,7 @@ export class LogTail {
     }
     return {
       version,
-      fingerprint: createHash('sha256').update(bytes).digest('hex').slice(0, 16),
+      fingerprint: entryFingerprint(bytes),
       timeMs: timeOf(commit),
       adds: commit.adds,
       removes: commit.removes,

@@ -1,6 +1,7 @@
 // Flows of a new pod may come before the watch has told of the pod. This waits a few seconds for such addresses, for a whole commit at
 // once, and remembers those that nobody came to hold: each is waited for once, then not again for some time. Knows neither rows
 // nor commits.
+import type { Schedule } from '../../model/schedule.ts';
 import type { Topology } from '../../model/topology.ts';
 
 /** What is waited for: the addresses of a batch in its window. */
@@ -30,8 +31,7 @@ export interface LateNamesParts {
   readonly isPrivate: (address: string) => boolean;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
-  /** Runs `callback` after `delayMs`; returns how to cancel it. */
-  readonly schedule: (callback: () => void, delayMs: number) => () => void;
+  readonly schedule: Schedule;
 }
 
 /** Counts since the start. */
