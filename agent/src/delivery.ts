@@ -1,5 +1,5 @@
-// From windows to an aggregator, with or without a spool: opens what keeps the batches, sends first what an earlier life of
-// the kernel left, then what is made now.
+// From windows to an aggregator, with or without a spool: opens what keeps the batches, sends first what an earlier
+// epoch left, then what is made now.
 import { randomUUID } from 'node:crypto';
 import type { RunConfig } from './config.ts';
 import { AgentError } from './errors.ts';
@@ -51,7 +51,7 @@ export interface DeliveryStatus {
   readonly isConnected: boolean;
   /** How far our clock is ahead of the aggregator's, in ms, by the last Welcome; undefined before the first. */
   readonly clockOffsetMs: number | undefined;
-  /** Epochs of earlier lives of the kernel that have batches waiting. */
+  /** Earlier epochs that have batches waiting. */
   readonly oldEpochs: number;
   /** Epochs that a later version of the agent wrote, and that wait for it. */
   readonly epochsSetAside: number;
@@ -173,7 +173,7 @@ class MemoryDelivery implements Delivery {
   }
 }
 
-/** An epoch of an earlier life, and what sends it. */
+/** An earlier epoch, and what sends it. */
 interface OldDelivery {
   readonly exporter: Exporter;
   readonly remove: () => void;

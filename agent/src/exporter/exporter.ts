@@ -32,7 +32,7 @@ export interface ExporterConfig {
    * their share. Default: as old as it gets.
    */
   readonly streamAgeMs?: number;
-  /** No window will come: the epoch is of an earlier life. Default: false. */
+  /** No window will come: another epoch has followed. Default: false. */
   readonly isOver?: boolean;
   /** How often a silent aggregator is asked for a sign of life, ms. Default: the link's. */
   readonly keepaliveMs?: number;

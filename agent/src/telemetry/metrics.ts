@@ -138,7 +138,7 @@ const delivery: readonly AgentMetric[] = [
     name: 'flowtoll_agent_old_epochs',
     type: 'gauge',
     unit: 'epochs',
-    help: 'Earlier lives of this node’s kernel that have batches waiting; they go first.',
+    help: 'Earlier epochs of this node that have batches waiting; they go first.',
     read: ({ delivery }) => delivery.oldEpochs,
   },
   {
