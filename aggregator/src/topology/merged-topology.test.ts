@@ -17,7 +17,8 @@ const index = indexOf();
 index.put('nodes', nodeOf('n1', { podCidrs: ['10.1.0.0/24'] }), S);
 index.put('pods', podOf('web-1'), S);
 index.put('services', serviceOf('web', { ports: [{ protocol: 'tcp', port: 80, nodePort: 30080 }] }), S);
-const topology = mergeTopologies(index, parseTopology(FILE, 'test.yaml').source).snapshot();
+const source = mergeTopologies(index, parseTopology(FILE, 'test.yaml').source);
+const topology = source.snapshot();
 const WINDOW = [60 * S, 120 * S] as const;
 
 test.each([
@@ -47,4 +48,14 @@ test('nodes, node ports, prefixes and ranges of either', () => {
 test('what is heard later is in it', () => {
   index.put('pods', podOf('new', { addresses: ['10.1.9.8'] }), S);
   expect(topology.lookupAddress('10.1.9.8', ...WINDOW)?.identity.name).toBe('new');
+});
+
+test('it is the same object as long as both are, and another one when one is', () => {
+  expect(source.snapshot()).toBe(topology);
+  const other = indexOf();
+  let current = index;
+  const merged = mergeTopologies({ snapshot: () => current.snapshot() }, source);
+  const before = merged.snapshot();
+  current = other;
+  expect(merged.snapshot()).not.toBe(before);
 });
