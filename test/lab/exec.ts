@@ -2,9 +2,9 @@
 import { spawn, spawnSync } from 'node:child_process';
 
 /** Runs a program to its end and gives its standard output; rejects with its standard error when it fails. */
-export function run(argv: readonly string[], input = ''): Promise<string> {
+export function run(argv: readonly string[], input = '', env: NodeJS.ProcessEnv = process.env): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(argv[0]!, argv.slice(1), { stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(argv[0]!, argv.slice(1), { stdio: ['pipe', 'pipe', 'pipe'], env });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk));

@@ -70,10 +70,17 @@ export async function startAgent(lab: Lab, node: string, options: readonly strin
 /** The store under a directory that was given to startAggregator. */
 export const storeOf = (directory: string): string => join(directory, 'store');
 
-/** Runs `flowtoll sql` and gives its rows. */
-export async function sql<Row>(directory: string, statement: string): Promise<Row[]> {
-  const command = [process.execPath, AGGREGATOR, 'sql', statement, '--store', storeOf(directory), '--format', 'json'];
-  return JSON.parse(await run(command)) as Row[];
+/** A store, and what programs need in their environment to read it. */
+export interface StorePlace {
+  readonly store: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** Runs `flowtoll sql` and gives its rows. `place`: a directory that was given to startAggregator, or any store. */
+export async function sql<Row>(place: string | StorePlace, statement: string): Promise<Row[]> {
+  const { store, env } = typeof place === 'string' ? { store: storeOf(place), env: process.env } : place;
+  const command = [process.execPath, AGGREGATOR, 'sql', statement, '--store', store, '--format', 'json'];
+  return JSON.parse(await run(command, '', env)) as Row[];
 }
 
 /** Runs `flowtoll sql` and gives its text, as a person sees it. */

@@ -1,6 +1,6 @@
 // The table of a run, summed as the expectations are.
 import { type RowKey, type RowSums, rowId } from './expected-rows.ts';
-import { sql } from './product.ts';
+import { type StorePlace, sql } from './product.ts';
 
 interface SqlRow {
   readonly node: string;
@@ -16,9 +16,9 @@ interface SqlRow {
 }
 
 /** Sums of the table's rows by what identifies them; loss rows left out. */
-export async function tableRows(directory: string): Promise<Map<string, RowSums>> {
+export async function tableRows(place: string | StorePlace): Promise<Map<string, RowSums>> {
   const rows = await sql<SqlRow>(
-    directory,
+    place,
     `SELECT node, ip, peer_ip, protocol, port, initiator, sum(tx_bytes) AS tx_bytes, sum(tx_packets) AS tx_packets,
        sum(rx_bytes) AS rx_bytes, sum(rx_packets) AS rx_packets
      FROM flows WHERE traffic_class <> 'lost' GROUP BY ALL`,
@@ -37,9 +37,9 @@ export async function tableRows(directory: string): Promise<Map<string, RowSums>
 }
 
 /** Loss rows by node and reason; `bytes` is null where nobody knows. */
-export const losses = (directory: string): Promise<unknown[]> =>
+export const losses = (place: string | StorePlace): Promise<unknown[]> =>
   sql(
-    directory,
+    place,
     `SELECT node, loss_reason, sum(tx_bytes) + sum(rx_bytes) AS bytes FROM flows
      WHERE traffic_class = 'lost' GROUP BY ALL ORDER BY ALL`,
   );

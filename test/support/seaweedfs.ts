@@ -34,6 +34,8 @@ export function credentialsOf(identity: IdentityName): Credentials {
 export interface SeaweedFs {
   /** http://127.0.0.1:port */
   readonly endpoint: string;
+  /** The same server on a Unix socket, which reaches into network namespaces. */
+  readonly socketPath: string;
   /** A client of the test's own, as the administrator. */
   readonly client: S3Client;
   createBucket(name: string): Promise<void>;
@@ -63,9 +65,10 @@ export async function seaweedFsProgram(): Promise<string | undefined> {
 
 export async function startSeaweedFs(program: string): Promise<SeaweedFs> {
   const { plan, server } = await startServer((folder) => seaweedFs(program, folder));
-  const { endpoint, client } = plan;
+  const { endpoint, client, socketPath } = plan;
   return {
     endpoint,
+    socketPath,
     client,
     createBucket: plan.createBucket,
     environment: (identity) => ({
@@ -93,6 +96,7 @@ async function seaweedFs(program: string, folder: string) {
   const [s3, s3Grpc, master, masterGrpc, volume, volumeGrpc, filer, filerGrpc] = await freePorts(8);
   await writeFile(join(folder, 's3.json'), JSON.stringify({ identities: identities() }));
   const endpoint = `http://127.0.0.1:${s3}`;
+  const socketPath = join(folder, 's3.sock');
   const client = new S3Client({ region: REGION, endpoint, forcePathStyle: true, credentials: credentialsOf('admin') });
   const createBucket = async (Bucket: string): Promise<void> => {
     await client.send(new CreateBucketCommand({ Bucket })).catch((error: Error) => {
@@ -109,7 +113,7 @@ async function seaweedFs(program: string, folder: string) {
       ...[`-master.port=${master}`, `-master.port.grpc=${masterGrpc}`, '-master.volumeSizeLimitMB=64'],
       ...['-master.telemetry=false', `-volume.port=${volume}`, `-volume.port.grpc=${volumeGrpc}`],
       ...['-filer', `-filer.port=${filer}`, `-filer.port.grpc=${filerGrpc}`, `-filer.localSocket=${folder}/filer.sock`],
-      ...['-s3', `-s3.port=${s3}`, `-s3.port.grpc=${s3Grpc}`, `-s3.localSocket=${folder}/s3.sock`],
+      ...['-s3', `-s3.port=${s3}`, `-s3.port.grpc=${s3Grpc}`, `-s3.localSocket=${socketPath}`],
       ...['-s3.port.iceberg=0', '-s3.port.lance=0', '-s3.autoCreateBucket=false', `-s3.config=${folder}/s3.json`],
     ],
     ask: () => createBucket('ready'),
@@ -121,6 +125,7 @@ async function seaweedFs(program: string, folder: string) {
       }
     },
     endpoint,
+    socketPath,
     client,
     createBucket,
   };

@@ -32,6 +32,10 @@ export type Trouble =
   | 'cut-answer'
   /** The server carries it out, and its answer comes this much later. */
   | { readonly delayMs: number }
+  /** The server sees it this much later; who asked waits for the answer. */
+  | { readonly heldMs: number }
+  /** The connection ends; the server sees it this much later, and carries it out. */
+  | { readonly lateMs: number }
   /** The server carries it out; this is the answer nevertheless. */
   | { readonly afterwards: CannedAnswer }
   /** The server never sees it; this is the answer. */
@@ -47,7 +51,11 @@ export interface TroubleProxy {
   stop(): Promise<void>;
 }
 
-export async function startTroubleProxy(upstream: string): Promise<TroubleProxy> {
+/** Where the server is: http://host:port, or a Unix socket. */
+export type Upstream = string | { readonly socketPath: string };
+
+/** @param port where the proxy listens, on the loopback interface; by default a free one */
+export async function startTroubleProxy(upstream: Upstream, port = 0): Promise<TroubleProxy> {
   let decide: (request: ProxiedRequest) => Trouble | Promise<Trouble> = () => undefined;
   let requests: ProxiedRequest[] = [];
   const stopped = new AbortController();
@@ -63,7 +71,14 @@ export async function startTroubleProxy(upstream: string): Promise<TroubleProxy>
       incoming.socket.destroy();
     } else if (typeof trouble === 'object' && 'instead' in trouble) {
       answer(response, trouble.instead);
+    } else if (typeof trouble === 'object' && 'lateMs' in trouble) {
+      incoming.socket.destroy();
+      await delay(trouble.lateMs, undefined, { signal: stopped.signal });
+      await forward(upstream, proxied);
     } else {
+      if (typeof trouble === 'object' && 'heldMs' in trouble) {
+        await delay(trouble.heldMs, undefined, { signal: stopped.signal });
+      }
       const { status, headers: answered, body } = await forward(upstream, proxied);
       if (typeof trouble === 'object' && 'delayMs' in trouble) {
         await delay(trouble.delayMs, undefined, { signal: stopped.signal });
@@ -82,7 +97,7 @@ export async function startTroubleProxy(upstream: string): Promise<TroubleProxy>
       }
     }
   };
-  server.listen(0, '127.0.0.1');
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -113,8 +128,10 @@ interface Answer {
   readonly body: Buffer;
 }
 
-async function forward(upstream: string, { method, url, headers, body }: ProxiedRequest): Promise<Answer> {
-  const outgoing = request(new URL(url, upstream), { method, headers, agent: false });
+async function forward(upstream: Upstream, { method, url, headers, body }: ProxiedRequest): Promise<Answer> {
+  const options = { method, headers, agent: false } as const;
+  const outgoing =
+    typeof upstream === 'string' ? request(new URL(url, upstream), options) : request({ ...options, ...upstream });
   // The path as it came: a URL would normalize it, and the signature would not fit.
   outgoing.path = url;
   outgoing.end(body);
