@@ -1,54 +1,38 @@
 // Loaded into an agent or an aggregator before it starts (`node --import`): makes the process die by SIGKILL, or stop by
-// SIGSTOP, at a named instant. The product knows nothing of it. It wraps functions of Node and of gRPC, and recognises the instant by what a
-// call does: which file gets which name, what a datagram or a message is. Worker threads load it as well.
+// SIGSTOP, at a named instant. The product knows nothing of it. It wraps functions of Node, of gRPC, of DuckDB and of the client
+// of S3, and recognises the instant by what a call does: which object gets which name, what a datagram or a message is. Worker
+// threads load it as well.
 import fs from 'node:fs';
 import promises from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
-import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads';
+import { isMainThread } from 'node:worker_threads';
+import type { DuckDBConnection } from '@duckdb/node-api';
 import type { IngestResponse } from '@flowtoll/proto';
 import type * as Grpc from '@grpc/grpc-js';
-import { type Action, ARMED_VARIABLE, isDraining, NOTES_VARIABLE, type Note, type Point } from './points.ts';
+import { drain, note, pass } from './arming.ts';
+import { wrapS3 } from './crash-points-s3.ts';
+import { UPKEEP_PAUSES_VARIABLE } from './points.ts';
+import { shortenUpkeepPauses } from './short-pauses.ts';
+import { isLogEntry, type StoreChange, storePoint } from './store-points.ts';
 
-/** What shall happen where. */
-interface Armed {
-  readonly action: Action;
-  readonly point: Point;
-  readonly hit: number;
-}
+/** Whether this process is the aggregator's program. */
+const IS_AGGREGATOR = /\/aggregator\/(src\/main\.ts|bin\/flowtoll\.js)$/.test(process.argv[1] ?? '');
 
-const armed: readonly Armed[] = (process.env[ARMED_VARIABLE] ?? '')
-  .split(',')
-  .filter(Boolean)
-  .map((text) => {
-    const [action, point, hit] = text.split(':') as [Action, Point, string];
-    return { action, point, hit: Number(hit) };
-  });
-const notes = process.env[NOTES_VARIABLE];
+/** Local files that were merged from others, wherever they have been moved since. */
+const merged = new Set<string>();
 
-/** Shared by the threads of the process: whether SIGTERM has come, and how often each armed point was passed. */
-const SHARED = 'flowtoll-test-crash';
-const STOPPING = 0;
-const PASSED = 1;
-if (isMainThread) {
-  const memory = new SharedArrayBuffer(4 * (PASSED + armed.length));
-  setEnvironmentData(SHARED, new Int32Array(memory) as never);
-}
-const shared = getEnvironmentData(SHARED) as unknown as Int32Array;
-
-const { appendFileSync } = fs;
-
-function note(line: Omit<Note, 'pid'>): void {
-  if (notes !== undefined) appendFileSync(notes, `${JSON.stringify({ pid: process.pid, ...line })}\n`);
-}
-
-/** The process is at that point. */
-function pass(at: Point): void {
-  for (const [i, { action, point, hit }] of armed.entries()) {
-    if (at !== point && !(isDraining(point) && Atomics.load(shared, STOPPING) === 1)) continue;
-    if (Atomics.add(shared, PASSED + i, 1) + 1 !== hit) continue;
-    note({ what: action, point, at });
-    process.kill(process.pid, action === 'die' ? 'SIGKILL' : 'SIGSTOP');
+/** Whether one of them has this content; it is one at most. */
+function isMerged(content: Uint8Array): boolean {
+  for (const path of merged) {
+    if (!fs.existsSync(path) || Buffer.compare(fs.readFileSync(path), content) !== 0) continue;
+    return merged.delete(path);
   }
+  return false;
+}
+
+function changed(change: StoreChange): void {
+  const point = storePoint(change, Date.now());
+  if (point !== undefined) pass(point);
 }
 
 function wrapFiles(): void {
@@ -69,20 +53,26 @@ function wrapFiles(): void {
     return length;
   }) as typeof readSync;
 
-  const { link, rename } = promises;
+  const { link, rename, rm } = promises;
   promises.rename = async (from, to) => {
     await rename(from, to);
-    if (/\/date=[^/]+\/[^/]+\.parquet$/.test(String(to))) pass('parquet-written');
+    const wasMerged = merged.delete(String(from));
+    if (wasMerged) merged.add(String(to));
+    changed({ kind: 'written', key: String(to), isMerged: wasMerged, content: () => fs.readFileSync(to) });
   };
   promises.link = async (from, to) => {
-    const isLogEntry = /\/_delta_log\/\d{20}\.json$/.test(String(to));
     try {
       await link(from, to);
     } catch (error) {
-      if (isLogEntry && (error as NodeJS.ErrnoException).code === 'EEXIST') note({ what: 'lost-race' });
+      const isLost = isLogEntry(String(to)) && (error as NodeJS.ErrnoException).code === 'EEXIST';
+      if (isLost) note({ what: 'lost-race' });
       throw error;
     }
-    if (isLogEntry) pass('log-entry-written');
+    changed({ kind: 'written', key: String(to), isMerged: false, content: () => fs.readFileSync(to) });
+  };
+  promises.rm = async (path, options) => {
+    await rm(path, options);
+    changed({ kind: 'deleted', key: String(path) });
   };
   syncBuiltinESMExports();
 }
@@ -132,10 +122,23 @@ function wrapMessages({ Client, Server }: typeof Grpc): void {
   };
 }
 
+/** A merge of files is the one COPY that sorts what it reads from Parquet files and sums nothing. */
+const MERGE = /^COPY \(SELECT [\w, ]+ FROM read_parquet\(.*\) ORDER BY [^)]*\) TO '([^']+)'/s;
+
+function wrapDuckDb(connection: typeof DuckDBConnection): void {
+  const { run } = connection.prototype;
+  connection.prototype.run = async function (this: DuckDBConnection, ...args: Parameters<typeof run>) {
+    const result = await run.apply(this, args);
+    const output = MERGE.exec(args[0])?.[1];
+    if (output !== undefined) merged.add(output);
+    return result;
+  };
+}
+
 function wrapSignals(): void {
   const emit = process.emit.bind(process) as (name: string, ...args: unknown[]) => boolean;
   process.emit = ((name: string, ...args: unknown[]) => {
-    if (name === 'SIGTERM') Atomics.store(shared, STOPPING, 1);
+    if (name === 'SIGTERM') drain();
     return emit(name, ...args);
   }) as typeof process.emit;
 }
@@ -144,4 +147,12 @@ wrapFiles();
 if (isMainThread) {
   wrapSignals();
   wrapMessages(await import('@grpc/grpc-js'));
+}
+if (isMainThread && IS_AGGREGATOR) {
+  const pauses = process.env[UPKEEP_PAUSES_VARIABLE];
+  if (pauses !== undefined) shortenUpkeepPauses(Number(pauses));
+  wrapDuckDb((await import('@duckdb/node-api')).DuckDBConnection);
+  if (process.argv.some((argument) => argument.startsWith('s3://'))) {
+    wrapS3(await import('@aws-sdk/client-s3'), { changed, isMerged });
+  }
 }

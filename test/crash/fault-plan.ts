@@ -3,7 +3,17 @@
 import type { Random } from '../lab/random.ts';
 import type { LinkFault } from './links.ts';
 import type { Instant } from './parts.ts';
-import { AGENT_POINTS, AGGREGATOR_POINTS, isDraining, POINTS, type Point } from './points.ts';
+import {
+  AGENT_POINTS,
+  AGGREGATOR_POINTS,
+  type AgentPoint,
+  type AggregatorPoint,
+  isDraining,
+  POINTS,
+  type Point,
+  UPKEEP_POINTS,
+  type UpkeepPoint,
+} from './points.ts';
 
 /** One life of a process, from its start. Times are ms. */
 export interface PlannedLife {
@@ -14,6 +24,8 @@ export interface PlannedLife {
    * start, or after it was stopped at a point and continued.
    */
   readonly end: (Instant & { readonly stopAfterMs?: number }) | { readonly killAfterMs: number };
+  /** Dies at this point if that comes first. */
+  readonly besides?: Instant;
 }
 
 /** A fault of a link, that long after the one before. */
@@ -36,7 +48,7 @@ const PAUSES_PART = 0.1;
 const LINKS_PART = 0.3;
 
 /** Late hits let a process live for a while; most come within two seconds. */
-const LATEST_HIT: Readonly<Record<Point, number>> = {
+const LATEST_HIT: Readonly<Record<AgentPoint | AggregatorPoint, number>> = {
   'spool-written': 5,
   'baseline-written': 5,
   'journal-opened': 6,
@@ -50,12 +62,37 @@ const LATEST_HIT: Readonly<Record<Point, number>> = {
   'aggregator-draining': 2,
 };
 
+/** Upkeep does its whole work at once, so that late hits need no time. */
+const LATEST_UPKEEP_HIT: Readonly<Record<UpkeepPoint, number>> = {
+  'roll-up-file-written': 3,
+  'roll-up-entry-written': 3,
+  'compaction-file-written': 2,
+  'compaction-entry-written': 2,
+  'checkpoint-written': 1,
+  'checkpoint-hint-written': 1,
+  'log-object-deleted': 8,
+  'data-file-deleted': 8,
+};
+/** Checkpoints are due seldom, and whoever makes one due writes it. */
+const UPKEEP_BESIDES: readonly UpkeepPoint[] = [
+  ...UPKEEP_POINTS,
+  ...(['checkpoint-written', 'checkpoint-hint-written', 'checkpoint-written', 'checkpoint-hint-written'] as const),
+];
+
 const AGENT_STOPS = AGENT_POINTS.filter((point) => !isDraining(point));
 /** Between its file and its log entry a commit can lose the race against one with the very same batches. */
 const AGGREGATOR_STOPS: readonly Point[] = ['parquet-written', 'parquet-written', 'log-entry-written', 'acknowledging'];
 
 /** Plans about `faults` faults, each point as often as every other. */
-export function planFaults(random: Random, sizes: { readonly faults: number; readonly links: number }): FaultPlan {
+export function planFaults(
+  random: Random,
+  sizes: {
+    readonly faults: number;
+    readonly links: number;
+    /** Aggregators do upkeep, and may die at it. */
+    readonly upkeep?: boolean;
+  },
+): FaultPlan {
   const { faults } = sizes;
   const agents: PlannedLife[] = [];
   const aggregators: PlannedLife[] = [];
@@ -80,7 +117,9 @@ export function planFaults(random: Random, sizes: { readonly faults: number; rea
   for (let i = 0; i < Math.round(faults * LINKS_PART); i++) links[i % links.length]!.push(linkFault(random));
   return {
     agents: shuffled(random, agents).map((life) => withPause(random, life, pausesPart)),
-    aggregators: shuffled(random, aggregators).map((life) => withPause(random, life, pausesPart)),
+    aggregators: shuffled(random, aggregators)
+      .map((life) => withPause(random, life, pausesPart))
+      .map((life) => (sizes.upkeep === true ? { ...life, besides: upkeepInstant(random, UPKEEP_BESIDES) } : life)),
     links,
   };
 }
@@ -95,7 +134,16 @@ function stopAtPoint(random: Random, points: readonly Point[]): PlannedLife['pau
   return { at: { point: random.pick(points), hit: random.integer(1, 2) }, forMs: random.integer(3000, 6000) };
 }
 
-function instant(random: Random, point: Point): Instant {
+/** An instant of upkeep: at one of these points. */
+export function upkeepInstant(
+  random: Random,
+  points: readonly UpkeepPoint[],
+): Instant & { readonly point: UpkeepPoint } {
+  const point = random.pick(points);
+  return { point, hit: random.integer(1, LATEST_UPKEEP_HIT[point]) };
+}
+
+function instant(random: Random, point: AgentPoint | AggregatorPoint): Instant {
   return { point, hit: random.integer(1, LATEST_HIT[point]) };
 }
 

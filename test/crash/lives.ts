@@ -12,6 +12,9 @@ const NOTICE_MS = 50;
 /** A point that was missed so often is given up; the figures show it. */
 const MISSES_MAX = 20;
 
+/** A process that the store did not let begin, or end well, says so. */
+const REFUSED_BY_STORE = /^flowtoll: STORE_UNAVAILABLE: /;
+
 /** What happened to the processes of a round. */
 export interface ProcessFigures {
   /** Deaths at points. */
@@ -22,24 +25,42 @@ export interface ProcessFigures {
   readonly stopped: Map<Point, number>;
   /** Stopped at any other instant, and continued alive. */
   pauses: number;
-  /** Ended as they should after SIGTERM, before the point was reached. */
+  /** Ended as they should after SIGTERM, or of themselves where that is their way, before the point was reached. */
   orderlyEnds: number;
+  /** Ended with an error because of a store in trouble: they could not start, or not put away what they held. */
+  refusals: number;
+}
+
+/** Where processes of one kind get their lives from. */
+export interface LifeSource {
+  next(): PlannedLife | undefined;
+  /** A life did not reach its point. */
+  missed(point: Point): void;
 }
 
 /** The lives that are planned for processes of one kind: whichever is free takes the next. */
-export class LifeQueue {
+export class LifeQueue implements LifeSource {
   readonly #planned: PlannedLife[];
   readonly #misses = new Map<Point, number>();
+  readonly #half = Promise.withResolvers<void>();
+  #left: number;
 
   constructor(planned: readonly PlannedLife[]) {
     this.#planned = [...planned];
+    this.#left = Math.ceil(planned.length / 2);
   }
 
   next(): PlannedLife | undefined {
+    if (--this.#left <= 0) this.#half.resolve();
     return this.#planned.shift();
   }
 
-  /** A life did not reach its point: another one shall. */
+  /** Resolves when half of them have begun. */
+  half(): Promise<void> {
+    return this.#half.promise;
+  }
+
+  /** Another one shall reach it. */
   missed(point: Point): void {
     const misses = (this.#misses.get(point) ?? 0) + 1;
     this.#misses.set(point, misses);
@@ -57,6 +78,7 @@ export class Lives {
   readonly #start: (arming: Arming) => Life;
   readonly #noted: (pid: number, action: Action) => Point | undefined;
   readonly #figures: ProcessFigures;
+  readonly #mayEnd: { readonly well: boolean; readonly refused: boolean };
 
   constructor(
     name: string,
@@ -65,9 +87,12 @@ export class Lives {
       /** The point at which a process noted that it dies or stops. */
       readonly noted: (pid: number, action: Action) => Point | undefined;
       readonly figures: ProcessFigures;
+      /** Ends that nobody asked for and that are no fault: it has done its work; the store did not let it. */
+      readonly mayEnd?: { readonly well: boolean; readonly refused: boolean };
     },
   ) {
     this.name = name;
+    this.#mayEnd = parts.mayEnd ?? { well: false, refused: false };
     this.#start = parts.start;
     this.#noted = parts.noted;
     this.#figures = parts.figures;
@@ -77,13 +102,37 @@ export class Lives {
    * Lives what is planned; resolves with a last life, of which nothing is planned, when it has begun. Rejects when one
    * ends otherwise than planned.
    */
-  async live(queue: LifeQueue): Promise<Life> {
-    for (let planned = queue.next(); planned !== undefined; planned = queue.next()) {
+  async live(source: LifeSource): Promise<Life> {
+    await this.liveOut(source);
+    return this.#beginUnrefused();
+  }
+
+  /** The same, and nothing comes after it. */
+  async liveOut(source: LifeSource): Promise<void> {
+    for (let planned = source.next(); planned !== undefined; planned = source.next()) {
       const { end } = planned;
       const died = await this.#liveOnce(planned);
-      if ('point' in end && died === undefined) queue.missed(end.point);
+      if ('point' in end && died !== end.point) source.missed(end.point);
     }
-    return this.begin();
+  }
+
+  async #beginUnrefused(): Promise<Life> {
+    for (;;) {
+      const life = this.begin();
+      if (!this.#mayEnd.refused) return life;
+      try {
+        await life.ready();
+        return life;
+      } catch (error) {
+        const { code } = await life.ended;
+        if (!this.#isRefused(life, code)) throw error;
+        this.#figures.refusals++;
+      }
+    }
+  }
+
+  #isRefused({ lastWords }: Life, code: number | null): boolean {
+    return this.#mayEnd.refused && code === 1 && lastWords.some((line) => REFUSED_BY_STORE.test(line));
   }
 
   /** Starts it without any point; the caller ends it. */
@@ -102,10 +151,13 @@ export class Lives {
   }
 
   async #liveOnce(planned: PlannedLife): Promise<Point | undefined> {
-    const { pause, end } = planned;
+    const { pause, end, besides } = planned;
     this.starts++;
     const arming = 'point' in end ? end : undefined;
-    const life = this.#start({ die: arming, stop: pause && 'at' in pause ? pause.at : undefined });
+    const life = this.#start({
+      die: [arming, besides].filter((instant) => instant !== undefined),
+      stop: pause && 'at' in pause ? [pause.at] : [],
+    });
     const over = new AbortController();
     const { signal: aborted } = over;
     const wait = (ms: number): Promise<boolean> => delay(ms, true, { signal: aborted, ref: false }).catch(() => false);
@@ -121,9 +173,13 @@ export class Lives {
 
     const died = this.#noted(life.pid, 'die');
     if (died !== undefined) this.#figures.died.set(died, (this.#figures.died.get(died) ?? 0) + 1);
-    else if (stop.asked && code === 0) this.#figures.orderlyEnds++;
+    else if ((stop.asked || this.#mayEnd.well) && code === 0) this.#figures.orderlyEnds++;
     else if (wasKilled && signal === 'SIGKILL') this.#figures.kills++;
-    else throw new Error(`${this.name} ended by itself with ${signal ?? code}: ${life.complaints.join('\n')}`);
+    else if (this.#isRefused(life, code)) this.#figures.refusals++;
+    else {
+      const words = [...life.complaints, ...life.lastWords].join('\n');
+      throw new Error(`${this.name} ended by itself with ${signal ?? code}: ${words}`);
+    }
     return died;
   }
 

@@ -20,11 +20,24 @@ export const AGGREGATOR_POINTS = [
   'aggregator-draining', // any of these after SIGTERM
 ] as const;
 
+/** Instants in upkeep, which aggregators do now and then, and `flowtoll maintain`. */
+export const UPKEEP_POINTS = [
+  'roll-up-file-written', // sums of a day are in the store, and nothing names them
+  'roll-up-entry-written', // the step is in the log of costs_hourly, and nobody knows
+  'compaction-file-written', // a merged file is in the store, and nothing names it
+  'compaction-entry-written', // it has taken the place of others in the log, and nobody knows
+  'checkpoint-written', // a checkpoint is there, and nothing hints at it
+  'checkpoint-hint-written', // the hint is there; its writer has not heard
+  'log-object-deleted', // an entry or a checkpoint is gone that readers need no more; others may wait
+  'data-file-deleted', // a file is gone that the table had let go; others may wait
+] as const;
+
 export type AgentPoint = (typeof AGENT_POINTS)[number];
 export type AggregatorPoint = (typeof AGGREGATOR_POINTS)[number];
-export type Point = AgentPoint | AggregatorPoint;
+export type UpkeepPoint = (typeof UPKEEP_POINTS)[number];
+export type Point = AgentPoint | AggregatorPoint | UpkeepPoint;
 
-/** All of them. */
+/** Those of ingest. */
 export const POINTS: readonly Point[] = [...AGENT_POINTS, ...AGGREGATOR_POINTS];
 
 /** Points that need SIGTERM first. */
@@ -37,6 +50,9 @@ export type Action = 'die' | 'stop';
 export const ARMED_VARIABLE = 'FLOWTOLL_TEST_CRASH';
 /** File to which each death and stop, and what else is worth counting, is appended as one line of JSON. */
 export const NOTES_VARIABLE = 'FLOWTOLL_TEST_CRASH_NOTES';
+
+/** Part of the pauses between rounds of upkeep that is left of them: "0.05". */
+export const UPKEEP_PAUSES_VARIABLE = 'FLOWTOLL_TEST_UPKEEP_PAUSES';
 
 /** A line of that file. */
 export interface Note {

@@ -6,7 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Life, Site } from '../crash/parts.ts';
-import { AGENT_POINTS, AGGREGATOR_POINTS, type Note, type Point } from '../crash/points.ts';
+import {
+  AGENT_POINTS,
+  AGGREGATOR_POINTS,
+  type AgentPoint,
+  type AggregatorPoint,
+  type Note,
+  type Point,
+} from '../crash/points.ts';
 import { createLab, type Lab } from '../lab/lab.ts';
 import { planTraffic } from '../lab/plan.ts';
 import { storeOf } from '../lab/product.ts';
@@ -41,7 +48,7 @@ interface Case {
   readonly check: (traces: Traces) => void;
 }
 
-const CASES: Record<Point, Case> = {
+const CASES: Record<AgentPoint | AggregatorPoint, Case> = {
   'journal-opened': {
     hit: 2, // the first is opened before anything is known
     check: (traces) => {
@@ -147,7 +154,7 @@ describe('a process dies where the point says', () => {
     await mkdir(directory);
     const site = new Site(lab, directory);
     const port = 4461;
-    const arming = { die: { point, hit } };
+    const arming = { die: [{ point, hit }] };
     const aggregator = site.startAggregator('aggregator', port, isAgents(point) ? {} : arming);
     const lives: Life[] = [aggregator];
     let running: Promise<unknown> | undefined;
