@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { planFaults } from './crash/fault-plan.ts';
-import { POINTS, type Point } from './crash/points.ts';
+import { POINTS, type Point, UPKEEP_POINTS } from './crash/points.ts';
+import { storeFault } from './crash/store-faults.ts';
+import { UpkeepLives } from './crash/upkeep-lives.ts';
 import { createRandom } from './lab/random.ts';
 
 const planOf = (seed: number, faults: number) => planFaults(createRandom(seed), { faults, links: 3 });
@@ -28,4 +30,31 @@ test('about as many faults as asked for, each point as often as every other', ()
     expect(new Set(counts.values()).size).toBe(1);
     expect([...counts.keys()].sort()).toEqual([...POINTS].sort());
   }
+});
+
+test('with upkeep every aggregator may die at it besides, at any of its points', () => {
+  const plan = planFaults(createRandom(1), { faults: 300, links: 3, upkeep: true });
+  expect(plan.agents.filter(({ besides }) => besides)).toEqual([]);
+  const besides = new Set(plan.aggregators.map(({ besides }) => besides?.point));
+  expect([...besides].sort()).toEqual([...UPKEEP_POINTS].sort());
+});
+
+test('rounds of upkeep shall die at the point that was hit least, and one that is missed keeps no other from its turn', () => {
+  const died = new Map<Point, number>(UPKEEP_POINTS.map((point) => [point, 3]));
+  died.set('checkpoint-written', 1);
+  const lives = new UpkeepLives(createRandom(1), died);
+  const next = () => (lives.next()!.end as { point: Point }).point;
+  expect([next(), next()]).toEqual(['checkpoint-written', 'checkpoint-written']);
+  for (let i = 0; i < 20; i++) lives.missed('checkpoint-written');
+  expect(Array.from({ length: 20 }, next)).not.toContain('checkpoint-written');
+});
+
+test('of requests to the store a part is befallen, conditional writes more than others, by each fault', () => {
+  const random = createRandom(1);
+  const share = (headers: Record<string, string>) => {
+    const faults = Array.from({ length: 20_000 }, () => storeFault(random, { method: 'PUT', headers })?.fault);
+    return { kinds: new Set(faults).size - 1, part: faults.filter(Boolean).length / faults.length };
+  };
+  expect(share({})).toMatchObject({ kinds: 10, part: expect.closeTo(0.027, 2) });
+  expect(share({ 'if-none-match': '*' })).toMatchObject({ kinds: 13, part: expect.closeTo(0.12, 1.5) });
 });

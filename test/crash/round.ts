@@ -1,5 +1,9 @@
-// One round of the crash test: a laboratory with real traffic all the time, agents and several aggregators on one directory
-// store, faults as planned from the seed, then rest; and what the table holds against what the independent counters say.
+// One round of the crash test: a laboratory with real traffic all the time, agents and several aggregators on one store, faults as
+// planned from the seed, then rest; and what the table holds against what the independent counters say.
+//
+// On a directory there is ingest alone. On S3 requests get lost, aggregators are two, later five, and upkeep runs: in each of them
+// and as `flowtoll maintain` beside them, by a clock that gains hours a second (fast-time.ts). Rows are thus real traffic of this
+// minute under the hours and days of that clock; nothing is written by anybody but agents and aggregators.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,20 +15,31 @@ import { expectedFlows, lostOnTheWay } from '../lab/expected.ts';
 import { expectedRows, type RowSums, rowDifferences } from '../lab/expected-rows.ts';
 import { createLab, type Lab } from '../lab/lab.ts';
 import { planTraffic } from '../lab/plan.ts';
-import { storeOf } from '../lab/product.ts';
 import { createRandom, type Random } from '../lab/random.ts';
 import { losses, tableRows } from '../lab/table-rows.ts';
 import { managementAddress } from '../lab/wiring.ts';
 import { until } from '../support/until.ts';
+import { FastTime } from './fast-time.ts';
 import { linkFault, type PlannedLife, type PlannedLinkFault, planFaults } from './fault-plan.ts';
 import { type LinkFault, type Links, startLinks } from './links.ts';
 import { LifeQueue, Lives, type ProcessFigures } from './lives.ts';
-import { type Life, Site } from './parts.ts';
+import { type Arming, type Life, Site } from './parts.ts';
 import type { Action, Point } from './points.ts';
+import { type RoundStore, type StoreKind, s3Folder, startRoundStore } from './round-store.ts';
+import { checkTables } from './table-checks.ts';
+import { UpkeepLives } from './upkeep-lives.ts';
 
 const NODES = ['n1', 'n2', 'n3'];
 const PROXY_PORT = 4460;
-const AGGREGATOR_PORTS = [4461, 4462, 4463];
+const AGGREGATOR_PORTS = [4461, 4462, 4463, 4464, 4465];
+/** How many aggregators there are, from the beginning and when half of their lives are over. */
+const REPLICAS: Readonly<Record<StoreKind, readonly [first: number, later: number]>> = {
+  directory: [3, 3],
+  s3: [2, 5],
+};
+/** Rounds of upkeep that run beside it at one time. */
+const UPKEEP_LANES = 2;
+const CLUSTER = 'lab';
 /** Connections begin all the time, so many in each of these. */
 const TRAFFIC_MS = 2000;
 const TRAFFIC_CONNECTIONS = 30;
@@ -35,6 +50,7 @@ const PATIENCE_MS = 30_000;
 const LEVEL_ERROR = 50;
 
 export interface RoundOptions {
+  readonly store: StoreKind;
   readonly seed: number;
   /** About how many. */
   readonly faults: number;
@@ -51,6 +67,15 @@ export interface RoundResult extends ProcessFigures {
   /** Faults of links that at least one connection felt. */
   readonly links: Map<LinkFault['kind'], number>;
   readonly lostRaces: number;
+  /** Streams that an agent opened to another aggregator than the one before. */
+  readonly moves: number;
+  /** Requests to the store that went through the proxy, and what befell them. */
+  readonly requests: number;
+  readonly storeFaults: Map<string, number>;
+  /** What upkeep did: versions, files and entries, by step. */
+  readonly upkeep: Map<string, number>;
+  /** By how much the aggregators' clock ran ahead in the end. */
+  readonly days: number;
   /** Most lives of one agent, and of one aggregator. */
   readonly agentStartsMax: number;
   readonly aggregatorStartsMax: number;
@@ -74,19 +99,37 @@ export interface RoundResult extends ProcessFigures {
 export async function runRound(options: RoundOptions): Promise<RoundResult> {
   const directory = await mkdtemp(join(tmpdir(), 'flowtoll-crash-'));
   let lab: Lab | undefined;
+  let store: RoundStore | undefined;
   let sound = false;
   try {
     lab = await createLab({ timeouts: 'long', accounting: NODES });
-    const result = await new Round(lab, directory, options).run();
+    store = await startRoundStore(options.store, lab, directory, options.seed);
+    const result = await new Round(lab, directory, store, options).run();
     sound = result.problems.length === 0;
     return { ...result, kept: sound || !options.keep ? undefined : directory };
   } catch (error) {
     if (options.keep) throw new Error(`everything lies in ${directory}`, { cause: error });
     throw error;
   } finally {
+    await store?.stop();
     lab?.close();
     if (sound || !options.keep) await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** What is read of a log line. */
+interface LogLine {
+  /** Name of the log. */
+  readonly aggregator: string;
+  /** By the clock that all of them have, ms. */
+  readonly time: number;
+  readonly msg?: string;
+  readonly node?: string;
+  readonly version?: number;
+  readonly batches?: number;
+  readonly step?: string;
+  readonly what?: string;
+  readonly count?: number;
 }
 
 /** Those that go on when all faults have happened. */
@@ -100,6 +143,8 @@ class Round {
   readonly #directory: string;
   readonly #options: RoundOptions;
   readonly #random: Random;
+  readonly #store: RoundStore;
+  readonly #time: FastTime | undefined;
   readonly #site: Site;
   readonly #figures: ProcessFigures = {
     died: new Map(),
@@ -107,52 +152,75 @@ class Round {
     stopped: new Map(),
     pauses: 0,
     orderlyEnds: 0,
+    refusals: 0,
   };
   readonly #links = new Map<LinkFault['kind'], number>();
   readonly #agents: readonly Lives[];
   readonly #aggregators: readonly Lives[];
+  readonly #upkeep: readonly Lives[];
 
-  constructor(lab: Lab, directory: string, options: RoundOptions) {
+  constructor(lab: Lab, directory: string, store: RoundStore, options: RoundOptions) {
     this.#lab = lab;
     this.#directory = directory;
     this.#options = options;
     this.#random = createRandom(options.seed);
-    this.#site = new Site(lab, directory);
+    this.#store = store;
+    const isS3 = options.store === 's3';
+    this.#time = isS3 ? new FastTime(join(directory, 'clock')) : undefined;
+    this.#site = new Site(lab, directory, {
+      place: store.place,
+      ...(this.#time && { upkeepClock: this.#time.file }),
+    });
     const figures = this.#figures;
     const noted = (pid: number, action: Action): Point | undefined =>
       this.#site.notes().find((note) => note.pid === pid && note.what === action)?.point;
     this.#agents = NODES.map(
       (node) => new Lives(node, { start: (arming) => this.#site.startAgent(node, PROXY_PORT, arming), noted, figures }),
     );
-    this.#aggregators = AGGREGATOR_PORTS.map((port, i) => {
+    this.#aggregators = AGGREGATOR_PORTS.slice(0, REPLICAS[options.store][1]).map((port, i) => {
       const name = `aggregator-${i + 1}`;
-      return new Lives(name, { start: (arming) => this.#site.startAggregator(name, port, arming), noted, figures });
+      const start = (arming: Arming) => this.#site.startAggregator(name, port, arming);
+      return new Lives(name, { start, noted, figures, mayEnd: { well: false, refused: isS3 } });
     });
+    this.#upkeep = Array.from({ length: isS3 ? UPKEEP_LANES : 0 }, (_, i) => {
+      const name = `upkeep-${i + 1}`;
+      const start = (arming: Arming) => this.#site.startUpkeep(name, arming);
+      return new Lives(name, { start, noted, figures, mayEnd: { well: true, refused: true } });
+    });
+  }
+
+  /** Aggregators from the beginning; the others come when half of the planned lives are over. */
+  get #first(): readonly Lives[] {
+    return this.#aggregators.slice(0, REPLICAS[this.#options.store][0]);
   }
 
   async run(): Promise<Omit<RoundResult, 'kept'>> {
     const startedMs = Date.now();
-    const links = await startLinks(this.#lab, PROXY_PORT, AGGREGATOR_PORTS);
+    const links = await startLinks(this.#lab, PROXY_PORT, AGGREGATOR_PORTS.slice(0, this.#aggregators.length));
     const before = await this.#lab.settledTallies();
     await this.#begin(before);
     const traffic = this.#traffic();
+    await this.#store.trouble(true);
     const last = await this.#carryOut(links);
+    const { requests, faults } = await this.#store.trouble(false);
     await traffic.end();
     const tallies = since(await this.#lab.settledTallies(), before);
     await this.#bringHome(last);
-    return this.#judge(tallies, startedMs);
+    await this.#lastUpkeep();
+    const result = await this.#judge(tallies, startedMs);
+    return { ...result, requests, storeFaults: new Map(Object.entries(faults)) };
   }
 
   /** Everything lives once and ends as it should, so that each agent has a baseline in its spool before the first byte. */
   async #begin(before: readonly Tally[]): Promise<void> {
-    const aggregators = await this.#ready(this.#aggregators);
+    const aggregators = await this.#ready(this.#first);
     const agents = await this.#ready(this.#agents);
     for (const { name } of this.#agents)
       await until(`${name} has nothing in its spool`, () => this.#isEmpty(name), { patienceMs: PATIENCE_MS });
     const strays = since(await this.#lab.tallies(), before);
     if (strays.length > 0) throw new Error(`traffic before the baselines: ${JSON.stringify(strays)}`);
     await Promise.all(this.#agents.map((lives, i) => lives.end(agents[i]!)));
-    await Promise.all(this.#aggregators.map((lives, i) => lives.end(aggregators[i]!)));
+    await Promise.all(this.#first.map((lives, i) => lives.end(aggregators[i]!)));
   }
 
   async #ready(all: readonly Lives[]): Promise<Life[]> {
@@ -192,20 +260,43 @@ class Round {
 
   /** All faults; resolves with the lives that go on. */
   async #carryOut(links: Links): Promise<LastLives> {
-    const plan = planFaults(this.#random, { faults: this.#options.faults, links: this.#agents.length });
+    const sizes = { faults: this.#options.faults, links: this.#agents.length, upkeep: this.#upkeep.length > 0 };
+    const plan = planFaults(this.#random, sizes);
     const live = (all: readonly Lives[], planned: readonly PlannedLife[]): Promise<Life[]> => {
       const queue = new LifeQueue(planned);
-      return Promise.all(all.map((lives) => lives.live(queue)));
+      const isFirst = (lives: Lives) => all !== this.#aggregators || this.#first.includes(lives);
+      return Promise.all(
+        all.map(async (lives) => {
+          if (!isFirst(lives)) await queue.half();
+          return lives.live(queue);
+        }),
+      );
     };
-    let isOver = false;
-    const processes = Promise.all([live(this.#agents, plan.agents), live(this.#aggregators, plan.aggregators)]).finally(
-      () => {
-        isOver = true;
-      },
+    const over = new AbortController();
+    const processes = Promise.all([live(this.#agents, plan.agents), live(this.#aggregators, plan.aggregators)]);
+    const upkeep = this.#upkeepUntil(processes);
+    const all = Promise.all([processes, upkeep]).finally(() => over.abort());
+    const time = this.#time?.run(this.#random, over.signal);
+    const troubles = this.#agents.map(({ name }, i) =>
+      this.#trouble(links, name, plan.links[i]!, () => over.signal.aborted),
     );
-    const troubles = this.#agents.map(({ name }, i) => this.#trouble(links, name, plan.links[i]!, () => isOver));
-    const [[agents, aggregators]] = await Promise.all([processes, ...troubles]);
+    const [[[agents, aggregators]]] = await Promise.all([all, time, ...troubles]);
     return { agents, aggregators };
+  }
+
+  /** Rounds of upkeep that die, until `processes` are over and each of its points was hit. */
+  async #upkeepUntil(processes: Promise<unknown>): Promise<void> {
+    const lives = new UpkeepLives(this.#random, this.#figures.died);
+    const ending = processes.finally(() => lives.end()).catch(() => undefined); // awaited by who gave it
+    await Promise.all([ending, ...this.#upkeep.map((lane) => lane.liveOut(lives))]);
+  }
+
+  /** The next replica's turn: what somebody left half done is finished. */
+  async #lastUpkeep(): Promise<void> {
+    for (const lane of this.#upkeep.slice(0, 1)) {
+      const { code, signal } = await lane.begin().ended;
+      if (code !== 0) throw new Error(`upkeep in peace ended with ${signal ?? code}`);
+    }
   }
 
   async #trouble(links: Links, node: string, plan: readonly PlannedLinkFault[], isOver: () => boolean): Promise<void> {
@@ -237,14 +328,21 @@ class Round {
     await Promise.all(this.#aggregators.map((lives, i) => lives.end(aggregators[i]!)));
   }
 
-  async #judge(tallies: readonly Tally[], startedMs: number): Promise<Omit<RoundResult, 'kept'>> {
+  async #judge(
+    tallies: readonly Tally[],
+    startedMs: number,
+  ): Promise<Omit<RoundResult, 'kept' | 'requests' | 'storeFaults'>> {
     const { cluster } = this.#lab;
     const problems: string[] = [];
     for (const lost of lostOnTheWay(tallies)) problems.push(`no exact comparison is possible: ${lost}`);
     const expected = expectedRows(cluster, expectedFlows(cluster, tallies));
-    problems.push(...rowDifferences(expected, await tableRows(this.#directory)));
+    const { reading, server } = this.#store;
+    problems.push(...rowDifferences(expected, await tableRows(reading)));
+    if (server !== undefined) {
+      problems.push(...(await checkTables({ server, folder: s3Folder(CLUSTER), reading })));
+    }
     const byReason = new Map<string, number>();
-    for (const loss of (await losses(this.#directory)) as { loss_reason: string; bytes: number | null }[]) {
+    for (const loss of (await losses(reading)) as { loss_reason: string; bytes: number | null }[]) {
       byReason.set(loss.loss_reason, (byReason.get(loss.loss_reason) ?? 0) + 1);
       // No entry ends, so nothing can be missing; there is only the word that nobody listened for a while.
       if (loss.loss_reason !== 'agent-away' || loss.bytes !== null) problems.push(`lost: ${JSON.stringify(loss)}`);
@@ -261,7 +359,10 @@ class Round {
       aggregatorStartsMax: most(this.#aggregators),
       bytes: [...expected.values()].reduce((sum, row: RowSums) => sum + row.txBytes + row.rxBytes, 0),
       keys: expected.size,
-      ...commitsOf(join(storeOf(this.#directory), 'lab', 'flows', '_delta_log')),
+      ...commitsIn(this.#logs()),
+      moves: movesIn(this.#logs()),
+      upkeep: upkeepIn(this.#logs()),
+      days: this.#time?.aheadDays ?? 0,
       losses: byReason,
       errors: this.#errors(),
       problems,
@@ -270,11 +371,26 @@ class Round {
 
   #errors(): Map<string, number> {
     const errors = new Map<string, number>();
-    for (const line of [...this.#agents, ...this.#aggregators].flatMap(({ complaints }) => complaints)) {
+    for (const line of [...this.#agents, ...this.#aggregators, ...this.#upkeep].flatMap(
+      ({ complaints }) => complaints,
+    )) {
       const { level, msg } = JSON.parse(line) as { level: number; msg: string };
       if (level >= LEVEL_ERROR) errors.set(msg, (errors.get(msg) ?? 0) + 1);
     }
     return errors;
+  }
+
+  /** Everything that aggregators logged. */
+  #logs(): LogLine[] {
+    const folder = join(this.#directory, 'logs');
+    return readdirSync(folder)
+      .filter((name) => name.startsWith('aggregator'))
+      .flatMap((aggregator) =>
+        readFileSync(join(folder, aggregator), 'utf8')
+          .split('\n')
+          .filter((line) => line.startsWith('{') && line.endsWith('}'))
+          .map((line) => ({ ...(JSON.parse(line) as Omit<LogLine, 'aggregator'>), aggregator })),
+      );
   }
 
   /** Whether everything that an agent made is acknowledged; false before it has made anything. */
@@ -287,14 +403,29 @@ class Round {
   }
 }
 
-/** How many commits the log has, and how many batches they brought: the last number of each epoch. */
-function commitsOf(log: string): { commits: number; batches: number } {
-  const entries = readdirSync(log).filter((name) => name.endsWith('.json'));
-  const last = new Map<string, number>();
-  for (const line of entries.flatMap((name) => readFileSync(join(log, name), 'utf8').split('\n').filter(Boolean))) {
-    const { txn } = JSON.parse(line) as { txn?: { appId: string; version: number } };
-    if (txn === undefined || !/^[0-9a-f-]{36}\.[0-9a-f-]{36}$/.test(txn.appId)) continue;
-    last.set(txn.appId, Math.max(last.get(txn.appId) ?? 0, txn.version));
+/** How many commits aggregators logged, and how many batches were in them: a few died before they could. */
+function commitsIn(logs: readonly LogLine[]): { commits: number; batches: number } {
+  const commits = logs.filter(({ msg, version }) => msg === 'committed' && version !== undefined);
+  return { commits: commits.length, batches: commits.reduce((sum, { batches = 0 }) => sum + batches, 0) };
+}
+
+/** How often a node's agent connected to another aggregator than before. */
+function movesIn(logs: readonly LogLine[]): number {
+  const last = new Map<string, string>();
+  let moves = 0;
+  for (const { msg, node, aggregator } of logs.toSorted((a, b) => a.time - b.time)) {
+    if (msg !== 'agent connected' || node === undefined) continue;
+    if ((last.get(node) ?? aggregator) !== aggregator) moves++;
+    last.set(node, aggregator);
   }
-  return { commits: entries.length, batches: [...last.values()].reduce((sum, version) => sum + version, 0) };
+  return moves;
+}
+
+/** What upkeep did, by what aggregators logged. */
+function upkeepIn(logs: readonly LogLine[]): Map<string, number> {
+  const done = new Map<string, number>();
+  for (const { msg, step, what, count = 0 } of logs) {
+    if (msg === 'upkeep') done.set(`${step}: ${what}`, (done.get(`${step}: ${what}`) ?? 0) + count);
+  }
+  return done;
 }

@@ -1,15 +1,24 @@
 // A whole crash test: rounds until enough faults have happened, each with a seed of its own, and the figures of all.
-import { isDraining, POINTS, type Point } from './points.ts';
+import { isDraining, POINTS, type Point, UPKEEP_POINTS } from './points.ts';
 import { type RoundOptions, type RoundResult, runRound } from './round.ts';
+import type { StoreKind } from './round-store.ts';
 
-/** So many faults at most in one round: connections must not end before it does. */
-const FAULTS_PER_ROUND = 300;
+/**
+ * So many faults of processes and links at most in one round: connections must not end before it does, and on S3 the
+ * aggregators' clock must not get too far.
+ */
+const FAULTS_PER_ROUND: Readonly<Record<StoreKind, number>> = { directory: 300, s3: 150 };
+/** A point that is not hit often enough by then is none that can be reached. */
+const ROUNDS_MAX = 60;
 
 export interface CrashOptions {
+  readonly store?: StoreKind;
   /** Of the first round; the next one has the next. */
   readonly seed: number;
   /** About how many, in all rounds together. */
   readonly faults: number;
+  /** There are more rounds until every point was hit so often. */
+  readonly hitsMin?: number;
   /** Leave everything on disk of a round in which something is wrong. */
   readonly keep?: boolean;
   /** Hears of each round when it is over. */
@@ -17,11 +26,13 @@ export interface CrashOptions {
 }
 
 /** Runs as many rounds as it takes; ends with the first in which something is wrong. */
-export async function runCrashTest({ seed, faults, keep = false, onRound }: CrashOptions): Promise<RoundResult[]> {
+export async function runCrashTest(options: CrashOptions): Promise<RoundResult[]> {
+  const { store = 'directory', seed, faults, hitsMin = 0, keep = false, onRound } = options;
   const rounds: RoundResult[] = [];
-  const count = Math.ceil(faults / FAULTS_PER_ROUND);
-  for (let i = 0; i < count; i++) {
-    const round = await inRound({ seed: seed + i, faults: Math.ceil(faults / count), keep });
+  const count = Math.ceil(faults / FAULTS_PER_ROUND[store]);
+  const isEnough = () => pointsHitLess(rounds, store, hitsMin).length === 0;
+  for (let i = 0; i < count || (!isEnough() && i < ROUNDS_MAX); i++) {
+    const round = await inRound({ store, seed: seed + i, faults: Math.ceil(faults / count), keep });
     rounds.push(round);
     onRound?.(round);
     if (round.problems.length > 0) break;
@@ -30,15 +41,25 @@ export async function runCrashTest({ seed, faults, keep = false, onRound }: Cras
 }
 
 /** How to run one round again. */
-export const repeatOf = (seed: number, faults: number): string =>
-  `FLOWTOLL_SEED=${seed} FLOWTOLL_FAULTS=${faults} npm run test:crash`;
+export const repeatOf = (seed: number, faults: number, store: StoreKind = 'directory'): string =>
+  `FLOWTOLL_SEED=${seed} FLOWTOLL_FAULTS=${faults} npm run test:crash -- --store ${store}`;
+
+/** The points that a run on such a store has. */
+export const pointsOn = (store: StoreKind): readonly Point[] =>
+  store === 's3' ? [...POINTS, ...UPKEEP_POINTS] : POINTS;
+
+/** Those at which fewer processes died than that. */
+export const pointsHitLess = (rounds: readonly RoundResult[], store: StoreKind, hits: number): Point[] =>
+  pointsOn(store).filter((point) => deathsAt(rounds, point) < hits);
 
 async function inRound(options: RoundOptions): Promise<RoundResult> {
-  const { seed, faults } = options;
+  const { seed, faults, store } = options;
   try {
     return await runRound(options);
   } catch (error) {
-    throw new Error(`in the round of seed ${seed}; run it again with: ${repeatOf(seed, faults)}`, { cause: error });
+    throw new Error(`in the round of seed ${seed}; run it again with: ${repeatOf(seed, faults, store)}`, {
+      cause: error,
+    });
   }
 }
 
@@ -63,10 +84,18 @@ export function summary(rounds: readonly RoundResult[]): string {
   };
   const seconds = total((round) => round.seconds);
   const faults = total(faultsOf);
+  const points = [...POINTS, ...UPKEEP_POINTS].filter((point) => deathsAt(rounds, point) > 0 || POINTS.includes(point));
+  const storeFaults = merged((round) => round.storeFaults);
+  const befallen = sum(storeFaults.map(([, count]) => count));
+  const onS3: [string, number][] = [
+    ['days by the clock of the aggregators', Math.round(total(({ days }) => days))],
+    ['requests to the store', total(({ requests }) => requests)],
+    ['  of these in trouble', befallen],
+  ];
   const lines: [string, string | number][] = [
     ['seeds', `${rounds[0]?.seed} to ${rounds.at(-1)?.seed}`],
     ['faults', `${faults} in ${Math.round(seconds)} s (${(faults / seconds).toFixed(1)} a second)`],
-    ...POINTS.map((point): [string, number] => [`  died at ${point}`, deathsAt(rounds, point)]),
+    ...points.map((point): [string, number] => [`  died at ${point}`, deathsAt(rounds, point)]),
     ['  killed at any instant', total(({ kills }) => kills)],
     ...POINTS.filter((point) => !isDraining(point)).map((point): [string, number] => [
       `  stopped at ${point}, and continued`,
@@ -74,9 +103,17 @@ export function summary(rounds: readonly RoundResult[]): string {
     ]),
     ['  stopped at any instant, and continued', total(({ pauses }) => pauses)],
     ...merged(({ links }) => links).map(([kind, count]): [string, number] => [`  link: ${kind}`, count]),
+    ...(befallen > 0 ? onS3 : []),
+    ...storeFaults.map(([fault, count]): [string, number] => [`  store: ${fault}`, count]),
+    ...merged(({ upkeep }) => upkeep).map(([step, count]): [string, number] => [
+      `upkeep in aggregators, ${step}`,
+      count,
+    ]),
+    ['ended by the store in trouble', total(({ refusals }) => refusals)],
     ['ended orderly besides', total(({ orderlyEnds }) => orderlyEnds)],
     ['most lives of one agent', most(({ agentStartsMax }) => agentStartsMax)],
     ['most lives of one aggregator', most(({ aggregatorStartsMax }) => aggregatorStartsMax)],
+    ['moves of agents between aggregators', total(({ moves }) => moves)],
     ['batches in the tables', total(({ batches }) => batches)],
     ['commits', total(({ commits }) => commits)],
     ['commits that lost a race', total(({ lostRaces }) => lostRaces)],

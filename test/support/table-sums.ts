@@ -18,7 +18,7 @@ const MEASURES = [
 ];
 const KEYS = {
   flows: ['date', 'node', 'traffic_class'],
-  costs_hourly: ['date', 'window_start', 'node', 'traffic_class'],
+  costs_hourly: ['date', 'window_start', 'zone', 'namespace', 'traffic_class'],
 } as const;
 
 export type TableName = keyof typeof KEYS;
@@ -155,14 +155,8 @@ function sumsOf(table: TableName, from: string): string {
 }
 
 function hoursOf(query: string): string {
-  const keys = [
-    "epoch_us(date_trunc('hour', window_start))",
-    'node',
-    'traffic_class',
-    'namespace',
-    'workload',
-    'peer_workload',
-  ];
+  const names = ['zone', 'traffic_class', 'namespace', 'workload', 'peer_workload', 'port', 'initiator'];
+  const keys = ["epoch_us(date_trunc('hour', window_start))", ...names];
   return `SELECT ${texts([...keys, ...measured])} FROM (${query}) GROUP BY ${keys.join(', ')}`;
 }
 
