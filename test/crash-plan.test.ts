@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { planFaults } from './crash/fault-plan.ts';
+import { LifeQueue } from './crash/lives.ts';
 import { POINTS, type Point, UPKEEP_POINTS } from './crash/points.ts';
 import { storeFault } from './crash/store-faults.ts';
-import { UpkeepLives } from './crash/upkeep-lives.ts';
+import { UpkeepDeaths } from './crash/upkeep-deaths.ts';
 import { createRandom } from './lab/random.ts';
 
 const planOf = (seed: number, faults: number) => planFaults(createRandom(seed), { faults, links: 3 });
@@ -32,21 +33,24 @@ test('about as many faults as asked for, each point as often as every other', ()
   }
 });
 
-test('with upkeep every aggregator may die at it besides, at any of its points', () => {
-  const plan = planFaults(createRandom(1), { faults: 300, links: 3, upkeep: true });
-  expect(plan.agents.filter(({ besides }) => besides)).toEqual([]);
-  const besides = new Set(plan.aggregators.map(({ besides }) => besides?.point));
-  expect([...besides].sort()).toEqual([...UPKEEP_POINTS].sort());
-});
-
-test('rounds of upkeep shall die at the point that was hit least, and one that is missed keeps no other from its turn', () => {
+test('processes that do upkeep shall die at the points that were hit least', () => {
   const died = new Map<Point, number>(UPKEEP_POINTS.map((point) => [point, 3]));
+  const deaths = new UpkeepDeaths(createRandom(1), died);
+  const due = () => deaths.due().map(({ point }) => point);
+  expect(due()).toEqual(UPKEEP_POINTS);
   died.set('checkpoint-written', 1);
-  const lives = new UpkeepLives(createRandom(1), died);
-  const next = () => (lives.next()!.end as { point: Point }).point;
-  expect([next(), next()]).toEqual(['checkpoint-written', 'checkpoint-written']);
-  for (let i = 0; i < 20; i++) lives.missed('checkpoint-written');
-  expect(Array.from({ length: 20 }, next)).not.toContain('checkpoint-written');
+  expect(due()).toEqual(['checkpoint-written']);
+  died.set('data-file-deleted', 2);
+  expect(due()).toEqual(['checkpoint-written', 'data-file-deleted']);
+  const planned = new LifeQueue([{ end: { killAfterMs: 1 } }]);
+  const lives = deaths.withMore(planned);
+  expect([lives.next(), lives.next()]).toEqual([{ end: { killAfterMs: 1 } }, undefined]);
+  died.delete('checkpoint-written');
+  expect(lives.next()).toMatchObject({ end: { killAfterMs: 6000 } });
+  const alone = deaths.alone();
+  expect(alone.next()).toMatchObject({ end: { point: 'checkpoint-written' }, besides: [] });
+  deaths.end();
+  expect(alone.next()).toBeUndefined();
 });
 
 test('of requests to the store a part is befallen, conditional writes more than others, by each fault', () => {

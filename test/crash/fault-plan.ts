@@ -11,7 +11,6 @@ import {
   isDraining,
   POINTS,
   type Point,
-  UPKEEP_POINTS,
   type UpkeepPoint,
 } from './points.ts';
 
@@ -24,8 +23,8 @@ export interface PlannedLife {
    * start, or after it was stopped at a point and continued.
    */
   readonly end: (Instant & { readonly stopAfterMs?: number }) | { readonly killAfterMs: number };
-  /** Dies at this point if that comes first. */
-  readonly besides?: Instant;
+  /** Dies at one of these points if it comes first. */
+  readonly besides?: readonly Instant[];
 }
 
 /** A fault of a link, that long after the one before. */
@@ -73,26 +72,12 @@ const LATEST_UPKEEP_HIT: Readonly<Record<UpkeepPoint, number>> = {
   'log-object-deleted': 8,
   'data-file-deleted': 8,
 };
-/** Checkpoints are due seldom, and whoever makes one due writes it. */
-const UPKEEP_BESIDES: readonly UpkeepPoint[] = [
-  ...UPKEEP_POINTS,
-  ...(['checkpoint-written', 'checkpoint-hint-written', 'checkpoint-written', 'checkpoint-hint-written'] as const),
-];
-
 const AGENT_STOPS = AGENT_POINTS.filter((point) => !isDraining(point));
 /** Between its file and its log entry a commit can lose the race against one with the very same batches. */
 const AGGREGATOR_STOPS: readonly Point[] = ['parquet-written', 'parquet-written', 'log-entry-written', 'acknowledging'];
 
 /** Plans about `faults` faults, each point as often as every other. */
-export function planFaults(
-  random: Random,
-  sizes: {
-    readonly faults: number;
-    readonly links: number;
-    /** Aggregators do upkeep, and may die at it. */
-    readonly upkeep?: boolean;
-  },
-): FaultPlan {
+export function planFaults(random: Random, sizes: { readonly faults: number; readonly links: number }): FaultPlan {
   const { faults } = sizes;
   const agents: PlannedLife[] = [];
   const aggregators: PlannedLife[] = [];
@@ -117,9 +102,7 @@ export function planFaults(
   for (let i = 0; i < Math.round(faults * LINKS_PART); i++) links[i % links.length]!.push(linkFault(random));
   return {
     agents: shuffled(random, agents).map((life) => withPause(random, life, pausesPart)),
-    aggregators: shuffled(random, aggregators)
-      .map((life) => withPause(random, life, pausesPart))
-      .map((life) => (sizes.upkeep === true ? { ...life, besides: upkeepInstant(random, UPKEEP_BESIDES) } : life)),
+    aggregators: shuffled(random, aggregators).map((life) => withPause(random, life, pausesPart)),
     links,
   };
 }
@@ -134,12 +117,8 @@ function stopAtPoint(random: Random, points: readonly Point[]): PlannedLife['pau
   return { at: { point: random.pick(points), hit: random.integer(1, 2) }, forMs: random.integer(3000, 6000) };
 }
 
-/** An instant of upkeep: at one of these points. */
-export function upkeepInstant(
-  random: Random,
-  points: readonly UpkeepPoint[],
-): Instant & { readonly point: UpkeepPoint } {
-  const point = random.pick(points);
+/** An instant at a point of upkeep. */
+export function upkeepInstant(random: Random, point: UpkeepPoint): Instant {
   return { point, hit: random.integer(1, LATEST_UPKEEP_HIT[point]) };
 }
 

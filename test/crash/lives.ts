@@ -2,7 +2,7 @@
 // happened, by what the processes noted and how they ended.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PlannedLife } from './fault-plan.ts';
-import type { Arming, Life } from './parts.ts';
+import type { Arming, Instant, Life } from './parts.ts';
 import { type Action, isDraining, type Point } from './points.ts';
 
 /** A process does not reach its point: it is killed then, and the point comes again. */
@@ -79,6 +79,9 @@ export class Lives {
   readonly #noted: (pid: number, action: Action) => Point | undefined;
   readonly #figures: ProcessFigures;
   readonly #mayEnd: { readonly well: boolean; readonly refused: boolean };
+  readonly #isSlow: boolean;
+  readonly #patienceMs: number;
+  readonly #besides: () => readonly Instant[];
 
   constructor(
     name: string,
@@ -89,9 +92,18 @@ export class Lives {
       readonly figures: ProcessFigures;
       /** Ends that nobody asked for and that are no fault: it has done its work; the store did not let it. */
       readonly mayEnd?: { readonly well: boolean; readonly refused: boolean };
+      /** Its beginning takes long: a time after which it is killed counts from when it is ready. Default: from its start. */
+      readonly isSlow?: boolean;
+      /** How long it may take to its point. Default: 5 s. */
+      readonly patienceMs?: number;
+      /** Where it may die besides, asked anew for each life. */
+      readonly besides?: () => readonly Instant[];
     },
   ) {
     this.name = name;
+    this.#isSlow = parts.isSlow ?? false;
+    this.#patienceMs = parts.patienceMs ?? PATIENCE_MS;
+    this.#besides = parts.besides ?? (() => []);
     this.#mayEnd = parts.mayEnd ?? { well: false, refused: false };
     this.#start = parts.start;
     this.#noted = parts.noted;
@@ -107,12 +119,13 @@ export class Lives {
     return this.#beginUnrefused();
   }
 
-  /** The same, and nothing comes after it. */
-  async liveOut(source: LifeSource): Promise<void> {
+  /** The same with a rest after each life, and nothing comes after it. */
+  async liveOut(source: LifeSource, restMs = 0): Promise<void> {
     for (let planned = source.next(); planned !== undefined; planned = source.next()) {
       const { end } = planned;
       const died = await this.#liveOnce(planned);
       if ('point' in end && died !== end.point) source.missed(end.point);
+      if (restMs > 0) await delay(restMs);
     }
   }
 
@@ -151,11 +164,11 @@ export class Lives {
   }
 
   async #liveOnce(planned: PlannedLife): Promise<Point | undefined> {
-    const { pause, end, besides } = planned;
+    const { pause, end, besides = this.#besides() } = planned;
     this.starts++;
     const arming = 'point' in end ? end : undefined;
     const life = this.#start({
-      die: [arming, besides].filter((instant) => instant !== undefined),
+      die: arming === undefined ? besides : [arming, ...besides],
       stop: pause && 'at' in pause ? [pause.at] : [],
     });
     const over = new AbortController();
@@ -190,8 +203,10 @@ export class Lives {
     pausing: Promise<void> | undefined,
     wait: (ms: number) => Promise<boolean>,
   ): Promise<boolean> {
-    const patienceMs = PATIENCE_MS + (pause?.forMs ?? 0);
+    const patienceMs = this.#patienceMs + (pause?.forMs ?? 0);
     let isTime: boolean;
+    // One that ends before it is ready needs nobody to kill it; one that never gets there is an error.
+    if (this.#isSlow) await life.ready().catch(() => undefined);
     if ('point' in end) isTime = await wait(patienceMs);
     else {
       if (pause && 'at' in pause) await Promise.race([pausing, wait(patienceMs)]);

@@ -32,7 +32,7 @@ const AGGREGATOR_OPTIONS = [
 ];
 /** With upkeep: many small entries, and rounds of it every few seconds. */
 const BUSY_OPTIONS = ['--commit-interval', '100ms', '--maintain-interval', '1m'];
-const UPKEEP_PAUSES = 0.05;
+const UPKEEP_PAUSES = 0.1;
 
 /** An instant in a life: the `hit`-th time, from 1, that the process passes the point. */
 export interface Instant {

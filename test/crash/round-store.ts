@@ -4,16 +4,19 @@ import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { RowSums } from '../lab/expected-rows.ts';
 import type { Lab } from '../lab/lab.ts';
 import { type StorePlace, storeOf } from '../lab/product.ts';
 import { environment } from '../support/processes.ts';
 import { type SeaweedFs, seaweedFsProgram, startSeaweedFs } from '../support/seaweedfs.ts';
+import { writeHistory } from './history.ts';
 import type { StoreFault } from './store-faults.ts';
 
 const PROXY = fileURLToPath(new URL('./store-proxy.ts', import.meta.url));
 const PROXY_PORT = 4459;
 const BUCKET = 'flows';
-const PREFIX = 'deep/er';
+const PREFIX = 'deep/er/';
+export const CLUSTER = 'lab';
 
 export type StoreKind = 'directory' | 's3';
 
@@ -37,13 +40,15 @@ export interface RoundStore {
   readonly reading: StorePlace;
   /** The server, where there is one. */
   readonly server: SeaweedFs | undefined;
+  /** What rows of flows must say of what was there before the round. */
+  readonly history: ReadonlyMap<string, RowSums>;
   /** Faults begin, or end; what there has been of them. */
   trouble(troubled: boolean): Promise<StoreAnswer>;
   stop(): Promise<void>;
 }
 
-/** Folder of a cluster's tables in the bucket. */
-export const s3Folder = (cluster: string): string => `${BUCKET}/${PREFIX}/${cluster}`;
+/** Folder of the cluster's tables, bucket first. */
+export const S3_FOLDER = `${BUCKET}/${PREFIX}${CLUSTER}`;
 
 /** @param directory an existing one; @param seed of the faults */
 export async function startRoundStore(
@@ -58,6 +63,7 @@ export async function startRoundStore(
       place,
       reading: place,
       server: undefined,
+      history: new Map(),
       trouble: async () => ({ requests: 0, faults: {} }),
       stop: async () => undefined,
     };
@@ -67,16 +73,18 @@ export async function startRoundStore(
   const server = await startSeaweedFs(program);
   try {
     await server.createBucket(BUCKET);
+    const history = await writeHistory(server, { bucket: BUCKET, prefix: PREFIX, cluster: CLUSTER });
     const argv = [process.execPath, PROXY, String(PROXY_PORT), server.socketPath, String(seed)];
     const proxy = lab.spawn('management', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
     const ask = asked(proxy);
     await ask();
-    const store = `s3://${BUCKET}/${PREFIX}`;
+    const store = `s3://${BUCKET}/${PREFIX.slice(0, -1)}`;
     const at = (endpoint: string) => ({ ...server.environment('writer'), AWS_ENDPOINT_URL: endpoint });
     return {
       place: { store, env: environment(at(`http://127.0.0.1:${PROXY_PORT}`)) },
       reading: { store, env: environment({ ...at(server.endpoint), FLOWTOLL_CACHE: join(directory, 'cache') }) },
       server,
+      history,
       trouble: (troubled) => ask({ troubled }),
       stop: async () => {
         proxy.kill('SIGKILL');

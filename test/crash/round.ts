@@ -3,7 +3,7 @@
 //
 // On a directory there is ingest alone. On S3 requests get lost, aggregators are two, later five, and upkeep runs: in each of them
 // and as `flowtoll maintain` beside them, by a clock that gains hours a second (fast-time.ts). Rows are thus real traffic of this
-// minute under the hours and days of that clock; nothing is written by anybody but agents and aggregators.
+// minute under the hours and days of that clock. What is older, nine days, was written before the round (history.ts).
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -25,9 +25,9 @@ import { type LinkFault, type Links, startLinks } from './links.ts';
 import { LifeQueue, Lives, type ProcessFigures } from './lives.ts';
 import { type Arming, type Life, Site } from './parts.ts';
 import type { Action, Point } from './points.ts';
-import { type RoundStore, type StoreKind, s3Folder, startRoundStore } from './round-store.ts';
+import { type RoundStore, S3_FOLDER, type StoreKind, startRoundStore } from './round-store.ts';
 import { checkTables } from './table-checks.ts';
-import { UpkeepLives } from './upkeep-lives.ts';
+import { UpkeepDeaths } from './upkeep-deaths.ts';
 
 const NODES = ['n1', 'n2', 'n3'];
 const PROXY_PORT = 4460;
@@ -37,9 +37,13 @@ const REPLICAS: Readonly<Record<StoreKind, readonly [first: number, later: numbe
   directory: [3, 3],
   s3: [2, 5],
 };
-/** Rounds of upkeep that run beside it at one time. */
-const UPKEEP_LANES = 2;
-const CLUSTER = 'lab';
+/** Rounds of upkeep beside those of aggregators, one after the other: each is a process to start, so not without a pause. */
+const UPKEEP_LANES = 1;
+const UPKEEP_REST_MS = 500;
+/** One that is not over by then is killed wherever it is. */
+const UPKEEP_PATIENCE_MS = 20_000;
+/** On S3 links are left alone for so many times longer. */
+const CALM = 4;
 /** Connections begin all the time, so many in each of these. */
 const TRAFFIC_MS = 2000;
 const TRAFFIC_CONNECTIONS = 30;
@@ -158,6 +162,7 @@ class Round {
   readonly #agents: readonly Lives[];
   readonly #aggregators: readonly Lives[];
   readonly #upkeep: readonly Lives[];
+  readonly #upkeepDeaths: UpkeepDeaths;
 
   constructor(lab: Lab, directory: string, store: RoundStore, options: RoundOptions) {
     this.#lab = lab;
@@ -177,15 +182,19 @@ class Round {
     this.#agents = NODES.map(
       (node) => new Lives(node, { start: (arming) => this.#site.startAgent(node, PROXY_PORT, arming), noted, figures }),
     );
+    const deaths = new UpkeepDeaths(createRandom(options.seed ^ 0xdead), figures.died);
+    this.#upkeepDeaths = deaths;
     this.#aggregators = AGGREGATOR_PORTS.slice(0, REPLICAS[options.store][1]).map((port, i) => {
       const name = `aggregator-${i + 1}`;
       const start = (arming: Arming) => this.#site.startAggregator(name, port, arming);
-      return new Lives(name, { start, noted, figures, mayEnd: { well: false, refused: isS3 } });
+      const onS3 = { mayEnd: { well: false, refused: true }, isSlow: true, besides: () => deaths.due() };
+      return new Lives(name, { start, noted, figures, ...(isS3 && onS3) });
     });
     this.#upkeep = Array.from({ length: isS3 ? UPKEEP_LANES : 0 }, (_, i) => {
       const name = `upkeep-${i + 1}`;
       const start = (arming: Arming) => this.#site.startUpkeep(name, arming);
-      return new Lives(name, { start, noted, figures, mayEnd: { well: true, refused: true } });
+      const mayEnd = { well: true, refused: true };
+      return new Lives(name, { start, noted, figures, mayEnd, patienceMs: UPKEEP_PATIENCE_MS });
     });
   }
 
@@ -260,15 +269,15 @@ class Round {
 
   /** All faults; resolves with the lives that go on. */
   async #carryOut(links: Links): Promise<LastLives> {
-    const sizes = { faults: this.#options.faults, links: this.#agents.length, upkeep: this.#upkeep.length > 0 };
-    const plan = planFaults(this.#random, sizes);
+    const plan = planFaults(this.#random, { faults: this.#options.faults, links: this.#agents.length });
     const live = (all: readonly Lives[], planned: readonly PlannedLife[]): Promise<Life[]> => {
       const queue = new LifeQueue(planned);
       const isFirst = (lives: Lives) => all !== this.#aggregators || this.#first.includes(lives);
       return Promise.all(
         all.map(async (lives) => {
           if (!isFirst(lives)) await queue.half();
-          return lives.live(queue);
+          const isUpkeep = all === this.#aggregators && this.#upkeep.length > 0;
+          return lives.live(isUpkeep ? this.#upkeepDeaths.withMore(queue) : queue);
         }),
       );
     };
@@ -284,11 +293,11 @@ class Round {
     return { agents, aggregators };
   }
 
-  /** Rounds of upkeep that die, until `processes` are over and each of its points was hit. */
+  /** Rounds of upkeep that die, until `processes` are over. */
   async #upkeepUntil(processes: Promise<unknown>): Promise<void> {
-    const lives = new UpkeepLives(this.#random, this.#figures.died);
-    const ending = processes.finally(() => lives.end()).catch(() => undefined); // awaited by who gave it
-    await Promise.all([ending, ...this.#upkeep.map((lane) => lane.liveOut(lives))]);
+    const deaths = this.#upkeepDeaths;
+    const ending = processes.finally(() => deaths.end()).catch(() => undefined); // awaited by who gave it
+    await Promise.all([ending, ...this.#upkeep.map((lane) => lane.liveOut(deaths.alone(), UPKEEP_REST_MS))]);
   }
 
   /** The next replica's turn: what somebody left half done is finished. */
@@ -305,7 +314,8 @@ class Round {
     for (let next = planned.next().value; next !== undefined || !isOver(); next = planned.next().value) {
       // Links go on to fail as long as processes die: agents that stayed where they are would leave the others idle.
       const { afterMs, fault } = next ?? linkFault(this.#random);
-      await delay(afterMs);
+      // Where aggregators begin slowly, an agent that is cut off all the time would wait ever longer with its next try.
+      await delay(this.#options.store === 's3' ? CALM * afterMs : afterMs);
       if ((await links.befall(address, fault)) > 0) this.#links.set(fault.kind, (this.#links.get(fault.kind) ?? 0) + 1);
     }
   }
@@ -336,10 +346,10 @@ class Round {
     const problems: string[] = [];
     for (const lost of lostOnTheWay(tallies)) problems.push(`no exact comparison is possible: ${lost}`);
     const expected = expectedRows(cluster, expectedFlows(cluster, tallies));
-    const { reading, server } = this.#store;
-    problems.push(...rowDifferences(expected, await tableRows(reading)));
+    const { reading, server, history } = this.#store;
+    problems.push(...rowDifferences(new Map([...expected, ...history]), await tableRows(reading)));
     if (server !== undefined) {
-      problems.push(...(await checkTables({ server, folder: s3Folder(CLUSTER), reading })));
+      problems.push(...(await checkTables({ server, folder: S3_FOLDER, reading })));
     }
     const byReason = new Map<string, number>();
     for (const loss of (await losses(reading)) as { loss_reason: string; bytes: number | null }[]) {
