@@ -14,11 +14,11 @@ const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 const TICK_MS = 500;
 const STEPS_MS = [10 * MINUTE_MS, 40 * MINUTE_MS, 90 * MINUTE_MS, 4 * HOUR_MS, 11 * HOUR_MS];
-/** With the history before (history.ts) below the age at which rows leave the table, and the log forgets batches: 30 days. */
-const MOST_MS = 18 * DAY_MS;
+/** Below the age at which the log forgets batches, 30 days: an agent may have waited from the beginning on. */
+const MOST_MS = 27 * DAY_MS;
 /** When that is reached, hours still end. */
 const LATER_STEPS_MS = [MINUTE_MS, 20 * MINUTE_MS];
-const MOST_EVER_MS = 20 * DAY_MS;
+const MOST_EVER_MS = 29 * DAY_MS;
 
 export class FastTime {
   /** What FLOWTOLL_TEST_CLOCK names. */

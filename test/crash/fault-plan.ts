@@ -69,8 +69,8 @@ const LATEST_UPKEEP_HIT: Readonly<Record<UpkeepPoint, number>> = {
   'compaction-entry-written': 2,
   'checkpoint-written': 1,
   'checkpoint-hint-written': 1,
-  'log-object-deleted': 8,
-  'data-file-deleted': 8,
+  'log-object-deleted': 4,
+  'data-file-deleted': 4,
 };
 const AGENT_STOPS = AGENT_POINTS.filter((point) => !isDraining(point));
 /** Between its file and its log entry a commit can lose the race against one with the very same batches. */

@@ -1,9 +1,10 @@
-// What the tables of a round on S3 hold before it begins: days of small commits by a node that is no more, written by the product's
-// own table, past the proxy. So there is something to roll up, to merge, to put into a checkpoint, and soon to remove, from the
-// first second on; and a history that must still be there in the end.
+// What the tables of a round on S3 hold before it begins: days of small commits by a node that is no more, and one round of upkeep
+// eight days ago; by the product's own code, past the proxy. So from the first second on there is something to roll up, to merge, to
+// put into a checkpoint, to remove from the log and to vacuum; and a history that must still be there in the end.
 import { openS3Store } from '@flowtoll/aggregator/store/s3-store.ts';
 import { flowRow } from '@flowtoll/aggregator/table/flow-row.testing.ts';
 import { openFlowTable } from '@flowtoll/aggregator/table/flow-table.ts';
+import { maintain } from '@flowtoll/aggregator/upkeep/maintain.ts';
 import { type RowSums, rowId } from '../lab/expected-rows.ts';
 import { credentialsOf, type SeaweedFs } from '../support/seaweedfs.ts';
 
@@ -16,6 +17,9 @@ const MINUTE_MS = 60_000;
 const COMMITS = HOURS * COMMITS_IN_AN_HOUR;
 /** Commits up to the first checkpoint, and the only one: the next is due a few commits after the history. */
 const FIRST_CHECKPOINT = 16;
+/** Commits before the round of upkeep, which leaves old files behind; more than a week ago. */
+const BEFORE_UPKEEP = 3 * COMMITS_IN_AN_HOUR;
+const KEEP_MS = 3650 * 24 * HOUR_MS;
 
 const KEY = {
   node: 'gone',
@@ -41,6 +45,7 @@ export async function writeHistory(
   let sequence = 0;
   for (const { until, checkpointEntries } of [
     { until: FIRST_CHECKPOINT, checkpointEntries: FIRST_CHECKPOINT },
+    { until: BEFORE_UPKEEP, checkpointEntries: Number.POSITIVE_INFINITY },
     { until: COMMITS, checkpointEntries: Number.POSITIVE_INFINITY },
   ]) {
     const table = await openFlowTable(store, { cluster: at.cluster, clock: () => timeOf(sequence), checkpointEntries });
@@ -54,6 +59,9 @@ export async function writeHistory(
       );
     }
     await table.close();
+    if (until !== BEFORE_UPKEEP) continue;
+    const clock = () => timeOf(BEFORE_UPKEEP - 1);
+    await maintain(store, { cluster: at.cluster, clock, keepFlowsMs: KEEP_MS, keepCostsMs: KEEP_MS });
   }
   return new Map([[rowId(KEY), sums]]);
 }

@@ -30,8 +30,10 @@ const AGGREGATOR_OPTIONS = [
   ...['--commit-when-all-waiting', 'false', '--metrics-listen', 'none', '--log-level', 'debug'],
   ...['--commit-interval', '300ms'],
 ];
+/** No row shall reach its age. */
+const KEEP_OPTIONS = ['--keep-flows', '3650d', '--keep-costs', '3650d'];
 /** With upkeep: many small entries, and rounds of it every few seconds. */
-const BUSY_OPTIONS = ['--commit-interval', '100ms', '--maintain-interval', '1m'];
+const BUSY_OPTIONS = ['--commit-interval', '100ms', '--maintain-interval', '1m', ...KEEP_OPTIONS];
 const UPKEEP_PAUSES = 0.1;
 
 /** An instant in a life: the `hit`-th time, from 1, that the process passes the point. */
@@ -111,7 +113,16 @@ export class Site {
 
   /** Starts one round of upkeep as a process of its own. It is ready and busy when it has begun. */
   startUpkeep(name: string, arming: Arming = {}): Life {
-    const command = [AGGREGATOR, 'maintain', '--once', '--store', this.#place.store, '--cluster', 'lab'];
+    const command = [
+      AGGREGATOR,
+      'maintain',
+      '--once',
+      '--store',
+      this.#place.store,
+      '--cluster',
+      'lab',
+      ...KEEP_OPTIONS,
+    ];
     return this.#start(name, 'management', [], command, arming, this.#environment(name));
   }
 

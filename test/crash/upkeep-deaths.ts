@@ -12,7 +12,7 @@ const GRACE_MS = 120_000;
 /** How long a life lasts, once it is ready, that is there for that alone. */
 const LIFE_MS = 6000;
 /** A point is armed until it was hit so much more often than the one that was hit least. */
-const AHEAD_MAX = 1;
+const AHEAD_MAX = 2;
 
 export class UpkeepDeaths {
   readonly #random: Random;
