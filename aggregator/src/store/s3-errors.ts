@@ -67,7 +67,8 @@ function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) {
     return error.errors.map(reasonOf).join('; ');
   }
-  return error instanceof Error ? error.message : String(error);
+  // Below the first line the SDK advises programmers.
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!.trim();
 }
 
 function hintFor(action: S3Action, place: S3Place, error: unknown): string {
