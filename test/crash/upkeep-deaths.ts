@@ -12,7 +12,7 @@ const GRACE_MS = 120_000;
 /** How long a life lasts, once it is ready, that is there for that alone. */
 const LIFE_MS = 6000;
 /** A point is armed until it was hit so much more often than the one that was hit least. */
-const AHEAD_MAX = 2;
+const AHEAD_MAX = 3;
 
 export class UpkeepDeaths {
   readonly #random: Random;
@@ -30,7 +30,10 @@ export class UpkeepDeaths {
   due(): Instant[] {
     const deaths = (point: Point): number => this.#died.get(point) ?? 0;
     const least = Math.min(...UPKEEP_POINTS.map(deaths));
-    const points = UPKEEP_POINTS.filter((point) => deaths(point) <= least + AHEAD_MAX);
+    // Whoever dies at a checkpoint writes no hint at it, and the next is far: so for each life it is one or the other.
+    const notNow = this.#random.pick(['checkpoint-written', 'checkpoint-hint-written'] as const);
+    const due = UPKEEP_POINTS.filter((point) => deaths(point) <= least + AHEAD_MAX);
+    const points = due.length > 1 ? due.filter((point) => point !== notNow) : due;
     return points.map((point) => upkeepInstant(this.#random, point));
   }
 

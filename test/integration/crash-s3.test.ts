@@ -9,7 +9,7 @@ import { deltaRsPython } from '../support/delta-rows.ts';
 import { duckdbExtensions } from '../support/duckdb-extensions.ts';
 import { seaweedFsProgram } from '../support/seaweedfs.ts';
 
-const FAULTS = Number(process.env['FLOWTOLL_FAULTS'] ?? 60);
+const FAULTS = Number(process.env['FLOWTOLL_FAULTS'] ?? 24);
 const seeds = (process.env['FLOWTOLL_SEED'] ?? '301').split(',').map(Number);
 
 const parts = [await seaweedFsProgram(), await deltaRsPython(), await duckdbExtensions()];
