@@ -1,5 +1,5 @@
 // What the tables of a round on S3 hold before it begins: days of small commits by a node that is no more, and one round of upkeep
-// eight days ago; by the product's own code, past the proxy. So from the first second on there is something to roll up, to merge, to
+// a week ago; by the product's own code, past the proxy. So from the first second on there is something to roll up, to merge, to
 // put into a checkpoint, to remove from the log and to vacuum; and a history that must still be there in the end.
 import { openS3Store } from '@flowtoll/aggregator/store/s3-store.ts';
 import { flowRow } from '@flowtoll/aggregator/table/flow-row.testing.ts';
@@ -10,14 +10,14 @@ import { credentialsOf, type SeaweedFs } from '../support/seaweedfs.ts';
 
 const HOUR_MS = 3_600_000;
 /** From nine days ago to now: as many commits within a few minutes, then none for long. */
-const HOURS = 12;
-const EVERY_MS = 18 * HOUR_MS;
-const COMMITS_IN_AN_HOUR = 9;
+const HOURS = 8;
+const EVERY_MS = 27 * HOUR_MS;
+const COMMITS_IN_AN_HOUR = 13;
 const MINUTE_MS = 60_000;
 const COMMITS = HOURS * COMMITS_IN_AN_HOUR;
 /** Commits up to the first checkpoint, and the only one: the next is due a few commits after the history. */
 const FIRST_CHECKPOINT = 16;
-/** Commits before the round of upkeep, which leaves old files behind; more than a week ago. */
+/** Commits before the round of upkeep, which leaves old files behind; a week ago within hours of the aggregators' clock. */
 const BEFORE_UPKEEP = 3 * COMMITS_IN_AN_HOUR;
 const KEEP_MS = 3650 * 24 * HOUR_MS;
 

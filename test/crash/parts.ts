@@ -34,7 +34,7 @@ const AGGREGATOR_OPTIONS = [
 const KEEP_OPTIONS = ['--keep-flows', '3650d', '--keep-costs', '3650d'];
 /** With upkeep: many small entries, and rounds of it every few seconds. */
 const BUSY_OPTIONS = ['--commit-interval', '100ms', '--maintain-interval', '1m', ...KEEP_OPTIONS];
-const UPKEEP_PAUSES = 0.1;
+const UPKEEP_PAUSES = 0.04;
 
 /** An instant in a life: the `hit`-th time, from 1, that the process passes the point. */
 export interface Instant {

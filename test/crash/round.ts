@@ -41,7 +41,7 @@ const REPLICAS: Readonly<Record<StoreKind, readonly [first: number, later: numbe
 const UPKEEP_LANES = 1;
 const UPKEEP_REST_MS = 500;
 /** One that is not over by then is killed wherever it is. */
-const UPKEEP_PATIENCE_MS = 20_000;
+const UPKEEP_PATIENCE_MS = 30_000;
 /** On S3 links are left alone for so many times longer. */
 const CALM = 4;
 /** Connections begin all the time, so many in each of these. */

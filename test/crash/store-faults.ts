@@ -30,10 +30,11 @@ const OF_CONDITIONAL: readonly StoreFault[] = [
   ...OF_ANY,
   ...(['409, not done', '409, not done', '412 after success', '412 after success', '412, not done'] as const),
 ];
-const PART_OF_ANY = 0.025;
-const PART_OF_CONDITIONAL = 0.12;
+/** A round of upkeep is hundreds of requests, and shall have a chance to come to its end. */
+const PART_OF_ANY = 0.012;
+const PART_OF_CONDITIONAL = 0.08;
 /** Each stops somebody for seconds. */
-const PART_SILENT = 0.002;
+const PART_SILENT = 0.0008;
 
 /** What befalls a request; undefined: nothing. */
 export function storeFault(

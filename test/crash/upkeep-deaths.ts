@@ -10,7 +10,7 @@ import { type Point, UPKEEP_POINTS } from './points.ts';
 /** When the plan is over, points that nobody has hit get so much more time: a busy machine needs it. */
 const GRACE_MS = 120_000;
 /** How long a life lasts, once it is ready, that is there for that alone. */
-const LIFE_MS = 6000;
+const LIFE_MS = 12_000;
 /** A point is armed until it was hit so much more often than the one that was hit least. */
 const AHEAD_MAX = 3;
 
@@ -31,7 +31,8 @@ export class UpkeepDeaths {
     const deaths = (point: Point): number => this.#died.get(point) ?? 0;
     const least = Math.min(...UPKEEP_POINTS.map(deaths));
     // Whoever dies at a checkpoint writes no hint at it, and the next is far: so for each life it is one or the other.
-    const notNow = this.#random.pick(['checkpoint-written', 'checkpoint-hint-written'] as const);
+    const hintIsLate = deaths('checkpoint-hint-written') < deaths('checkpoint-written');
+    const notNow: Point = hintIsLate || this.#random.chance(0.5) ? 'checkpoint-written' : 'checkpoint-hint-written';
     const due = UPKEEP_POINTS.filter((point) => deaths(point) <= least + AHEAD_MAX);
     const points = due.length > 1 ? due.filter((point) => point !== notNow) : due;
     return points.map((point) => upkeepInstant(this.#random, point));
