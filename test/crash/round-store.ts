@@ -47,6 +47,9 @@ export interface RoundStore {
   stop(): Promise<void>;
 }
 
+/** The tables in S3. */
+export const S3_PLACE = { bucket: BUCKET, prefix: PREFIX, cluster: CLUSTER } as const;
+
 /** Folder of the cluster's tables, bucket first. */
 export const S3_FOLDER = `${BUCKET}/${PREFIX}${CLUSTER}`;
 
@@ -73,7 +76,7 @@ export async function startRoundStore(
   const server = await startSeaweedFs(program);
   try {
     await server.createBucket(BUCKET);
-    const history = await writeHistory(server, { bucket: BUCKET, prefix: PREFIX, cluster: CLUSTER });
+    const history = await writeHistory(server, S3_PLACE);
     const argv = [process.execPath, PROXY, String(PROXY_PORT), server.socketPath, String(seed)];
     const proxy = lab.spawn('management', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
     const ask = asked(proxy);

@@ -3,7 +3,8 @@
 //
 // On a directory there is ingest alone. On S3 requests get lost, aggregators are two, later five, and upkeep runs: in each of them
 // and as `flowtoll maintain` beside them, by a clock that gains hours a second (fast-time.ts). Rows are thus real traffic of this
-// minute under the hours and days of that clock. What is older, nine days, was written before the round (history.ts).
+// minute under the hours and days of that clock. What is older, nine days, was written before the round (history.ts); and somebody
+// commits nothing, often (empty-commits.ts).
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -19,13 +20,14 @@ import { createRandom, type Random } from '../lab/random.ts';
 import { losses, tableRows } from '../lab/table-rows.ts';
 import { managementAddress } from '../lab/wiring.ts';
 import { until } from '../support/until.ts';
+import { commitNothing } from './empty-commits.ts';
 import { FastTime } from './fast-time.ts';
 import { linkFault, type PlannedLife, type PlannedLinkFault, planFaults } from './fault-plan.ts';
 import { type LinkFault, type Links, startLinks } from './links.ts';
 import { LifeQueue, Lives, type ProcessFigures } from './lives.ts';
 import { type Arming, type Life, Site } from './parts.ts';
 import type { Action, Point } from './points.ts';
-import { type RoundStore, S3_FOLDER, type StoreKind, startRoundStore } from './round-store.ts';
+import { type RoundStore, S3_FOLDER, S3_PLACE, type StoreKind, startRoundStore } from './round-store.ts';
 import { checkTables } from './table-checks.ts';
 import { UpkeepDeaths } from './upkeep-deaths.ts';
 
@@ -289,7 +291,9 @@ class Round {
     const troubles = this.#agents.map(({ name }, i) =>
       this.#trouble(links, name, plan.links[i]!, () => over.signal.aborted),
     );
-    const [[[agents, aggregators]]] = await Promise.all([all, time, ...troubles]);
+    const { server } = this.#store;
+    const busy = server && this.#time && commitNothing(server, S3_PLACE, this.#time.now, over.signal);
+    const [[[agents, aggregators]]] = await Promise.all([all, time, busy, ...troubles]);
     return { agents, aggregators };
   }
 

@@ -7,6 +7,8 @@ import { type LogEntry, type Sums, type TableName, TableReaders } from '../suppo
 
 /** Differences that are told of each comparison. */
 const TOLD_MAX = 5;
+/** The application that says how far the roll-up got. */
+const ROLL_UP = 'flowtoll-roll-up';
 
 /** What is not as it should be; empty when all is. @param at.folder of the cluster, bucket first */
 export async function checkTables(at: {
@@ -62,8 +64,10 @@ function gaps(table: TableName, versions: readonly number[], checkpoints: readon
 }
 
 async function checkRollUp(readers: TableReaders): Promise<string[]> {
-  const costs = (await readers.log('costs_hourly')).entries;
-  const rolledUp = Math.max(-1, ...costs.flatMap((entry) => actionsOf(entry)).flatMap(rolledUpVersion));
+  const { entries: costs, checkpoints } = await readers.log('costs_hourly');
+  const newest = checkpoints.at(-1);
+  const before = newest === undefined ? undefined : await readers.transaction('costs_hourly', newest, ROLL_UP);
+  const rolledUp = Math.max(before ?? -1, ...costs.flatMap((entry) => actionsOf(entry)).flatMap(rolledUpVersion));
   const notRolledUp = (await readers.log('flows')).entries
     .filter(({ version }) => version > rolledUp)
     .flatMap((entry) => actionsOf(entry))
@@ -85,7 +89,7 @@ const actionsOf = ({ text }: LogEntry): Action[] =>
     .filter(Boolean)
     .map((line) => JSON.parse(line) as Action);
 
-const rolledUpVersion = ({ txn }: Action): number[] => (txn?.appId === 'flowtoll-roll-up' ? [txn.version] : []);
+const rolledUpVersion = ({ txn }: Action): number[] => (txn?.appId === ROLL_UP ? [txn.version] : []);
 
 function differences(name: string, found: Sums, by: string, expected: Sums): string[] {
   const only = (these: Sums, those: Sums, who: string): string[] => {

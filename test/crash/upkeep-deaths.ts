@@ -11,7 +11,7 @@ import { type Point, UPKEEP_POINTS } from './points.ts';
 const GRACE_MS = 120_000;
 /** How long a life lasts, once it is ready, that is there for that alone. */
 const LIFE_MS = 12_000;
-/** A point is armed until it was hit so much more often than the one that was hit least. */
+/** In aggregators a point is armed until it was hit so much more often than the one that was hit least. */
 const AHEAD_MAX = 3;
 
 export class UpkeepDeaths {
@@ -27,13 +27,13 @@ export class UpkeepDeaths {
   }
 
   /** For whoever begins now; one point at least. */
-  due(): Instant[] {
+  due(aheadMax = AHEAD_MAX): Instant[] {
     const deaths = (point: Point): number => this.#died.get(point) ?? 0;
     const least = Math.min(...UPKEEP_POINTS.map(deaths));
     // Whoever dies at a checkpoint writes no hint at it, and the next is far: so for each life it is one or the other.
     const hintIsLate = deaths('checkpoint-hint-written') < deaths('checkpoint-written');
     const notNow: Point = hintIsLate || this.#random.chance(0.5) ? 'checkpoint-written' : 'checkpoint-hint-written';
-    const due = UPKEEP_POINTS.filter((point) => deaths(point) <= least + AHEAD_MAX);
+    const due = UPKEEP_POINTS.filter((point) => deaths(point) <= least + aheadMax);
     const points = due.length > 1 ? due.filter((point) => point !== notNow) : due;
     return points.map((point) => upkeepInstant(this.#random, point));
   }
@@ -50,7 +50,8 @@ export class UpkeepDeaths {
   alone(): LifeSource {
     return {
       next: () => {
-        const [end, ...besides] = this.due();
+        // No more than is needed, so that somebody gets to the last things that upkeep does.
+        const [end, ...besides] = this.due(0);
         return this.#isOver ? undefined : { end: end!, besides };
       },
       // There was nothing to do there: it stays due.

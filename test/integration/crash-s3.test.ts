@@ -10,6 +10,8 @@ import { duckdbExtensions } from '../support/duckdb-extensions.ts';
 import { seaweedFsProgram } from '../support/seaweedfs.ts';
 
 const FAULTS = Number(process.env['FLOWTOLL_FAULTS'] ?? 24);
+/** A machine that has other things to do takes long to come to each point. */
+const TIMEOUT_MS = 420_000;
 const seeds = (process.env['FLOWTOLL_SEED'] ?? '301').split(',').map(Number);
 
 const parts = [await seaweedFsProgram(), await deltaRsPython(), await duckdbExtensions()];
@@ -26,4 +28,5 @@ test.skipIf(parts.includes(undefined)).each(seeds)(
     const faults = rounds.flatMap(({ storeFaults }) => [...storeFaults.values()]);
     expect(Math.max(0, ...faults), 'faults of the store of one kind').toBeGreaterThan(5);
   },
+  TIMEOUT_MS,
 );

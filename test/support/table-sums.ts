@@ -140,6 +140,16 @@ export class TableReaders {
     return { entries, checkpoints };
   }
 
+  /** The version of an application in a checkpoint; undefined where it has none. */
+  async transaction(table: TableName, checkpoint: number, appId: string): Promise<number | undefined> {
+    const file = `_delta_log/${String(checkpoint).padStart(20, '0')}.checkpoint.parquet`;
+    const from = `read_parquet('s3://${this.#folder}/${table}/${file}')`;
+    const rows = await this.#connection.runAndReadAll(
+      `SELECT max(txn.version)::DOUBLE FROM ${from} WHERE txn.appId = '${appId}'`,
+    );
+    return (rows.getRows()[0]![0] as number | null) ?? undefined;
+  }
+
   async #duckDb(statement: string): Promise<Sums> {
     return lines((await this.#connection.runAndReadAll(statement)).getRows() as (string | null)[][]);
   }
