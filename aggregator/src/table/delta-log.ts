@@ -25,6 +25,16 @@ const PUT_ATTEMPTS = 3;
 /** Entries that are fetched at once. */
 const GETS_AT_ONCE = 8;
 
+/** Readings of a log of which parts vanish meanwhile. Clean-up takes them once a week or so. */
+const READ_ATTEMPTS = 3;
+
+/** An object of the log was listed and is not there. */
+class VanishedError extends FlowtollError {
+  constructor(key: string, store: ObjectStore) {
+    super('TABLE_INVALID', `${key} vanished from ${store.describe()} while it was read`);
+  }
+}
+
 export class DeltaLog {
   readonly #store: ObjectStore;
   /** Key of the table's root, without a slash at the end. */
@@ -64,6 +74,17 @@ export class DeltaLog {
    * restored, there is another log. Throws STORE_UNAVAILABLE then.
    */
   async refresh(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#readOn();
+      } catch (error) {
+        // What was listed may have been cleaned up before it was read: a new listing begins where the log does now.
+        if (!(error instanceof VanishedError) || attempt >= READ_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  async #readOn(): Promise<void> {
     if (this.version < 0) await this.#loadHintedCheckpoint();
     const found = await this.#list();
     if (!found.lastIsThere) {
@@ -121,7 +142,7 @@ export class DeltaLog {
     }
     const key = entryKey(this.root, version);
     if (bytes === undefined) {
-      throw new FlowtollError('TABLE_INVALID', `${key} vanished from ${this.#store.describe()} while it was read`);
+      throw new VanishedError(key, this.#store);
     }
     this.#apply(decodeCommit(bytes, key), version, bytes);
   }
@@ -145,7 +166,7 @@ export class DeltaLog {
     const state = await withLocalFile(this.#store, key, (path) => readCheckpoint(path, key));
     if (state === undefined) {
       if (mayBeMissing) return;
-      throw new FlowtollError('TABLE_INVALID', `${key} vanished from ${this.#store.describe()} while it was read`);
+      throw new VanishedError(key, this.#store);
     }
     if (this.metaData !== undefined && state.metaData?.id !== this.metaData.id) throw this.#replaced();
     this.protocol = state.protocol;

@@ -458,6 +458,35 @@ describe('cleaning', () => {
     expect(state(sleeper)).toEqual(state(log));
   });
 
+  test('a replica that reads the log while it is cleaned up goes on where the log begins then', async () => {
+    const whole = await history();
+    // Whoever wrote the checkpoints died before the hint.
+    await rm(logFile('_last_checkpoint'));
+    let removed = 0;
+    const cleaned: ObjectStore = {
+      ...storeOf(store),
+      get: async (key) => {
+        if (key.endsWith(entryName(9))) removed += await cleanLog(store, ROOT, { nowMs, retentionMs: 7 * DAY_MS });
+        return store.get(key);
+      },
+    };
+    expect(state(await openLog(cleaned))).toEqual(state(whole));
+    expect(removed).toBe(15);
+  });
+
+  test('an entry that is listed and is never there is an error that names it', async () => {
+    await history();
+    await rm(logFile('_last_checkpoint'));
+    const lacking: ObjectStore = {
+      ...storeOf(store),
+      get: async (key) => (key.endsWith(entryName(9)) ? undefined : store.get(key)),
+    };
+    await expect(openLog(lacking)).rejects.toMatchObject({
+      code: 'TABLE_INVALID',
+      message: expect.stringMatching(/0009\.json vanished/),
+    });
+  });
+
   test('an entry put where entries were removed is taken back: its writer slept for days', async () => {
     const sleeper = newLog();
     const log = await openLog();
