@@ -81,11 +81,23 @@ export function contains(outer: Prefix, inner: Prefix): boolean {
   );
 }
 
+/** Text whose order is that of the addresses of one family; those of the two families lie apart. */
+export function sortableText(ip: Ip): string {
+  return `${ip.kind()} ${Buffer.from(ip.toByteArray()).toString('hex')}`;
+}
+
+/** `sortableText` of the first and the last address of a prefix. */
+export function sortableRange({ network, bits }: Prefix): { readonly first: string; readonly last: string } {
+  const last = network.toByteArray().map((byte, index) => byte | hostMask(bits, index));
+  return { first: sortableText(network), last: sortableText(ipaddr.fromByteArray(last)) };
+}
+
 /** The address with all bits after the first `bits` zero. */
 export function maskedNetwork(ip: Ip, bits: number): Ip {
-  const bytes = ip.toByteArray().map((byte, index) => {
-    const keep = Math.min(Math.max(bits - index * 8, 0), 8);
-    return byte & (0xff << (8 - keep)) & 0xff;
-  });
-  return ipaddr.fromByteArray(bytes);
+  return ipaddr.fromByteArray(ip.toByteArray().map((byte, index) => byte & ~hostMask(bits, index)));
+}
+
+/** The bits of byte `index` that lie behind a prefix of `bits` bits. */
+function hostMask(bits: number, index: number): number {
+  return 0xff >> Math.min(Math.max(bits - index * 8, 0), 8);
 }

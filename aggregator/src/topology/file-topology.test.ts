@@ -125,6 +125,18 @@ describe('a good file', () => {
     expect(topology.lookupPrefix('10.244.7.0/24', 0, 1)).toBeUndefined();
   });
 
+  it('summarises from the first to the last address of a prefix, of one family', () => {
+    const addresses = ['9.255.255.255', '10.0.0.0', '10.0.0.255', '10.0.1.0', 'a00::', 'a00:0:0:1::'];
+    const nodes = addresses.map((address, i) => ({ name: `n${i}`, addresses: [address] }));
+    const topology = topologyOf(JSON.stringify({ version: 1, nodes }));
+    const nodesIn = (prefix: string) => [...(topology.lookupPrefix(prefix, 0, 1)?.nodes ?? [])].sort();
+    expect(nodesIn('10.0.0.0/24')).toEqual(['n1', 'n2']);
+    expect(nodesIn('10.0.0.0/23')).toEqual(['n1', 'n2', 'n3']);
+    expect(nodesIn('8.0.0.0/7')).toEqual(['n0']);
+    expect(nodesIn('a00::/64')).toEqual(['n4']);
+    expect(nodesIn('::/0')).toEqual(['n4', 'n5']);
+  });
+
   it('may be JSON', () => {
     const text = JSON.stringify(
       { version: 1, cluster: 'c', nodes: [{ name: 'n', addresses: ['10.0.0.1'] }] },

@@ -12,7 +12,7 @@ import type {
   Topology,
   TopologySource,
 } from '../model/topology.ts';
-import { canonicalText, contains, type Ip, type Prefix, parsePrefix } from './address.ts';
+import { canonicalText, contains, type Ip, type Prefix, parsePrefix, sortableRange, sortableText } from './address.ts';
 import { type CheckedTopology, checkTopology } from './check.ts';
 import { readDocument } from './document.ts';
 import { summaryOf } from './prefix-summary.ts';
@@ -85,6 +85,12 @@ interface NamedPrefix {
   readonly owner: AddressOwner;
 }
 
+interface Member {
+  /** As `sortableText` has it. */
+  readonly address: string;
+  readonly identity: NodeIdentity | PodIdentity;
+}
+
 interface Outside {
   readonly owner: AddressOwner | undefined;
   readonly inClusterRanges: boolean;
@@ -94,8 +100,8 @@ class FileTopology implements Topology {
   readonly #nodes = new Map<string, NodeIdentity>();
   readonly #owners = new Map<string, AddressOwner>();
   readonly #nodePorts = new Map<number, ServiceIdentity>();
-  /** Pods and nodes with each address, to summarise prefixes. */
-  readonly #members: { readonly prefix: Prefix; readonly identity: NodeIdentity | PodIdentity }[] = [];
+  /** Pods and nodes with each address, in the order of the addresses, to summarise prefixes. */
+  readonly #members: readonly Member[];
   /** Longest prefix first. */
   readonly #external: readonly NamedPrefix[];
   readonly #clusterRanges: readonly Prefix[];
@@ -103,8 +109,8 @@ class FileTopology implements Topology {
   readonly #summaries = new Map<string, PrefixSummary | undefined>();
 
   constructor(checked: CheckedTopology) {
-    this.#addNodes(checked);
-    this.#addPods(checked);
+    const members = [...this.#addNodes(checked), ...this.#addPods(checked)];
+    this.#members = members.sort((a, b) => (a.address < b.address ? -1 : 1));
     this.#addServices(checked);
     this.#external = checked.external
       .flatMap(({ entry, prefixes }) => {
@@ -139,7 +145,8 @@ class FileTopology implements Topology {
     return this.#lookupOutside(address).inClusterRanges;
   }
 
-  #addNodes({ nodes }: CheckedTopology): void {
+  #addNodes({ nodes }: CheckedTopology): Member[] {
+    const members: Member[] = [];
     for (const { entry, addresses } of nodes) {
       const identity: NodeIdentity = {
         kind: 'node',
@@ -148,11 +155,13 @@ class FileTopology implements Topology {
         ...placeOf(entry),
       };
       this.#nodes.set(entry.name, identity);
-      this.#addMember(identity, addresses);
+      members.push(...this.#addOwner(identity, addresses));
     }
+    return members;
   }
 
-  #addPods({ pods }: CheckedTopology): void {
+  #addPods({ pods }: CheckedTopology): Member[] {
+    const members: Member[] = [];
     for (const { entry, addresses } of pods) {
       const node = this.#nodes.get(entry.node);
       if (entry.hostNetwork === true || node === undefined) {
@@ -168,8 +177,9 @@ class FileTopology implements Topology {
         workload: entry.workload?.name ?? entry.name,
         labels: entry.labels ?? {},
       };
-      this.#addMember(identity, addresses);
+      members.push(...this.#addOwner(identity, addresses));
     }
+    return members;
   }
 
   #addServices({ services }: CheckedTopology): void {
@@ -184,12 +194,12 @@ class FileTopology implements Topology {
     }
   }
 
-  #addMember(identity: NodeIdentity | PodIdentity, addresses: readonly Ip[]): void {
+  #addOwner(identity: NodeIdentity | PodIdentity, addresses: readonly Ip[]): Member[] {
     const owner = exact(identity);
-    for (const network of addresses) {
-      this.#owners.set(canonicalText(network), owner);
-      this.#members.push({ prefix: { network, bits: network.kind() === 'ipv4' ? 32 : 128 }, identity });
-    }
+    return addresses.map((ip) => {
+      this.#owners.set(canonicalText(ip), owner);
+      return { address: sortableText(ip), identity };
+    });
   }
 
   #lookupOutside(address: string): Outside {
@@ -218,9 +228,28 @@ class FileTopology implements Topology {
     if ('problem' in parsed) {
       return undefined;
     }
-    return summaryOf(
-      this.#members.filter(({ prefix }) => contains(parsed.value, prefix)).map(({ identity }) => identity),
-    );
+    return summaryOf(this.#membersIn(parsed.value).map(({ identity }) => identity));
+  }
+
+  #membersIn(prefix: Prefix): readonly Member[] {
+    const { first, last } = sortableRange(prefix);
+    return this.#members.slice(this.#countBefore(first, false), this.#countBefore(last, true));
+  }
+
+  /** How many members have an address below `bound`, or at it where that counts. */
+  #countBefore(bound: string, atCounts: boolean): number {
+    let low = 0;
+    let high = this.#members.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const { address } = this.#members[middle]!;
+      if (address < bound || (atCounts && address === bound)) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low;
   }
 }
 
