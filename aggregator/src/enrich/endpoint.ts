@@ -1,5 +1,5 @@
-// Resolves the addresses of a batch, each once: who it was, where, and whether it can be on the reporting node. Reads the
-// topology; knows nothing of flows and directions.
+// Resolves addresses: who it was, where, and whether it can be on the reporting node. An address that is still whose it was
+// keeps its endpoint from batch to batch. Reads the topology; knows nothing of flows and directions.
 import type { FlowBatch } from '../model/flow-batch.ts';
 import type { LocalKind, PeerKind, Resolution } from '../model/flow-row.ts';
 import type {
@@ -19,10 +19,13 @@ import { createLabelText } from './label-text.ts';
  */
 export type Whereabouts = 'here' | 'elsewhere' | 'probably-elsewhere' | 'possibly-here';
 
-/** One address or prefix of a batch, resolved: everything a row says about it, whichever side it is on. */
+/** One address or prefix, resolved: everything a row says about it, whichever side it is on. */
 export interface Endpoint {
   readonly address: string;
-  readonly whereabouts: Whereabouts;
+  /** The node or nodes where it is; null where no node is known to have it. */
+  readonly home: string | ReadonlySet<string> | null;
+  /** Where it is, as seen from any node, when it has no home. */
+  readonly homeless: Whereabouts;
   /** An address of a node (the reporting one or another). */
   readonly isNodeAddress: boolean;
   /** The service whose address it is. */
@@ -48,11 +51,13 @@ export interface Endpoint {
 /** Resolves all addresses of a batch; element i is address i. */
 export type ResolveEndpoints = (batch: FlowBatch, topology: Topology) => Endpoint[];
 
-/** Scopes kept at most: outside addresses repeat from batch to batch, and there may be any number of them. */
-const SCOPE_CACHE_ENTRIES_MAX = 100_000;
+/** Endpoints kept at most: more than 150,000 pods and 50,000 outside addresses. About 300 bytes each. */
+const KEPT_MAX = 250_000;
 
 const NOWHERE = { provider: null, region: null, zone: null };
 const NOBODY = {
+  home: null,
+  homeless: 'elsewhere',
   isNodeAddress: false,
   service: undefined,
   localKind: null,
@@ -64,59 +69,109 @@ const NOBODY = {
   pod: null,
   labels: null,
   name: null,
-};
+} as const;
+
+/** Stands for the loopback addresses, which are another node's for each reporter. */
+const LOOPBACK: Endpoint = { ...NOBODY, ...NOWHERE, address: '', peerKind: 'node', resolution: 'exact' };
+
+/** An endpoint, and what the topology said when it was made. */
+interface Kept {
+  readonly endpoint: Endpoint;
+  readonly topology: Topology;
+  readonly owner: AddressOwner | undefined;
+  readonly summary: PrefixSummary | undefined;
+}
 
 /** `labelKeys`: the pod labels that rows carry. */
 export function createResolveEndpoints(labelKeys: readonly string[]): ResolveEndpoints {
   const labelText = createLabelText(labelKeys);
-  const scopeOf = createScopeCache();
+  const kept = new Map<string, Kept>();
 
-  function resolve(
-    address: string,
-    batch: FlowBatch,
-    topology: Topology,
-    reporter: NodeIdentity | undefined,
-  ): Endpoint {
+  function resolve(address: string, batch: FlowBatch, topology: Topology): Endpoint {
     const owner = topology.lookupAddress(address, batch.windowStartUs, batch.windowEndUs);
+    const summary =
+      owner === undefined && address.includes('/')
+        ? topology.lookupPrefix(address, batch.windowStartUs, batch.windowEndUs)
+        : undefined;
+    const known = kept.get(address);
+    if (known !== undefined && isStill(known, owner, summary, topology)) {
+      return known.endpoint;
+    }
+    const endpoint = makeEndpoint(address, owner, summary, topology);
+    if (kept.size >= KEPT_MAX) {
+      kept.clear();
+    }
+    kept.set(address, { endpoint, topology, owner, summary });
+    return endpoint;
+  }
+
+  function makeEndpoint(
+    address: string,
+    owner: AddressOwner | undefined,
+    summary: PrefixSummary | undefined,
+    topology: Topology,
+  ): Endpoint {
     const identity = owner?.identity;
     switch (identity?.kind) {
       case 'pod':
-        return podEndpoint(address, identity, owner!, batch.node, labelText(identity));
+        return podEndpoint(address, identity, owner!, labelText(identity));
       case 'node':
-        return nodeEndpoint(address, identity, owner!, batch.node);
+        return nodeEndpoint(address, identity, owner!);
       case 'service':
         return serviceEndpoint(address, identity, owner!);
     }
-    const scope = scopeOf(address);
+    const scope = addressScope(address);
     if (scope === 'loopback') {
-      return loopbackEndpoint(address, batch.node, reporter);
+      return LOOPBACK;
     }
-    const summary = address.includes('/')
-      ? topology.lookupPrefix(address, batch.windowStartUs, batch.windowEndUs)
-      : undefined;
-    if (summary !== undefined) {
-      return prefixEndpoint(address, summary, batch.node);
-    }
-    return outsideEndpoint(address, scope, owner, topology.inClusterRanges(address));
+    return summary === undefined
+      ? outsideEndpoint(address, scope, owner, topology.inClusterRanges(address))
+      : prefixEndpoint(address, summary);
   }
 
   return (batch, topology) => {
     const reporter = topology.lookupNode(batch.node);
-    return batch.addresses.map((address) => resolve(address, batch, topology, reporter));
+    return batch.addresses.map((address) => {
+      const endpoint = resolve(address, batch, topology);
+      return endpoint === LOOPBACK ? loopbackEndpoint(address, batch.node, reporter) : endpoint;
+    });
   };
 }
 
-function podEndpoint(
-  address: string,
-  pod: PodIdentity,
-  owner: AddressOwner,
-  reporter: string,
-  labels: string | null,
-): Endpoint {
+/** Whether the endpoint would be made the same again. What nobody owns depends on the cluster's ranges, which are the topology's. */
+function isStill(
+  known: Kept,
+  owner: AddressOwner | undefined,
+  summary: PrefixSummary | undefined,
+  topology: Topology,
+): boolean {
+  return (
+    known.owner?.identity === owner?.identity &&
+    known.owner?.certainty === owner?.certainty &&
+    known.summary === summary &&
+    (known.topology === topology || known.endpoint.inCluster)
+  );
+}
+
+/** Where the endpoint is, as seen from the node of this name. */
+export function whereaboutsFrom(reporter: string, { home, homeless }: Endpoint): Whereabouts {
+  if (home === null) {
+    return homeless;
+  }
+  if (typeof home === 'string') {
+    return home === reporter ? 'here' : 'elsewhere';
+  }
+  if (!home.has(reporter)) {
+    return 'elsewhere';
+  }
+  return home.size === 1 ? 'here' : 'possibly-here';
+}
+
+function podEndpoint(address: string, pod: PodIdentity, owner: AddressOwner, labels: string | null): Endpoint {
   return {
     ...NOBODY,
     address,
-    whereabouts: pod.node.name === reporter ? 'here' : 'elsewhere',
+    home: pod.node.name,
     localKind: 'pod',
     peerKind: 'pod',
     inCluster: true,
@@ -133,11 +188,11 @@ function podEndpoint(
   };
 }
 
-function nodeEndpoint(address: string, node: NodeIdentity, owner: AddressOwner, reporter: string): Endpoint {
+function nodeEndpoint(address: string, node: NodeIdentity, owner: AddressOwner): Endpoint {
   return {
     ...NOBODY,
     address,
-    whereabouts: node.name === reporter ? 'here' : 'elsewhere',
+    home: node.name,
     isNodeAddress: true,
     localKind: 'node',
     peerKind: 'node',
@@ -156,7 +211,6 @@ function serviceEndpoint(address: string, service: ServiceIdentity, owner: Addre
     ...NOBODY,
     ...NOWHERE,
     address,
-    whereabouts: 'elsewhere',
     service,
     peerKind: 'service',
     inCluster: true,
@@ -171,7 +225,7 @@ function loopbackEndpoint(address: string, reporter: string, node: NodeIdentity 
   return {
     ...NOBODY,
     address,
-    whereabouts: 'here',
+    home: reporter,
     isNodeAddress: true,
     localKind: 'node',
     peerKind: 'node',
@@ -185,12 +239,12 @@ function loopbackEndpoint(address: string, reporter: string, node: NodeIdentity 
 }
 
 /** Known pods and nodes folded into one prefix: they keep what they have in common. */
-function prefixEndpoint(address: string, summary: PrefixSummary, reporter: string): Endpoint {
+function prefixEndpoint(address: string, summary: PrefixSummary): Endpoint {
   const [node] = summary.nodes;
   return {
     ...NOBODY,
     address,
-    whereabouts: !summary.nodes.has(reporter) ? 'elsewhere' : summary.nodes.size === 1 ? 'here' : 'possibly-here',
+    home: summary.nodes,
     isNodeAddress: summary.kind === 'node',
     localKind: summary.kind,
     peerKind: summary.kind ?? 'private',
@@ -215,7 +269,7 @@ function outsideEndpoint(
   return {
     ...NOBODY,
     address,
-    whereabouts: outsideWhereabouts(scope, external !== undefined, inClusterRanges && isPrefix),
+    homeless: outsideWhereabouts(scope, external !== undefined, inClusterRanges && isPrefix),
     // Ranges that the operator calls the cluster's are private to it, whatever their bits say.
     peerKind: inClusterRanges && scope === 'internet' ? 'private' : peerKindOf(scope),
     provider: external?.provider ?? null,
@@ -270,19 +324,4 @@ function peerKindOf(scope: AddressScope): PeerKind {
     default:
       return 'unknown';
   }
-}
-
-function createScopeCache(): (address: string) => AddressScope {
-  const scopes = new Map<string, AddressScope>();
-  return (address) => {
-    let scope = scopes.get(address);
-    if (scope === undefined) {
-      if (scopes.size >= SCOPE_CACHE_ENTRIES_MAX) {
-        scopes.clear();
-      }
-      scope = addressScope(address);
-      scopes.set(address, scope);
-    }
-    return scope;
-  };
 }

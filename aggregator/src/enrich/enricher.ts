@@ -3,7 +3,7 @@
 import type { FlowBatch } from '../model/flow-batch.ts';
 import type { FlowRow, Resolution } from '../model/flow-row.ts';
 import type { NodeIdentity, ServiceIdentity, Topology, TopologySource } from '../model/topology.ts';
-import { createResolveEndpoints, type Endpoint } from './endpoint.ts';
+import { createResolveEndpoints, type Endpoint, type Whereabouts, whereaboutsFrom } from './endpoint.ts';
 import { decideLegs } from './leg.ts';
 import { protocolName } from './protocol-name.ts';
 import {
@@ -53,6 +53,8 @@ interface BatchContext {
   readonly topology: Topology;
   readonly reporter: NodeIdentity | undefined;
   readonly endpoints: readonly Endpoint[];
+  /** Of each endpoint, as seen from the reporting node. */
+  readonly whereabouts: readonly Whereabouts[];
   readonly row: FlowRow;
   readonly counts: Counts;
   readonly emit: (row: FlowRow) => void;
@@ -67,7 +69,8 @@ export function createEnricher(options: EnricherOptions): Enricher {
       const topology = options.topology.snapshot();
       const reporter = topology.lookupNode(batch.node);
       const endpoints = resolveEndpoints(batch, topology);
-      const context = { batch, topology, reporter, endpoints, row, counts: noCounts(), emit };
+      const whereabouts = endpoints.map((endpoint) => whereaboutsFrom(batch.node, endpoint));
+      const context = { batch, topology, reporter, endpoints, whereabouts, row, counts: noCounts(), emit };
       setReporter(row, batch, reporter);
       for (let index = 0; index < batch.count; index++) {
         emitFlow(context, index);
@@ -90,6 +93,8 @@ function emitFlow(context: BatchContext, index: number): void {
   const { batch, row, counts } = context;
   const initiator = context.endpoints[batch.initiator[index]!]!;
   const responder = context.endpoints[batch.responder[index]!]!;
+  const initiatorIs = context.whereabouts[batch.initiator[index]!]!;
+  const responderIs = context.whereabouts[batch.responder[index]!]!;
   counts.flows++;
   if (context.reporter === undefined) {
     counts.unknownNodeFlows++;
@@ -97,7 +102,7 @@ function emitFlow(context: BatchContext, index: number): void {
   row.protocol = protocolName(batch.protocol[index]!);
   row.port = batch.responderPort[index]!;
   row.service = serviceOf(context, index, responder);
-  switch (decideLegs(initiator, responder, context.reporter !== undefined)) {
+  switch (decideLegs(initiatorIs, responderIs, context.reporter !== undefined)) {
     case 'initiator':
       emitLeg(context, index, initiator, responder, true);
       return;
@@ -115,11 +120,11 @@ function emitFlow(context: BatchContext, index: number): void {
       return;
     case 'guess-initiator':
       counts.guessedFlows++;
-      emitGuess(context, index, initiator, responder, true);
+      emitGuess(context, index, initiator, initiatorIs, responder, true);
       return;
     case 'guess-responder':
       counts.guessedFlows++;
-      emitGuess(context, index, responder, initiator, false);
+      emitGuess(context, index, responder, responderIs, initiator, false);
       return;
   }
 }
@@ -131,13 +136,20 @@ function emitLeg(context: BatchContext, index: number, local: Endpoint, peer: En
 }
 
 /** One row for a flow whose legs nobody can know. An end that lives elsewhere lends its address, not its name. */
-function emitGuess(context: BatchContext, index: number, local: Endpoint, peer: Endpoint, isInitiator: boolean): void {
-  if (local.whereabouts === 'elsewhere') {
+function emitGuess(
+  context: BatchContext,
+  index: number,
+  local: Endpoint,
+  localIs: Whereabouts,
+  peer: Endpoint,
+  isInitiator: boolean,
+): void {
+  if (localIs === 'elsewhere') {
     setLocalUnnamed(context.row, null, local.address);
   } else {
     setLocal(context.row, local);
   }
-  finishLeg(context, index, peer, isInitiator, local.whereabouts === 'elsewhere' ? 'none' : local.resolution);
+  finishLeg(context, index, peer, isInitiator, localIs === 'elsewhere' ? 'none' : local.resolution);
 }
 
 /** A leg between the reporting node and one end of a flow that it passes on. `via`: the address it is known by there. */
@@ -148,7 +160,7 @@ function emitNodeLeg(
   via: Endpoint | undefined,
   localIsInitiator: boolean,
 ): void {
-  const isOwn = via?.isNodeAddress === true && via.whereabouts === 'here';
+  const isOwn = via?.isNodeAddress === true && whereaboutsFrom(context.batch.node, via) === 'here';
   const ip = isOwn ? via.address : mainAddress(context.reporter, peer.address.includes(':'));
   setLocalUnnamed(context.row, 'node', ip);
   finishLeg(context, index, peer, localIsInitiator, 'exact');

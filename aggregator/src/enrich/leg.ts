@@ -1,5 +1,5 @@
 // Which legs a flow has on the reporting node. A pure decision on where its two ends are.
-import type { Endpoint, Whereabouts } from './endpoint.ts';
+import type { Whereabouts } from './endpoint.ts';
 
 /**
  * `initiator`, `responder`: one leg, that side is local. `both`: two rows, one per local side. `forwarded`: the node
@@ -16,9 +16,9 @@ const LIKELIHOOD_HERE: Readonly<Record<Whereabouts, number>> = {
 };
 
 /** `isReporterKnown`: the topology has the reporting node; without it nobody can say what is local to it. */
-export function decideLegs(initiator: Endpoint, responder: Endpoint, isReporterKnown: boolean): Legs {
-  const initiatorHere = initiator.whereabouts === 'here';
-  const responderHere = responder.whereabouts === 'here';
+export function decideLegs(initiator: Whereabouts, responder: Whereabouts, isReporterKnown: boolean): Legs {
+  const initiatorHere = initiator === 'here';
+  const responderHere = responder === 'here';
   if (initiatorHere && responderHere) {
     return 'both';
   }
@@ -28,11 +28,9 @@ export function decideLegs(initiator: Endpoint, responder: Endpoint, isReporterK
   if (responderHere) {
     return 'responder';
   }
-  const mayBeHere = initiator.whereabouts === 'possibly-here' || responder.whereabouts === 'possibly-here';
+  const mayBeHere = initiator === 'possibly-here' || responder === 'possibly-here';
   if (isReporterKnown && !mayBeHere) {
     return 'forwarded';
   }
-  return LIKELIHOOD_HERE[initiator.whereabouts] >= LIKELIHOOD_HERE[responder.whereabouts]
-    ? 'guess-initiator'
-    : 'guess-responder';
+  return LIKELIHOOD_HERE[initiator] >= LIKELIHOOD_HERE[responder] ? 'guess-initiator' : 'guess-responder';
 }

@@ -1,6 +1,5 @@
 // Where the two sides of a row are to each other. Reads only what the row says; the price follows from the class and the
 // places (pricer.ts).
-import ipaddr from 'ipaddr.js';
 import type { FlowRow, TrafficClass } from '../model/flow-row.ts';
 import type { PriceBook } from './price-book.ts';
 
@@ -88,6 +87,7 @@ function createIsTunnel(tunnels: Tunnels): (row: FlowRow) => boolean {
     protocol !== null && (protocols.has(protocol) || (protocol === 'udp' && port !== null && udpPorts.has(port)));
 }
 
+/** First address and number of addresses of each block that is never a public one. */
 const PRIVATE_IPV4 = [
   '10.0.0.0/8',
   '100.64.0.0/10',
@@ -97,38 +97,44 @@ const PRIVATE_IPV4 = [
   '192.168.0.0/16',
   '198.18.0.0/15',
   '224.0.0.0/3', // multicast, and the reserved block that clouds let clusters use for pods
-].map((range) => ipaddr.IPv4.parseCIDR(range));
-
-/** Answers kept at most. */
-const CACHE_ENTRIES_MAX = 100_000;
+].map((range) => {
+  const [network = '', bits] = range.split('/');
+  return { first: ipv4Number(network), count: 2 ** (32 - Number(bits)) };
+});
 
 /** Inside one region the clouds bill public IPv4 addresses differently; IPv6 addresses are billed like private ones. */
 function createIsPublicIpv4(inClusterRanges: (address: string) => boolean): (ip: string | null) => boolean {
-  const answers = new Map<string, boolean>();
-
-  /** By its bits alone: these answers stay. */
-  function looksPublic(text: string): boolean {
-    const address = text.split('/')[0]!;
-    if (!ipaddr.IPv4.isValidFourPartDecimal(address)) {
-      return false;
-    }
-    const ip = ipaddr.IPv4.parse(address);
-    return !PRIVATE_IPV4.some((range) => ip.match(range));
-  }
-
   return (ip) => {
-    if (ip === null) {
-      return false;
-    }
-    let answer = answers.get(ip);
-    if (answer === undefined) {
-      if (answers.size >= CACHE_ENTRIES_MAX) {
-        answers.clear();
-      }
-      answer = looksPublic(ip);
-      answers.set(ip, answer);
-    }
-    // The cluster's ranges are those of its nodes, which come and go.
-    return answer && !inClusterRanges(ip);
+    const address = ip === null ? NO_ADDRESS : ipv4Number(ip);
+    return (
+      address !== NO_ADDRESS &&
+      !PRIVATE_IPV4.some(({ first, count }) => address >= first && address < first + count) &&
+      !inClusterRanges(ip!)
+    );
   };
+}
+
+const NO_ADDRESS = -1;
+
+/** The 32 bits of dotted decimal text, or of that before a "/"; NO_ADDRESS for anything else. Runs twice a row, hence by hand. */
+function ipv4Number(text: string): number {
+  let number = 0;
+  let octet = -1;
+  let dots = 0;
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 48;
+    if (digit >= 0 && digit <= 9) {
+      octet = octet < 0 ? digit : octet * 10 + digit;
+      if (octet > 255) return NO_ADDRESS;
+    } else if (text[i] === '.' && octet >= 0) {
+      number = number * 256 + octet;
+      octet = -1;
+      dots++;
+    } else if (text[i] === '/') {
+      break;
+    } else {
+      return NO_ADDRESS;
+    }
+  }
+  return dots === 3 && octet >= 0 ? number * 256 + octet : NO_ADDRESS;
 }
