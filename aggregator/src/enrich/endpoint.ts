@@ -21,6 +21,8 @@ export type Whereabouts = 'here' | 'elsewhere' | 'probably-elsewhere' | 'possibl
 
 /** One address or prefix, resolved: everything a row says about it, whichever side it is on. */
 export interface Endpoint {
+  /** A number of its own, from 1. */
+  readonly key: number;
   readonly address: string;
   /** The node or nodes where it is; null where no node is known to have it. */
   readonly home: string | ReadonlySet<string> | null;
@@ -71,8 +73,10 @@ const NOBODY = {
   name: null,
 } as const;
 
+let lastKey = 0;
+
 /** Stands for the loopback addresses, which are another node's for each reporter. */
-const LOOPBACK: Endpoint = { ...NOBODY, ...NOWHERE, address: '', peerKind: 'node', resolution: 'exact' };
+const LOOPBACK: Endpoint = { key: 0, ...NOBODY, ...NOWHERE, address: '', peerKind: 'node', resolution: 'exact' };
 
 /** An endpoint, and what the topology said when it was made. */
 interface Kept {
@@ -170,6 +174,7 @@ export function whereaboutsFrom(reporter: string, { home, homeless }: Endpoint):
 function podEndpoint(address: string, pod: PodIdentity, owner: AddressOwner, labels: string | null): Endpoint {
   return {
     ...NOBODY,
+    key: ++lastKey,
     address,
     home: pod.node.name,
     localKind: 'pod',
@@ -191,6 +196,7 @@ function podEndpoint(address: string, pod: PodIdentity, owner: AddressOwner, lab
 function nodeEndpoint(address: string, node: NodeIdentity, owner: AddressOwner): Endpoint {
   return {
     ...NOBODY,
+    key: ++lastKey,
     address,
     home: node.name,
     isNodeAddress: true,
@@ -210,6 +216,7 @@ function serviceEndpoint(address: string, service: ServiceIdentity, owner: Addre
   return {
     ...NOBODY,
     ...NOWHERE,
+    key: ++lastKey,
     address,
     service,
     peerKind: 'service',
@@ -224,6 +231,7 @@ function serviceEndpoint(address: string, service: ServiceIdentity, owner: Addre
 function loopbackEndpoint(address: string, reporter: string, node: NodeIdentity | undefined): Endpoint {
   return {
     ...NOBODY,
+    key: ++lastKey,
     address,
     home: reporter,
     isNodeAddress: true,
@@ -243,6 +251,7 @@ function prefixEndpoint(address: string, summary: PrefixSummary): Endpoint {
   const [node] = summary.nodes;
   return {
     ...NOBODY,
+    key: ++lastKey,
     address,
     home: summary.nodes,
     isNodeAddress: summary.kind === 'node',
@@ -268,6 +277,7 @@ function outsideEndpoint(
   const isPrefix = address.includes('/');
   return {
     ...NOBODY,
+    key: ++lastKey,
     address,
     homeless: outsideWhereabouts(scope, external !== undefined, inClusterRanges && isPrefix),
     // Ranges that the operator calls the cluster's are private to it, whatever their bits say.

@@ -235,6 +235,8 @@ describe('columns', () => {
     const { rows } = enrichAll(batchOf('n1', [{ from: POD_A, to: POD_C, port: 5432 }]), ['tier', 'app', '7', 'none']);
     expect(rows).toEqual([
       {
+        localKey: expect.any(Number),
+        peerKey: expect.any(Number),
         windowStartUs: 60_000_000,
         windowEndUs: 120_000_000,
         cluster: 'demo',

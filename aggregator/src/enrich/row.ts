@@ -7,6 +7,8 @@ import type { Endpoint } from './endpoint.ts';
 /** A row with nothing in it. */
 export function blankRow(cluster: string): FlowRow {
   return {
+    localKey: 0,
+    peerKey: 0,
     windowStartUs: 0,
     windowEndUs: 0,
     cluster,
@@ -78,6 +80,7 @@ export function setReporter(row: FlowRow, batch: FlowBatch, node: NodeIdentity |
 
 /** The local side is this endpoint, which is on the reporting node. */
 export function setLocal(row: FlowRow, local: Endpoint): void {
+  row.localKey = local.key;
   row.localKind = local.localKind;
   row.namespace = local.namespace;
   row.workloadKind = local.workloadKind;
@@ -89,6 +92,7 @@ export function setLocal(row: FlowRow, local: Endpoint): void {
 
 /** The local side is the reporting node itself (`node`), or something on it that nobody can name (null). */
 export function setLocalUnnamed(row: FlowRow, kind: 'node' | null, ip: string | null): void {
+  row.localKey = 0;
   row.localKind = kind;
   row.namespace = null;
   row.workloadKind = null;
@@ -100,6 +104,7 @@ export function setLocalUnnamed(row: FlowRow, kind: 'node' | null, ip: string | 
 
 /** The peer is this endpoint. */
 export function setPeer(row: FlowRow, peer: Endpoint): void {
+  row.peerKey = peer.key;
   row.peerKind = peer.peerKind;
   row.peerCluster = peer.inCluster ? row.cluster : null;
   row.peerProvider = peer.provider;

@@ -31,8 +31,16 @@ export type PeerKind = 'pod' | 'node' | 'service' | 'provider-service' | 'privat
 /** Money: integer count of 1e-12 USD. */
 export type PicoUsd = bigint;
 
-/** A row of `flows`. Field names are the column names in camel case; `null` is SQL NULL. */
+/** A row of `flows`. Field names are the column names in camel case; `null` is SQL NULL. The two keys are no columns. */
 export interface FlowRow {
+  /**
+   * All rows with this number have the same columns from `localKind` to `ip`, so whoever copies rows need not read them
+   * again; 0: nobody says so.
+   */
+  localKey: number;
+  /** The same of the columns from `peerKind` to `peerIp`. */
+  peerKey: number;
+
   windowStartUs: number;
   windowEndUs: number;
 

@@ -87,6 +87,8 @@ function createIsTunnel(tunnels: Tunnels): (row: FlowRow) => boolean {
     protocol !== null && (protocols.has(protocol) || (protocol === 'udp' && port !== null && udpPorts.has(port)));
 }
 
+const NO_ADDRESS = -1;
+
 /** First address and number of addresses of each block that is never a public one. */
 const PRIVATE_IPV4 = [
   '10.0.0.0/8',
@@ -113,8 +115,6 @@ function createIsPublicIpv4(inClusterRanges: (address: string) => boolean): (ip:
     );
   };
 }
-
-const NO_ADDRESS = -1;
 
 /** The 32 bits of dotted decimal text, or of that before a "/"; NO_ADDRESS for anything else. Runs twice a row, hence by hand. */
 function ipv4Number(text: string): number {

@@ -297,6 +297,15 @@ export const FLOW_COLUMNS: readonly Column[] = [
   ),
 ];
 
+/** Columns that are the same in all rows with the same `localKey` and the same `peerKey` (FlowRow). */
+export const LOCAL_COLUMNS: ReadonlySet<string> = new Set([
+  ...['local_kind', 'namespace', 'workload_kind', 'workload', 'pod', 'labels', 'ip'],
+]);
+export const PEER_COLUMNS: ReadonlySet<string> = new Set([
+  ...['peer_kind', 'peer_cluster', 'peer_provider', 'peer_region', 'peer_zone', 'peer_node', 'peer_namespace'],
+  ...['peer_workload_kind', 'peer_workload', 'peer_pod', 'peer_name', 'peer_ip'],
+]);
+
 /** What the roll-up leaves out: the few columns that make the many rows. */
 const NOT_ROLLED_UP: ReadonlySet<string> = new Set(['node', 'pod', 'ip', 'peer_node', 'peer_pod', 'peer_ip']);
 

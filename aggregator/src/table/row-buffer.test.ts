@@ -49,3 +49,44 @@ test('days are apart; clear forgets rows and sizes, and keeps the size of a row'
   }
   expect(buffer.sizeBytes).toBe(full);
 });
+
+describe('sides with a key are looked up once', () => {
+  const side = (key: number): FlowRow =>
+    flowRow({
+      ...{ localKey: key, peerKey: key, namespace: `ns-${key % 7}`, pod: `pod-${key}`, ip: `10.0.${key}` },
+      ...{ labels: key % 3 === 0 ? null : `{"k":"${key}"}`, peerIp: `10.1.${key}`, peerKind: 'pod' },
+      peerName: key % 2 === 0 ? null : `name-${key}`,
+    });
+  const contents = (rows: readonly FlowRow[]) => {
+    const buffer = new RowBuffer();
+    for (let round = 0; round < 2; round++) {
+      buffer.clear();
+      for (const row of rows) buffer.append(row);
+    }
+    return buffer
+      .partitions()
+      .map(({ vectors, rowCount }) =>
+        vectors.map((vector) =>
+          'codes' in vector
+            ? Array.from(vector.codes.subarray(0, rowCount), (code) => (code === 0 ? null : vector.values[code]))
+            : [...vector.values.subarray(0, rowCount)],
+        ),
+      );
+  };
+
+  test('and the columns are those of rows without, also where sides take each other’s place', () => {
+    // 65,536 places: 5 and 65,541 share one, and so do their neighbours.
+    const keys = Array.from({ length: 300 }, (_, i) => 1 + ((i * 31) % 8) + (i % 5 === 0 ? 65_536 : 0));
+    const rows = keys.map(side);
+    expect(contents(rows)).toEqual(contents(rows.map((row) => ({ ...row, localKey: 0, peerKey: 0 }))));
+  });
+
+  test('a side that does not fit is not remembered', () => {
+    const buffer = new RowBuffer();
+    const bad = flowRow({ localKey: 9, labels: '{' });
+    for (let i = 0; i < 2; i++) {
+      expect(() => buffer.append(bad)).toThrow(expect.objectContaining({ code: 'BATCH_INVALID' }));
+    }
+    expect(buffer.rowCount).toBe(0);
+  });
+});

@@ -2,10 +2,15 @@
 // row, no object kept. Memory is kept over `clear`, so a steady load allocates nothing.
 import type { FlowRow } from '../model/flow-row.ts';
 import { type ColumnVector, DecimalVector, NumberVector, TextVector } from './column-vectors.ts';
-import { FLOW_COLUMNS } from './columns.ts';
+import { FLOW_COLUMNS, LOCAL_COLUMNS, PEER_COLUMNS } from './columns.ts';
+import { SideCodes } from './side-codes.ts';
 
 const DAY_US = 86_400_000_000;
 const FIRST_CAPACITY = 4096;
+
+/** Sides that are remembered: the pods of a few hundred nodes, and their peers. 4 MiB in all. */
+const LOCAL_PLACES = 2 ** 14;
+const PEER_PLACES = 2 ** 16;
 
 /** The rows of one UTC day. */
 export class RowPartition {
@@ -19,6 +24,10 @@ export class RowPartition {
   readonly #texts: readonly TextVector[];
   readonly #numbers: readonly NumberVector[];
   readonly #decimals: readonly DecimalVector[];
+  /** Texts that belong to neither side. */
+  readonly #flowTexts: readonly TextVector[];
+  readonly #local: SideCodes;
+  readonly #peer: SideCodes;
 
   constructor(day: number) {
     this.day = day;
@@ -36,6 +45,16 @@ export class RowPartition {
     this.#texts = this.vectors.filter((vector) => vector instanceof TextVector);
     this.#numbers = this.vectors.filter((vector) => vector instanceof NumberVector);
     this.#decimals = this.vectors.filter((vector) => vector instanceof DecimalVector);
+    const isSide = ({ column: { name } }: TextVector) => LOCAL_COLUMNS.has(name) || PEER_COLUMNS.has(name);
+    this.#flowTexts = this.#texts.filter((vector) => !isSide(vector));
+    this.#local = new SideCodes(
+      this.#texts.filter(({ column }) => LOCAL_COLUMNS.has(column.name)),
+      LOCAL_PLACES,
+    );
+    this.#peer = new SideCodes(
+      this.#texts.filter(({ column }) => PEER_COLUMNS.has(column.name)),
+      PEER_PLACES,
+    );
   }
 
   /** The day as it stands in the table, `YYYY-MM-DD`. */
@@ -49,7 +68,9 @@ export class RowPartition {
     if (index === this.#capacity) {
       this.#grow();
     }
-    for (const vector of this.#texts) {
+    this.#local.set(index, row, row.localKey);
+    this.#peer.set(index, row, row.peerKey);
+    for (const vector of this.#flowTexts) {
       vector.set(index, row);
     }
     for (const vector of this.#numbers) {
@@ -66,6 +87,8 @@ export class RowPartition {
     for (const vector of this.#texts) {
       vector.clear();
     }
+    this.#local.clear();
+    this.#peer.clear();
   }
 
   /** Bytes that the rows take in memory, estimated. */
