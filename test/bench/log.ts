@@ -91,7 +91,6 @@ function emptyFiles(store: CountingStore): DataFiles<{ batches: number }> {
       return { adds: [file], rowCount: 1 };
     },
     discard: async () => undefined,
-    close: () => undefined,
   };
 }
 

@@ -5,23 +5,18 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { fromBinary } from '@bufbuild/protobuf';
 import { encodeBatch } from '@flowtoll/agent/exporter/batch-codec.ts';
-import { createEnricher } from '@flowtoll/aggregator/enrich/enricher.ts';
-import { batchFromProto } from '@flowtoll/aggregator/ingest/from-proto.ts';
-import { defaultPriceBooks } from '@flowtoll/aggregator/pricing/default-books.ts';
-import { createPricer } from '@flowtoll/aggregator/pricing/pricer.ts';
-import { createClassifier } from '@flowtoll/aggregator/pricing/traffic-class.ts';
+import { batchRequest } from '@flowtoll/agent/exporter/ingest-link.ts';
 import { openDirectoryStore } from '@flowtoll/aggregator/store/directory-store.ts';
 import type { AddAction } from '@flowtoll/aggregator/table/delta-actions.ts';
 import { DeltaLog } from '@flowtoll/aggregator/table/delta-log.ts';
 import { flowTableRoot, openFlowTable } from '@flowtoll/aggregator/table/flow-table.ts';
 import { parseTopology } from '@flowtoll/aggregator/topology/file-topology.ts';
 import { maintain } from '@flowtoll/aggregator/upkeep/maintain.ts';
-import { BatchSchema } from '@flowtoll/proto';
 import { createClusterModel, topologyText } from './support/cluster-model.ts';
 import { ClusterTraffic } from './support/cluster-traffic.ts';
 import { columnBytes } from './support/column-zstd.ts';
+import { batchOf, createRowsOf } from './support/product-rows.ts';
 import { textTable } from './support/statistics.ts';
 import { TemporaryDirectory } from './support/temporary-directory.ts';
 
@@ -83,13 +78,7 @@ async function writeTable(
   const model = createClusterModel(size);
   const traffic = new ClusterTraffic(model, TRAFFIC);
   const { source } = parseTopology(topologyText(model, 'bench'), 'topology.json');
-  const books = defaultPriceBooks();
-  const enricher = createEnricher({ topology: source, cluster: 'bench' });
-  const classify = createClassifier({
-    books,
-    inClusterRanges: (address) => source.snapshot().inClusterRanges(address),
-  });
-  const pricer = createPricer({ books });
+  const rowsOf = createRowsOf(source);
   const store = await openDirectoryStore(root);
   const table = await openFlowTable(store, { cluster: 'bench', clock: () => BEGIN_MS });
   let rows = 0;
@@ -97,15 +86,10 @@ async function writeTable(
     const batches = model.nodes.map(({ name: node }, index) => {
       const epoch = `00000000-0000-4000-8000-${String(index).padStart(12, '0')}.00000000-0000-4000-8000-000000000000`;
       const window = traffic.window(index, (BEGIN_MS + minute * MINUTE_MS) * 1000);
-      const batch = fromBinary(BatchSchema, encodeBatch({ epoch, sequence: minute + 1 }, window, []));
-      return batchFromProto(batch, undefined, { node, epoch, version: 'bench', lastSequence: 0 });
+      return batchOf({ node, epoch }, batchRequest(encodeBatch({ epoch, sequence: minute + 1 }, window, [])));
     });
     const { rowCount } = await table.commit(batches, (batch, buffer) => {
-      enricher.enrich(batch, (row) => {
-        classify(row);
-        pricer.price(row);
-        buffer.append(row);
-      });
+      rowsOf(batch, (row) => buffer.append(row));
     });
     rows += rowCount;
   }

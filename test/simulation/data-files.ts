@@ -62,8 +62,4 @@ export class JsonFiles implements DataFiles<RowSink> {
   async discard({ adds }: StagedFiles): Promise<void> {
     for (const { path } of adds) await this.#store.delete(`${TABLE_ROOT}/${path}`);
   }
-
-  close(): void {
-    // Nothing is held.
-  }
 }

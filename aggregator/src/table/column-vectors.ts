@@ -15,14 +15,12 @@ const INTEGER_MAX = 2 ** 31 - 1;
 /** Estimate of what one dictionary value costs beside its characters: string header, map entry, array slot. */
 const DICTIONARY_ENTRY_BYTES = 72;
 
-/** Text as codes into a dictionary. */
+/** Text as codes into a dictionary, which stays when the rows go: the next rows have mostly the same texts. */
 export class TextVector {
   readonly column: TextColumn | MapColumn;
   codes: Uint32Array;
-  /** The value of each code; element 0 stands for null. */
-  readonly values: string[] = [''];
-  /** Whether any row is null. */
-  hasNulls = false;
+  /** The value of each code; element 0 stands for null. Rows before the last `clear` may have had values that no row has now. */
+  values: string[] = [''];
   /** Bytes of the dictionary, estimated. */
   dictionaryBytes = 0;
   readonly #codeOf = new Map<string, number>();
@@ -52,11 +50,11 @@ export class TextVector {
     this.codes = codes;
   }
 
+  /** Forgets the dictionary, too. */
   clear(): void {
-    this.values.length = 1;
+    this.values = [''];
     this.#codeOf.clear();
     this.dictionaryBytes = 0;
-    this.hasNulls = false;
     this.#lastValue = null;
     this.#lastCode = NULL_CODE;
   }
@@ -65,7 +63,6 @@ export class TextVector {
     if (!this.column.nullable) {
       throw new FlowtollError('BATCH_INVALID', `a row has no ${this.column.name}: every row of flows must have one`);
     }
-    this.hasNulls = true;
     return NULL_CODE;
   }
 
@@ -166,10 +163,6 @@ export class DecimalVector {
     return new Int32Array(this.values.buffer);
   }
 
-  isNull(index: number): boolean {
-    return this.values[index] === NULL_DECIMAL;
-  }
-
   grow(capacity: number): void {
     const values = new BigInt64Array(capacity);
     values.set(this.values);
@@ -179,5 +172,12 @@ export class DecimalVector {
 
 /** High word of null in `DecimalVector.words()`; no decimal has it. */
 export const NULL_DECIMAL_HIGH_WORD = -(2 ** 31);
+
+/** Whether decimal `a` is less than decimal `b`, both by their position in `DecimalVector.words()`. */
+export function isDecimalBelow(words: Int32Array, a: number, b: number): boolean {
+  const highA = words[2 * a + 1]!;
+  const highB = words[2 * b + 1]!;
+  return highA === highB ? words[2 * a]! >>> 0 < words[2 * b]! >>> 0 : highA < highB;
+}
 
 export type ColumnVector = TextVector | NumberVector | DecimalVector;

@@ -8,7 +8,7 @@ import { cannotWrite } from '../store/unavailable.ts';
 import { PARTITION_COLUMN } from './columns.ts';
 import type { AddAction } from './delta-actions.ts';
 import { newFileName } from './file-name.ts';
-import { ParquetWriter } from './parquet.ts';
+import { writeParquet } from './parquet.ts';
 import { RowBuffer, type RowPartition } from './row-buffer.ts';
 import { statisticsJson } from './statistics.ts';
 
@@ -24,31 +24,23 @@ export interface DataFiles<Rows> {
   write(fill: (rows: Rows) => void): Promise<StagedFiles>;
   /** Removes files that no log entry names or will name. */
   discard(files: StagedFiles): Promise<void>;
-  /** Gives back memory. */
-  close(): void;
 }
 
 /** Parquet files below `root` in the store, one for each date of the rows. */
-export async function openParquetFiles(
-  store: ObjectStore,
-  root: string,
-  clock: () => number,
-): Promise<DataFiles<RowBuffer>> {
-  return new ParquetFiles(store, root, clock, await ParquetWriter.open());
+export function openParquetFiles(store: ObjectStore, root: string, clock: () => number): DataFiles<RowBuffer> {
+  return new ParquetFiles(store, root, clock);
 }
 
 class ParquetFiles implements DataFiles<RowBuffer> {
   readonly #store: ObjectStore;
   readonly #root: string;
   readonly #clock: () => number;
-  readonly #parquet: ParquetWriter;
   readonly #rows = new RowBuffer();
 
-  constructor(store: ObjectStore, root: string, clock: () => number, parquet: ParquetWriter) {
+  constructor(store: ObjectStore, root: string, clock: () => number) {
     this.#store = store;
     this.#root = root;
     this.#clock = clock;
-    this.#parquet = parquet;
   }
 
   async write(fill: (rows: RowBuffer) => void): Promise<StagedFiles> {
@@ -70,16 +62,12 @@ class ParquetFiles implements DataFiles<RowBuffer> {
     for (const { path } of adds) await this.#store.delete(`${this.#root}/${path}`);
   }
 
-  close(): void {
-    this.#parquet.close();
-  }
-
   async #writePartition(partition: RowPartition): Promise<AddAction> {
     const name = `${PARTITION_COLUMN.name}=${partition.date}/${newFileName(this.#clock())}`;
     await this.#makeScratchDirectory();
     const file = join(this.#store.scratchDirectory, `${randomUUID()}.parquet`);
     try {
-      const { sizeBytes } = await this.#parquet.write(partition, file);
+      const { sizeBytes } = await writeParquet(partition, file);
       const stats = statisticsJson(partition);
       await this.#store.put(`${this.#root}/${name}`, { file });
       return {

@@ -85,7 +85,7 @@ export interface FlowTable<Rows = RowBuffer> {
     fill: (vanished: VanishedEpoch, rows: Rows) => void,
   ): Promise<readonly VanishedEpoch[]>;
 
-  /** Waits for what is under way and gives back memory. */
+  /** Waits for what is under way. */
   close(): Promise<void>;
 }
 
@@ -112,7 +112,7 @@ export async function openFlowTable(store: ObjectStore, options: FlowTableOption
   };
   const { clock, onCheckpoint = () => undefined } = options;
   const checkpointer = new Checkpointer(store, log, rules, clock, onCheckpoint);
-  return createFlowTable(log, await openParquetFiles(store, log.root, clock), clock, planCommit, checkpointer);
+  return createFlowTable(log, openParquetFiles(store, log.root, clock), clock, planCommit, checkpointer);
 }
 
 /**
@@ -228,7 +228,6 @@ class DeltaFlowTable<Rows> implements FlowTable<Rows> {
   async close(): Promise<void> {
     await this.#tail;
     await this.#checkpointer?.idle();
-    this.#files.close();
   }
 
   /** The heart: decide on the log as it is, write files, put the entry; after a lost race decide again on what won. */

@@ -6,20 +6,17 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { FlowRow } from '../model/flow-row.ts';
 import { arbitraryFlowRow, expectedCells, flowRow, readParquet, unordered, WINDOW_US } from './flow-row.testing.ts';
-import { ParquetWriter } from './parquet.ts';
+import { writeParquet } from './parquet.ts';
 import { RowBuffer } from './row-buffer.ts';
 
 let folder: string;
-let writer: ParquetWriter;
 let fileCount = 0;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "flowtoll-parquet-o'clock-"));
-  writer = await ParquetWriter.open();
 });
 
 afterAll(async () => {
-  writer.close();
   await rm(folder, { recursive: true });
 });
 
@@ -31,7 +28,7 @@ async function write(rows: readonly FlowRow[], buffer = new RowBuffer()): Promis
   const files: string[] = [];
   for (const partition of buffer.partitions()) {
     const file = join(folder, `${fileCount++}-${partition.date}.parquet`);
-    const written = await writer.write(partition, file);
+    const written = await writeParquet(partition, file);
     expect(written.rowCount).toBe(partition.rowCount);
     files.push(file);
   }
@@ -139,7 +136,7 @@ test('a second file can be written while the first is', async () => {
     return buffer;
   });
   const files = buffers.map((_, i) => join(folder, `parallel-${i}.parquet`));
-  await Promise.all(buffers.map((buffer, i) => writer.write(buffer.partitions()[0]!, files[i]!)));
+  await Promise.all(buffers.map((buffer, i) => writeParquet(buffer.partitions()[0]!, files[i]!)));
   const pods = await Promise.all(files.map(async (file) => (await readParquet([file]))[0]?.['pod']));
   expect(pods).toEqual(['one', 'two', 'three']);
 });

@@ -1,5 +1,5 @@
 // Rows of `flows` waiting for a commit, as columns, one set of them per UTC day. Appending is the hot path: one call per
-// row, no object kept. Memory is kept over `clear`, so a steady load allocates nothing.
+// row, no object kept. Memory and dictionaries are kept over `clear`, so a steady load allocates nothing.
 import type { FlowRow } from '../model/flow-row.ts';
 import { type ColumnVector, DecimalVector, NumberVector, TextVector } from './column-vectors.ts';
 import { FLOW_COLUMNS, LOCAL_COLUMNS, PEER_COLUMNS } from './columns.ts';
@@ -8,9 +8,12 @@ import { SideCodes } from './side-codes.ts';
 const DAY_US = 86_400_000_000;
 const FIRST_CAPACITY = 4096;
 
-/** Sides that are remembered: the pods of a few hundred nodes, and their peers. 4 MiB in all. */
+/** Different texts of one column above which the dictionaries are begun anew: there are 150,000 pods, and others come and go. */
+const KEPT_TEXTS_MAX = 2 ** 18;
+
+/** Sides that are remembered: the pods of a few hundred nodes, and their peers. 8 MiB in all. */
 const LOCAL_PLACES = 2 ** 14;
-const PEER_PLACES = 2 ** 16;
+const PEER_PLACES = 2 ** 17;
 
 /** The rows of one UTC day. */
 export class RowPartition {
@@ -82,8 +85,12 @@ export class RowPartition {
     this.rowCount = index + 1;
   }
 
+  /** Forgets the rows. */
   clear(): void {
     this.rowCount = 0;
+    if (this.#texts.every(({ values }) => values.length <= KEPT_TEXTS_MAX)) {
+      return;
+    }
     for (const vector of this.#texts) {
       vector.clear();
     }

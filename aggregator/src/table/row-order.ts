@@ -35,17 +35,30 @@ interface Ranks {
 }
 
 function textRanks(vector: TextVector, count: number): Ranks {
-  const codes = Array.from(vector.values.keys()).slice(1);
-  codes.sort((a, b) => compareUtf8(vector.values[a]!, vector.values[b]!));
-  const rankOfCode = new Uint32Array(codes.length + 1);
-  codes.forEach((code, i) => {
-    rankOfCode[code] = i + 1;
-  });
+  const rankOfCode = ranksOfCodes(vector.values);
   const ranks = new Uint32Array(count);
   for (let i = 0; i < count; i++) {
     ranks[i] = rankOfCode[vector.codes[i]!]!;
   }
-  return { ranks, rankCount: codes.length + 1 };
+  return { ranks, rankCount: rankOfCode.length };
+}
+
+/** Ranks of the codes of dictionaries; a dictionary only grows, and mostly it has not. */
+const knownRanks = new WeakMap<readonly string[], Uint32Array>();
+
+function ranksOfCodes(values: readonly string[]): Uint32Array {
+  const known = knownRanks.get(values);
+  if (known?.length === values.length) {
+    return known;
+  }
+  const codes = Array.from(values.keys()).slice(1);
+  codes.sort((a, b) => compareUtf8(values[a]!, values[b]!));
+  const rankOfCode = new Uint32Array(values.length);
+  codes.forEach((code, i) => {
+    rankOfCode[code] = i + 1;
+  });
+  knownRanks.set(values, rankOfCode);
+  return rankOfCode;
 }
 
 function numberRanks(vector: NumberVector, count: number): Ranks {

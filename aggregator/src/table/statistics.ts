@@ -1,7 +1,15 @@
 // Per-file column statistics for the log's `add.stats` (Delta PROTOCOL.md, "Per-file Statistics"). Readers skip whole files
 // on them, so a bound may be loose but never wrong; what cannot be said safely is left out.
 import { compareUtf8 } from '../model/utf8-order.ts';
-import { type ColumnVector, DecimalVector, NULL_CODE, type NumberVector, TextVector } from './column-vectors.ts';
+import {
+  type ColumnVector,
+  DecimalVector,
+  isDecimalBelow,
+  NULL_CODE,
+  NULL_DECIMAL_HIGH_WORD,
+  type NumberVector,
+  TextVector,
+} from './column-vectors.ts';
 import { type Column, DECIMAL_PRECISION, DECIMAL_SCALE } from './columns.ts';
 import type { RowPartition } from './row-buffer.ts';
 
@@ -85,23 +93,28 @@ function extremes(vector: ColumnVector, rowCount: number): Extremes {
   return vector instanceof DecimalVector ? decimalExtremes(vector, rowCount) : numberExtremes(vector, rowCount);
 }
 
-function textExtremes(vector: TextVector, rowCount: number): Extremes {
+/** Of the texts that rows have: the dictionary holds those of earlier rows, too. */
+function textExtremes({ codes, values }: TextVector, rowCount: number): Extremes {
   let nullCount = 0;
+  const isUsed = new Uint8Array(values.length);
   for (let i = 0; i < rowCount; i++) {
-    if (vector.codes[i] === NULL_CODE) {
+    const code = codes[i]!;
+    isUsed[code] = 1;
+    if (code === NULL_CODE) {
       nullCount++;
     }
   }
-  if (vector.values.length === 1) {
-    return { min: undefined, max: undefined, nullCount };
-  }
-  let min = vector.values[1]!;
-  let max = min;
-  for (let code = 2; code < vector.values.length; code++) {
-    const value = vector.values[code]!;
-    if (compareUtf8(value, min) < 0) {
+  let min: string | undefined;
+  let max: string | undefined;
+  for (let code = NULL_CODE + 1; code < values.length; code++) {
+    const value = values[code]!;
+    if (isUsed[code] === 0) {
+      continue;
+    }
+    if (min === undefined || compareUtf8(value, min) < 0) {
       min = value;
-    } else if (compareUtf8(value, max) > 0) {
+    }
+    if (max === undefined || compareUtf8(value, max) > 0) {
       max = value;
     }
   }
@@ -155,20 +168,21 @@ function timestampJson(milliseconds: number): string {
   return JSON.stringify(new Date(milliseconds).toISOString());
 }
 
+/** By their words: a bigint for each row would be garbage. */
 function decimalExtremes(vector: DecimalVector, rowCount: number): Extremes {
+  const words = vector.words();
   let nullCount = 0;
-  let min: bigint | undefined;
-  let max: bigint | undefined;
+  let min = -1;
+  let max = -1;
   for (let i = 0; i < rowCount; i++) {
-    if (vector.isNull(i)) {
+    if (words[2 * i + 1] === NULL_DECIMAL_HIGH_WORD) {
       nullCount++;
       continue;
     }
-    const value = vector.values[i]!;
-    min = min === undefined || value < min ? value : min;
-    max = max === undefined || value > max ? value : max;
+    if (min === -1 || isDecimalBelow(words, i, min)) min = i;
+    if (max === -1 || isDecimalBelow(words, max, i)) max = i;
   }
-  return { min, max, nullCount };
+  return { min: vector.values[min], max: vector.values[max], nullCount };
 }
 
 function decimalMargin(value: bigint): bigint {

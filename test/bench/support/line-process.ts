@@ -17,10 +17,10 @@ export class LineProcess implements AsyncDisposable {
   #stderr = '';
   #ended = false;
 
-  constructor(command: readonly string[], options: { detached?: boolean } = {}) {
+  constructor(command: readonly string[], options: { detached?: boolean; env?: NodeJS.ProcessEnv } = {}) {
     const [file, ...args] = command;
     this.#name = command.join(' ');
-    this.#child = spawn(file!, args, { detached: options.detached ?? false });
+    this.#child = spawn(file!, args, { detached: options.detached ?? false, env: options.env ?? process.env });
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-4000);
     });

@@ -2,9 +2,9 @@
 // the same settings, and nothing else.
 import { DuckDBInstance } from '@duckdb/node-api';
 import type { FlowRow } from '@flowtoll/aggregator/model/flow-row.ts';
-import { createFeedFunction } from '@flowtoll/aggregator/table/duckdb-feed.ts';
 import { RowBuffer, type RowPartition } from '@flowtoll/aggregator/table/row-buffer.ts';
 import { sortedRowOrder } from '@flowtoll/aggregator/table/row-order.ts';
+import { createFeedFunction } from './duckdb-feed.ts';
 
 /** As the product's writer (table/parquet.ts). */
 const OPTIONS = 'FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880';
@@ -18,8 +18,8 @@ export function inFileOrder(rows: readonly FlowRow[]): RowPartition {
   return ordered.partitions()[0]!;
 }
 
-/** Encodes ready columns. */
-export async function createParquetFloor(partition: RowPartition): Promise<(path: string) => Promise<void>> {
+/** Encodes ready columns; the number of their rows. */
+export async function createParquetFloor(partition: RowPartition): Promise<(path: string) => Promise<number>> {
   const instance = await DuckDBInstance.create(':memory:', { threads: '1' });
   const connection = await instance.connect();
   const order = Uint32Array.from({ length: partition.rowCount }, (_, i) => i);
@@ -30,5 +30,6 @@ export async function createParquetFloor(partition: RowPartition): Promise<(path
   );
   return async (path) => {
     await connection.run(`COPY (SELECT ${columns.join(', ')} FROM ready()) TO '${path}' (${OPTIONS})`);
+    return partition.rowCount;
   };
 }

@@ -19,9 +19,9 @@ import {
   NULL_DECIMAL_HIGH_WORD,
   type NumberVector,
   TextVector,
-} from './column-vectors.ts';
-import { DECIMAL_PRECISION, DECIMAL_SCALE } from './columns.ts';
-import type { RowPartition } from './row-buffer.ts';
+} from '@flowtoll/aggregator/table/column-vectors.ts';
+import { DECIMAL_PRECISION, DECIMAL_SCALE } from '@flowtoll/aggregator/table/columns.ts';
+import type { RowPartition } from '@flowtoll/aggregator/table/row-buffer.ts';
 
 const CHUNK_ROWS = DuckDBVector.standardSize();
 
@@ -83,6 +83,8 @@ function enumMembers(vector: TextVector): string[] {
 class Scan {
   readonly #partition: RowPartition;
   readonly #order: Uint32Array;
+  /** Columns with one text in every row. */
+  readonly #constant: ReadonlySet<ColumnVector>;
   #position = 0;
   readonly #uint8 = new Uint8Array(CHUNK_ROWS);
   readonly #uint16 = new Uint16Array(CHUNK_ROWS);
@@ -94,6 +96,16 @@ class Scan {
   constructor(source: FeedSource) {
     this.#partition = source.partition;
     this.#order = source.order;
+    const { vectors, rowCount } = source.partition;
+    this.#constant = new Set(
+      vectors.filter(
+        (vector) =>
+          vector instanceof TextVector &&
+          vector.values.length === 2 &&
+          vector.column.type === 'text' &&
+          !vector.codes.subarray(0, rowCount).includes(NULL_CODE),
+      ),
+    );
   }
 
   fill(chunk: DuckDBDataChunk): void {
@@ -136,7 +148,7 @@ class Scan {
       this.#validity.fill(0);
       return { data: vector.column.type === 'map' ? codes.fill(0) : this.#uint8.fill(0), hasNulls: true };
     }
-    if (memberCount === 1 && !vector.hasNulls && vector.column.type === 'text') {
+    if (this.#constant.has(vector)) {
       // One value throughout, as most columns of a commit have: no row needs to be looked at.
       return { data: this.#uint8.fill(0), hasNulls: false };
     }

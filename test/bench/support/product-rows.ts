@@ -1,0 +1,34 @@
+// The product's own way from the bytes of a message to priced rows, without the server and the table around it.
+import { createEnricher } from '@flowtoll/aggregator/enrich/enricher.ts';
+import { decodeRequest } from '@flowtoll/aggregator/ingest/decode-request.ts';
+import { batchFromProto } from '@flowtoll/aggregator/ingest/from-proto.ts';
+import type { FlowBatch } from '@flowtoll/aggregator/model/flow-batch.ts';
+import type { FlowRow } from '@flowtoll/aggregator/model/flow-row.ts';
+import type { TopologySource } from '@flowtoll/aggregator/model/topology.ts';
+import { defaultPriceBooks } from '@flowtoll/aggregator/pricing/default-books.ts';
+import { createPricer } from '@flowtoll/aggregator/pricing/pricer.ts';
+import { createClassifier } from '@flowtoll/aggregator/pricing/traffic-class.ts';
+
+/** A validated batch of an agent from the bytes of an IngestRequest. */
+export function batchOf({ node, epoch }: { readonly node: string; readonly epoch: string }, bytes: Buffer): FlowBatch {
+  const request = decodeRequest(bytes);
+  if (request.kind !== 'batch') throw new Error(`a batch was expected, not ${request.kind}`);
+  return batchFromProto(request.batch, request.columns, { node, epoch, version: 'bench', lastSequence: 0 });
+}
+
+/** Emits the rows of a batch; the row is used again. */
+export type RowsOf = (batch: FlowBatch, emit: (row: FlowRow) => void) => void;
+
+export function createRowsOf(topology: TopologySource): RowsOf {
+  const books = defaultPriceBooks();
+  const enricher = createEnricher({ topology, cluster: 'bench' });
+  const classify = createClassifier({ books, inClusterRanges: (ip) => topology.snapshot().inClusterRanges(ip) });
+  const pricer = createPricer({ books });
+  return (batch, emit) => {
+    enricher.enrich(batch, (row) => {
+      classify(row);
+      pricer.price(row);
+      emit(row);
+    });
+  };
+}
