@@ -92,12 +92,15 @@ export function createResolveEndpoints(labelKeys: readonly string[]): ResolveEnd
   const kept = new Map<string, Kept>();
 
   function resolve(address: string, batch: FlowBatch, topology: Topology): Endpoint {
+    const known = kept.get(address);
+    if (known !== undefined && known.topology === topology && topology.isTimeless === true) {
+      return known.endpoint;
+    }
     const owner = topology.lookupAddress(address, batch.windowStartUs, batch.windowEndUs);
     const summary =
       owner === undefined && address.includes('/')
         ? topology.lookupPrefix(address, batch.windowStartUs, batch.windowEndUs)
         : undefined;
-    const known = kept.get(address);
     if (known !== undefined && isStill(known, owner, summary, topology)) {
       return known.endpoint;
     }

@@ -66,6 +66,8 @@ export interface PrefixSummary extends Place {
  * a new one. So a source may go on changing one topology between two turns of the event loop instead of copying it.
  */
 export interface Topology {
+  /** What it says holds for all time: answers do not depend on the interval asked for. */
+  readonly isTimeless?: boolean;
   /** The node of that name, also for some time after it is gone. */
   lookupNode(name: string): NodeIdentity | undefined;
   /**

@@ -97,6 +97,7 @@ interface Outside {
 }
 
 class FileTopology implements Topology {
+  readonly isTimeless = true;
   readonly #nodes = new Map<string, NodeIdentity>();
   readonly #owners = new Map<string, AddressOwner>();
   readonly #nodePorts = new Map<number, ServiceIdentity>();

@@ -41,8 +41,11 @@ interface StoredChunk {
   readonly uncompressedBytes: number;
 }
 
-interface StoredColumn extends StoredChunk {
+/** Where they stand. */
+interface StoredColumn extends Omit<StoredChunk, 'pages'> {
   readonly offset: number;
+  /** Of the data page, behind the dictionary. */
+  readonly dataOffset: number;
   readonly storedBytes: number;
 }
 
@@ -69,8 +72,11 @@ export async function writeParquetFile(
     offset += bytes.length;
   };
   const flush = async () => {
-    await file.writeFile(Buffer.concat(waiting));
+    const bytes = Buffer.concat(waiting);
+    for (const page of waiting) free(page);
     waiting = [];
+    await file.writeFile(bytes);
+    free(bytes);
   };
   put(MAGIC);
   for (let from = 0; from < order.length; from += layout.rowGroupRows) {
@@ -78,10 +84,11 @@ export async function writeParquetFile(
     const columns: StoredColumn[] = [];
     for (const vector of vectors) {
       for (const chunk of encoder.encode(vector, rows)) {
-        const stored = storedChunk(chunk, layout.zstdLevel);
+        const { pages, ...stored } = storedChunk(chunk, layout.zstdLevel);
         const start = offset;
-        for (const page of stored.pages) put(page);
-        columns.push({ ...stored, offset: start, storedBytes: offset - start });
+        for (const page of pages) put(page);
+        const dataOffset = offset - pages.at(-2)!.length - pages.at(-1)!.length;
+        columns.push({ ...stored, offset: start, dataOffset, storedBytes: offset - start });
       }
       await othersTurn();
     }
@@ -118,6 +125,16 @@ function storedChunk(chunk: ColumnChunk, zstdLevel: number): StoredChunk {
 
 function compressed(bytes: Uint8Array, level: number): Uint8Array {
   return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: level } });
+}
+
+/**
+ * Gives back at once what lies outside of the heap: left to the collector, each commit's pages would call it. Only what has its
+ * memory for itself; small buffers share.
+ */
+function free({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && byteLength > Buffer.poolSize && buffer.byteLength === byteLength) {
+    buffer.transfer(0);
+  }
 }
 
 function dictionaryHeader(count: number, bytes: number, storedBytes: number): Uint8Array {
@@ -174,7 +191,7 @@ function writeRowGroup(group: ThriftStruct, { rowCount, columns }: RowGroup): vo
 
 function writeMetadata(
   metadata: ThriftStruct,
-  { chunk, codec, pages, uncompressedBytes, offset, storedBytes }: StoredColumn,
+  { chunk, codec, uncompressedBytes, offset, dataOffset, storedBytes }: StoredColumn,
 ): void {
   const { dictionary, min, max, nullCount } = chunk;
   metadata.i32(1, chunk.physicalType);
@@ -184,7 +201,7 @@ function writeMetadata(
   metadata.i64(5, chunk.valueCount);
   metadata.i64(6, uncompressedBytes);
   metadata.i64(7, storedBytes);
-  metadata.i64(9, dictionary === undefined ? offset : offset + pages[0]!.length + pages[1]!.length);
+  metadata.i64(9, dataOffset);
   if (dictionary !== undefined) metadata.i64(11, offset);
   metadata.struct(12, (statistics) => {
     statistics.i64(3, nullCount);
