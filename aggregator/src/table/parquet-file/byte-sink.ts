@@ -1,7 +1,10 @@
 // Bytes that are appended one after another, in memory that grows and is used again.
 
+/** A page's header fits. */
+const FIRST_BYTES = 256;
+
 export class ByteSink {
-  #bytes: Buffer = Buffer.allocUnsafeSlow(64 * 1024);
+  #bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
   /** Bytes written. */
   length = 0;
 

@@ -124,17 +124,19 @@ function storedChunk(chunk: ColumnChunk, zstdLevel: number): StoredChunk {
 }
 
 function compressed(bytes: Uint8Array, level: number): Uint8Array {
-  return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: level } });
+  // Room for all of it, so that it is one buffer, which can be given back.
+  return zstdCompressSync(bytes, {
+    chunkSize: bytes.length + COMPRESSED_MIN_BYTES,
+    params: { [constants.ZSTD_c_compressionLevel]: level },
+  });
 }
 
 /**
  * Gives back at once what lies outside of the heap: left to the collector, each commit's pages would call it. Only what has its
  * memory for itself; small buffers share.
  */
-function free({ buffer, byteLength }: Uint8Array): void {
-  if (buffer instanceof ArrayBuffer && byteLength > Buffer.poolSize && buffer.byteLength === byteLength) {
-    buffer.transfer(0);
-  }
+function free({ buffer }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize) buffer.transfer(0);
 }
 
 function dictionaryHeader(count: number, bytes: number, storedBytes: number): Uint8Array {
