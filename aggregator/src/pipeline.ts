@@ -8,7 +8,7 @@ import type { Logger } from './ingest/ingest-stream.ts';
 import { lostBatch, vanishedBatch } from './lost-batch.ts';
 import type { EpochNote } from './model/epoch-note.ts';
 import { FlowtollError } from './model/errors.ts';
-import type { FlowBatch } from './model/flow-batch.ts';
+import { type FlowBatch, freeColumns } from './model/flow-batch.ts';
 import type { FlowRow } from './model/flow-row.ts';
 import { type Schedule, timers } from './model/schedule.ts';
 import { createReadPacer, HELLO_READS } from './paced-reads.ts';
@@ -174,6 +174,7 @@ export function createPipeline(config: PipelineConfig, dependencies: PipelineDep
     for (const batch of result.written) counters.addRows(counts.get(batch));
     acknowledge(result);
     discardRefused(new Set(result.refused.map(({ batch }) => batch.epoch)), result.refused.length);
+    for (const batch of batches) freeColumns(batch);
     log.info(
       {
         version: result.version,

@@ -145,32 +145,51 @@ function columnBytes(
 
 /**
  * Reads the bytes of a FlowColumns message. First pass: form, wire types and sizes, nothing allocated; second pass:
- * copies. Raises WireError for any bytes that are not such a message or exceed the limits.
+ * copies. Raises WireError for any bytes that are not such a message or exceed the limits. All columns lie in one
+ * ArrayBuffer.
  */
 export function decodeFlowColumns(bytes: Uint8Array, limits: ColumnLimits = DEFAULT_LIMITS): WireColumns {
   const counts = countElements(bytes, limits);
-  const addressCount = counts[ADDRESSES_FIELD]!;
-  const columns = {
-    addressCount,
-    addresses: new Uint8Array(16 * addressCount),
-    addressIsV6: new Uint8Array(addressCount),
-    prefixLengths: new Uint8Array(counts[PREFIX_LENGTHS_FIELD]!),
-    initiator: new Uint32Array(counts[3]!),
-    responder: new Uint32Array(counts[4]!),
-    originalDestination: new Uint32Array(counts[5]!),
-    originalDestinationPort: new Uint32Array(counts[6]!),
-    translatedSource: new Uint32Array(counts[7]!),
-    protocol: new Uint8Array(counts[8]!),
-    responderPort: new Uint32Array(counts[9]!),
-    initiatorBytes: new Float64Array(counts[10]!),
-    initiatorPackets: new Float64Array(counts[11]!),
-    responderBytes: new Float64Array(counts[12]!),
-    responderPackets: new Float64Array(counts[13]!),
-    connections: new Uint32Array(counts[14]!),
-    folded: new Uint8Array(counts[15]!),
-  };
+  const columns = allocateColumns(counts);
   copyElements(bytes, columns);
   return columns;
+}
+
+/** All columns in one ArrayBuffer: one allocation a batch, which a receiver can give back at once. */
+function allocateColumns(counts: Uint32Array): WireColumns {
+  const addressCount = counts[ADDRESSES_FIELD]!;
+  const prefixCount = counts[PREFIX_LENGTHS_FIELD]!;
+  let size = 17 * addressCount + prefixCount;
+  for (const column of FLOW_COLUMNS) size += elementSize(column) * counts[column.number]!;
+  const memory = new ArrayBuffer(size);
+  let offset = 0;
+  /** Widest first: each view begins at a multiple of its elements' size. */
+  const take = (count: number, elementBytes: 1 | 4 | 8): [ArrayBuffer, number, number] => {
+    offset += count * elementBytes;
+    return [memory, offset - count * elementBytes, count];
+  };
+  const wide = (number: number) => new Float64Array(...take(counts[number]!, 8));
+  const fixed = (number: number) => new Uint32Array(...take(counts[number]!, 4));
+  const byte = (count: number) => new Uint8Array(...take(count, 1));
+  return {
+    initiatorBytes: wide(10),
+    initiatorPackets: wide(11),
+    responderBytes: wide(12),
+    responderPackets: wide(13),
+    initiator: fixed(3),
+    responder: fixed(4),
+    originalDestination: fixed(5),
+    originalDestinationPort: fixed(6),
+    translatedSource: fixed(7),
+    responderPort: fixed(9),
+    connections: fixed(14),
+    protocol: byte(counts[8]!),
+    folded: byte(counts[15]!),
+    addressCount,
+    addresses: byte(16 * addressCount),
+    addressIsV6: byte(addressCount),
+    prefixLengths: byte(prefixCount),
+  };
 }
 
 /** By field number; the address dictionary and its prefix lengths stand beside the columns. */

@@ -13,6 +13,7 @@ export {
 } from './flow-columns.ts';
 export { compressionOrder } from './flow-order.ts';
 export { asBuffer, grpcMethod, grpcService, type RpcService, silenceGrpcLog } from './grpc.ts';
+export { freeBytes } from './memory.ts';
 export {
   encodeRowsMessage,
   type IntegerColumn,

@@ -7,6 +7,7 @@ import {
   decodeFlowColumns,
   decompressFrame,
   FLOWS_MAX,
+  freeBytes,
   type Hello,
   type Loss as LossMessage,
   type WireColumns,
@@ -132,7 +133,9 @@ function columnsFromProto(batch: Batch, columns: Uint8Array | undefined, count: 
     if (compressed !== undefined) step = 'zstd';
     const bytes = compressed === undefined ? (columns ?? NO_BYTES) : decompressFrame(compressed, COLUMN_BYTES_MAX);
     step = undefined;
-    return decodeFlowColumns(bytes, { flowsMax: FLOWS_MAX, addressesMax: ADDRESSES_MAX });
+    const decoded = decodeFlowColumns(bytes, { flowsMax: FLOWS_MAX, addressesMax: ADDRESSES_MAX });
+    if (compressed !== undefined) freeBytes(bytes);
+    return decoded;
   } catch (error) {
     if (!(error instanceof WireError)) throw error;
     throw new InvalidMessageError(step ?? WIRE_REASONS[error.code], `${field}: ${error.message}`, { cause: error });

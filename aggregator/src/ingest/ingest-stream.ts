@@ -4,6 +4,7 @@ import { create } from '@bufbuild/protobuf';
 import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
 import {
   AcknowledgementSchema,
+  freeBytes,
   type IngestResponse,
   IngestResponseSchema,
   ThrottleSchema,
@@ -145,6 +146,7 @@ export class IngestStream implements EpochStream {
       }
       sequence = sequenceFromProto(request.batch);
       this.#batch(request, sequence, bytes.length);
+      freeBytes(bytes);
       this.#call.resume();
       if (this.#halfClosed) this.#finishIfDone();
     } catch (error) {
@@ -180,7 +182,7 @@ export class IngestStream implements EpochStream {
           receivedAt,
           windowBytes: BigInt(this.#context.windowBytes),
         });
-        this.#send({ case: 'welcome', value });
+          this.#send({ case: 'welcome', value });
         this.#context.log.info({ ...agent, committed }, 'agent connected');
         this.#call.resume();
       },

@@ -43,6 +43,15 @@ export interface FlowBatch {
   readonly losses: readonly Loss[];
 }
 
+/** Gives back the memory of the columns at once; the batch must not be read afterwards. (See proto/src/memory.ts.) */
+export function freeColumns(batch: FlowBatch): void {
+  for (const value of Object.values(batch)) {
+    if (!ArrayBuffer.isView(value)) continue;
+    const { buffer } = value;
+    if (buffer instanceof ArrayBuffer && buffer.byteLength > 0) buffer.transfer(0);
+  }
+}
+
 /** Traffic that happened and that the flows do not hold. */
 export interface Loss {
   readonly reason: string;
