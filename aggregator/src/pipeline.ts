@@ -121,6 +121,7 @@ export function createPipeline(config: PipelineConfig, dependencies: PipelineDep
         committedSequence: (epoch) => mayRead().then(() => table.committedSequence(epoch)),
         admit: loop.admit,
         put: loop.put,
+        heldBack: () => loop.held.heldBack,
         note: (note) => notes.set(`${note.kind} ${note.epoch}`, note),
       },
       log,

@@ -33,6 +33,7 @@ class Sink {
   readonly notes: EpochNote[] = [];
   full = false;
   unavailable = false;
+  held = 0;
   readonly #waiting: (() => void)[] = [];
 
   committedSequence = async (epoch: string) => {
@@ -43,6 +44,7 @@ class Sink {
     if (this.full) this.#waiting.push(take);
     else take();
   };
+  heldBack = () => this.held;
   put = (batch: FlowBatch) => {
     this.batches.push(batch);
   };
@@ -60,6 +62,8 @@ class Stream {
   readonly #call: ClientDuplexStream<Buffer, IngestResponse>;
   readonly #responses: IngestResponse[] = [];
   #wake: (() => void) | undefined;
+  /** What the last Welcome said. */
+  windowBytes = 0;
   /** How it ended. */
   readonly ended: Promise<StatusObject>;
 
@@ -100,6 +104,7 @@ class Stream {
     const { message } = this.#responses.shift()!;
     switch (message.case) {
       case 'welcome':
+        this.windowBytes = Number(message.value.windowBytes);
         return `welcome ${message.value.lastCommittedSequence}`;
       case 'acknowledgement':
         return `acknowledgement ${message.value.sequence}`;
@@ -287,6 +292,31 @@ describe('ingest server', () => {
     expect(await stream.next()).toBe('welcome 0');
     server.throttle(1234);
     expect(await stream.next()).toBe('throttle 1234');
+  });
+
+  test('who comes, and who was served, gives way where many wait for room, and only there', async () => {
+    sink.held = 40;
+    const stream = connect().send(helloBytes());
+    expect([await stream.next(), await stream.next()]).toEqual(['throttle 8000', 'welcome 0']);
+    sink.held = 400;
+    stream.send(batch(1));
+    expect(await stream.next()).toBe('throttle 10000');
+    sink.held = 16;
+    stream.send(batch(2));
+    await arrived(2);
+    server.acknowledge(EPOCH, 2);
+    expect(await stream.next()).toBe('acknowledgement 2');
+  });
+
+  test('the more streams there are, the less each may have under way', async () => {
+    const windows: number[] = [];
+    for (let i = 1; i <= 4; i++) {
+      const epoch = `${String(i).repeat(8)}-2222-3333-4444-555555555555.66666666-7777-8888-9999-aaaaaaaaaaaa`;
+      const stream = connect().send(helloBytes(helloInit({ epoch })));
+      expect(await stream.next()).toBe('welcome 0');
+      windows.push(stream.windowBytes);
+    }
+    expect(windows).toEqual([4, 2, 4 / 3, 1].map((mib) => Math.ceil(mib * 2 ** 20)));
   });
 
   test('ends streams when it stops', async () => {

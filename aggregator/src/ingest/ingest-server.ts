@@ -1,4 +1,5 @@
 // The gRPC server that agents connect to. Wires streams to what they share; a component: inert until start().
+import { setDefaultHighWaterMark } from 'node:stream';
 import { grpcService, IngestService, type RpcService, silenceGrpcLog } from '@flowtoll/proto';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { FlowtollError } from '../model/errors.ts';
@@ -38,9 +39,16 @@ const GRPC_MARGIN_BYTES = 1 << 20;
 /** How long streams get to take their last messages at the end. */
 const SHUTDOWN_MS = 2000;
 
+/**
+ * Messages that grpc-js reads ahead of a stream whose reading is paused. Its default of 16, times hundreds of agents that
+ * have to wait for a store, is hundreds of megabytes. Only Node's default for all object streams of the process reaches it.
+ */
+const MESSAGES_READ_AHEAD = 0;
+
 /** Makes the server; nothing happens before start(). */
 export function createIngestServer(config: IngestServerConfig, dependencies: IngestServerDependencies): IngestServer {
   silenceGrpcLog();
+  setDefaultHighWaterMark(true, MESSAGES_READ_AHEAD);
   const streams = createIngestStreams(config, dependencies);
   const server = new Server({
     'grpc.max_receive_message_length': (config.messageBytesMax ?? MESSAGE_BYTES_MAX) + GRPC_MARGIN_BYTES,

@@ -29,6 +29,8 @@ export interface BatchSink {
   admit(take: () => void): void;
   /** Takes the batch. Called inside `admit` only. */
   put(batch: FlowBatch): void;
+  /** How many wait in `admit`, each with a message in memory. Default: none. */
+  heldBack?(): number;
   /** Takes what should be remembered of an epoch. */
   note?(note: EpochNote): void;
 }
@@ -49,8 +51,8 @@ export interface StreamContext {
   readonly log: Logger;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
-  /** Bytes of batches that an agent may have under way without acknowledgement. */
-  readonly windowBytes: number;
+  /** Bytes of batches that an agent that connects now may have under way without acknowledgement. */
+  readonly windowBytes: () => number;
   /** Largest message that is taken, in bytes. */
   readonly messageBytesMax: number;
   /** Age of a batch from which on nobody knows whether it is in the table, in ms. */
@@ -64,6 +66,12 @@ export type IngestCall = Pick<
   ServerDuplexStream<Buffer, IngestResponse>,
   'on' | 'emit' | 'write' | 'end' | 'pause' | 'resume' | 'getPeer'
 >;
+
+/** While so few wait with a message in memory, nobody is asked to pause. */
+const HELD_BACK_FEW = 16;
+/** Pause of whoever has been served, for each other who waits: so most wait at home instead of here. */
+const PAUSE_PER_HELD_BACK_MS = 200;
+const PAUSE_MAX_MS = 10_000;
 
 /** Serves one stream until it ends. */
 export class IngestStream implements EpochStream {
@@ -147,11 +155,18 @@ export class IngestStream implements EpochStream {
       sequence = sequenceFromProto(request.batch);
       this.#batch(request, sequence, bytes.length);
       freeBytes(bytes);
+      this.#giveWay();
       this.#call.resume();
       if (this.#halfClosed) this.#finishIfDone();
     } catch (error) {
       this.#fail(error, sequence);
     }
+  }
+
+  /** Where many wait for room, each has a message here: who may not have another one yet is told before it is sent. */
+  #giveWay(): void {
+    const heldBack = this.#context.sink.heldBack?.() ?? 0;
+    if (heldBack > HELD_BACK_FEW) this.throttle(Math.min(PAUSE_MAX_MS, heldBack * PAUSE_PER_HELD_BACK_MS));
   }
 
   #checkSize(bytes: Buffer): void {
@@ -180,9 +195,10 @@ export class IngestStream implements EpochStream {
           protocolVersion: PROTOCOL_VERSION,
           lastCommittedSequence: BigInt(committed),
           receivedAt,
-          windowBytes: BigInt(this.#context.windowBytes),
+          windowBytes: BigInt(this.#context.windowBytes()),
         });
-          this.#send({ case: 'welcome', value });
+        this.#giveWay();
+        this.#send({ case: 'welcome', value });
         this.#context.log.info({ ...agent, committed }, 'agent connected');
         this.#call.resume();
       },

@@ -7,7 +7,10 @@ import { type BatchSink, type IngestCall, IngestStream, type Logger, type Stream
 export interface IngestStreamsConfig {
   /** Largest message, in bytes. Default 16 MiB. */
   readonly messageBytesMax?: number;
-  /** Bytes of batches that one agent may have under way. Default 4 MiB: some ten batches of a busy node. */
+  /**
+   * Bytes of batches, as sent, that all agents together may have under way: each gets its part by the number of streams when
+   * it comes, and one batch it always may. Default 4 MiB.
+   */
   readonly windowBytes?: number;
   /** Age of a batch from which on it is refused, in ms, because nobody knows whether it is in the table. Default: none. */
   readonly batchAgeMaxMs?: number;
@@ -65,7 +68,7 @@ export function createIngestStreams(config: IngestStreamsConfig, dependencies: I
     counters,
     log: dependencies.log,
     now: dependencies.now,
-    windowBytes: config.windowBytes ?? WINDOW_BYTES,
+    windowBytes: () => Math.ceil((config.windowBytes ?? WINDOW_BYTES) / streams.size),
     messageBytesMax: config.messageBytesMax ?? MESSAGE_BYTES_MAX,
     batchAgeMaxMs: config.batchAgeMaxMs ?? Number.POSITIVE_INFINITY,
     onClockOffset: dependencies.onClockOffset ?? (() => undefined),
