@@ -35,6 +35,9 @@ export interface CheckpointInput {
 /** Small enough for a sidecar's memory; what does not fit is spilled beside the new file. */
 const MEMORY_LIMIT = '256MB';
 
+/** Bytes of one row group: statistics are kilobytes a file, and DuckDB holds a row group in memory. */
+const ROW_GROUP_BYTES = '4MB';
+
 const MAP = 'MAP(VARCHAR, VARCHAR)';
 
 /** Fields of each action, and their types. Order and names are the protocol's. */
@@ -109,7 +112,10 @@ export function writeCheckpoint(input: CheckpointInput, target: string): Promise
       ),
       rowsOf('add', `SELECT action FROM (${lastWord('add')})`),
     ];
-    await run(`COPY (${parts.join(' UNION ALL ')}) TO ${literal(target)} (FORMAT parquet, COMPRESSION zstd)`);
+    await run(
+      `COPY (${parts.join(' UNION ALL ')}) TO ${literal(target)} (FORMAT parquet, COMPRESSION zstd,
+         ROW_GROUP_SIZE_BYTES '${ROW_GROUP_BYTES}')`,
+    );
     const [[rows, files] = []] = await run(
       `SELECT count(*)::DOUBLE, count("add".path)::DOUBLE FROM read_parquet(${literal(target)})`,
     );

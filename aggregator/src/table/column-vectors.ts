@@ -15,10 +15,13 @@ const INTEGER_MAX = 2 ** 31 - 1;
 /** Estimate of what one dictionary value costs beside its characters: string header, map entry, array slot. */
 const DICTIONARY_ENTRY_BYTES = 72;
 
+/** Codes of a text vector, as narrow as its dictionary allows: most columns of a commit have few values, or one. */
+export type Codes = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
+
 /** Text as codes into a dictionary, which stays when the rows go: the next rows have mostly the same texts. */
 export class TextVector {
   readonly column: TextColumn | MapColumn;
-  codes: Uint32Array;
+  codes: Codes;
   /** The value of each code; element 0 stands for null. Rows before the last `clear` may have had values that no row has now. */
   values: string[] = [''];
   /** Bytes of the dictionary, estimated. */
@@ -30,7 +33,7 @@ export class TextVector {
 
   constructor(column: TextColumn | MapColumn, capacity: number) {
     this.column = column;
-    this.codes = new Uint32Array(capacity);
+    this.codes = new Uint8Array(capacity);
   }
 
   set(index: number, row: FlowRow): void {
@@ -45,9 +48,7 @@ export class TextVector {
   }
 
   grow(capacity: number): void {
-    const codes = new Uint32Array(capacity);
-    codes.set(this.codes);
-    this.codes = codes;
+    this.codes = copied(this.codes, codesFor(this.codes.BYTES_PER_ELEMENT, capacity));
   }
 
   /** Forgets the dictionary, too. */
@@ -57,6 +58,10 @@ export class TextVector {
     this.dictionaryBytes = 0;
     this.#lastValue = null;
     this.#lastCode = NULL_CODE;
+  }
+
+  #widen(): void {
+    this.codes = copied(this.codes, codesFor(2 * this.codes.BYTES_PER_ELEMENT, this.codes.length));
   }
 
   #nullCode(): number {
@@ -72,6 +77,7 @@ export class TextVector {
     if (code === undefined) {
       code = this.values.push(value) - 1;
       this.#codeOf.set(value, code);
+      if (code >= 2 ** (8 * this.codes.BYTES_PER_ELEMENT)) this.#widen();
       this.dictionaryBytes += value.length * 2 + DICTIONARY_ENTRY_BYTES;
     }
     if (value !== raw) {
@@ -79,6 +85,16 @@ export class TextVector {
     }
     return code;
   }
+}
+
+function codesFor(bytes: number, capacity: number): Codes {
+  if (bytes === 1) return new Uint8Array(capacity);
+  return bytes === 2 ? new Uint16Array(capacity) : new Uint32Array(capacity);
+}
+
+function copied(from: Codes, to: Codes): Codes {
+  to.set(from);
+  return to;
 }
 
 /** Not every string is text that a file can hold: lone surrogates have no UTF-8, and C strings end at NUL. */

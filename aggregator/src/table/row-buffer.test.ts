@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { FlowRow } from '../model/flow-row.ts';
+import { TextVector } from './column-vectors.ts';
 import { flowRow, WINDOW_US } from './flow-row.testing.ts';
 import { RowBuffer } from './row-buffer.ts';
 
@@ -89,4 +90,35 @@ describe('sides with a key are looked up once', () => {
     }
     expect(buffer.rowCount).toBe(0);
   });
+});
+
+test('codes grow with the number of different texts, and keep what they stood for', () => {
+  const buffer = new RowBuffer();
+  const count = 66_000;
+  for (let i = 0; i < count; i++) buffer.append(flowRow({ pod: `pod-${i}`, namespace: 'one' }));
+  const [partition] = buffer.partitions();
+  const vectorOf = (name: string) => {
+    const vector = partition?.vectors.find(({ column }) => column.name === name);
+    if (!(vector instanceof TextVector)) throw new Error(`${name} is no text`);
+    return vector;
+  };
+  const pods = vectorOf('pod');
+  expect([pods.codes.BYTES_PER_ELEMENT, vectorOf('namespace').codes.BYTES_PER_ELEMENT]).toEqual([4, 1]);
+  for (const i of [0, 254, 255, 256, 65_534, 65_535, 65_536, count - 1]) {
+    expect(pods.values[pods.codes[i]!]).toBe(`pod-${i}`);
+  }
+});
+
+test('of two days the memory of the larger one is kept', () => {
+  const buffer = new RowBuffer();
+  const dayUs = 86_400_000_000;
+  for (let i = 0; i < 10_000; i++) buffer.append(flowRow({ windowStartUs: WINDOW_US }));
+  buffer.append(flowRow({ windowStartUs: WINDOW_US + dayUs }));
+  const large = buffer.partitions()[0]!;
+  buffer.clear();
+  buffer.append(flowRow({ windowStartUs: WINDOW_US + 2 * dayUs }));
+  buffer.append(flowRow({ windowStartUs: WINDOW_US + 3 * dayUs }));
+  const [first, second] = buffer.partitions();
+  expect([first, first?.date, first?.rowCount]).toEqual([large, '2026-02-02', 1]);
+  expect(second?.capacity).toBeLessThan(large.capacity);
 });

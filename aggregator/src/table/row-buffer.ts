@@ -1,5 +1,6 @@
 // Rows of `flows` waiting for a commit, as columns, one set of them per UTC day. Appending is the hot path: one call per
-// row, no object kept. Memory and dictionaries are kept over `clear`, so a steady load allocates nothing.
+// row, no object kept. Memory and dictionaries of one day are kept over `clear`, so a steady load allocates nothing, and two days at
+// midnight do not cost twice for ever.
 import type { FlowRow } from '../model/flow-row.ts';
 import { type ColumnVector, DecimalVector, NumberVector, TextVector } from './column-vectors.ts';
 import { FLOW_COLUMNS, LOCAL_COLUMNS, PEER_COLUMNS } from './columns.ts';
@@ -7,6 +8,8 @@ import { SideCodes } from './side-codes.ts';
 
 const DAY_US = 86_400_000_000;
 const FIRST_CAPACITY = 4096;
+/** Little: memory is kept, and a steady load needs hardly more than its largest commit. */
+const GROWTH = 1.25;
 
 /** Different texts of one column above which the dictionaries are begun anew: there are 150,000 pods, and others come and go. */
 const KEPT_TEXTS_MAX = 2 ** 18;
@@ -17,8 +20,7 @@ const PEER_PLACES = 2 ** 17;
 
 /** The rows of one UTC day. */
 export class RowPartition {
-  /** Days since the Unix epoch. */
-  readonly day: number;
+  #day: number;
   /** Vectors in the order of FLOW_COLUMNS. */
   readonly vectors: readonly ColumnVector[];
   rowCount = 0;
@@ -33,7 +35,7 @@ export class RowPartition {
   readonly #peer: SideCodes;
 
   constructor(day: number) {
-    this.day = day;
+    this.#day = day;
     this.vectors = FLOW_COLUMNS.map((column) => {
       switch (column.type) {
         case 'text':
@@ -58,6 +60,16 @@ export class RowPartition {
       this.#texts.filter(({ column }) => PEER_COLUMNS.has(column.name)),
       PEER_PLACES,
     );
+  }
+
+  /** Days since the Unix epoch. */
+  get day(): number {
+    return this.#day;
+  }
+
+  /** Rows that there is memory for. */
+  get capacity(): number {
+    return this.#capacity;
   }
 
   /** The day as it stands in the table, `YYYY-MM-DD`. */
@@ -85,8 +97,9 @@ export class RowPartition {
     this.rowCount = index + 1;
   }
 
-  /** Forgets the rows. */
-  clear(): void {
+  /** Forgets the rows and keeps their memory, for the rows of another day. */
+  reset(day: number): void {
+    this.#day = day;
     this.rowCount = 0;
     if (this.#texts.every(({ values }) => values.length <= KEPT_TEXTS_MAX)) {
       return;
@@ -104,12 +117,15 @@ export class RowPartition {
     for (const vector of this.#texts) {
       dictionaryBytes += vector.dictionaryBytes;
     }
-    const rowBytes = this.#texts.length * 4 + (this.#numbers.length + this.#decimals.length) * 8;
+    let rowBytes = (this.#numbers.length + this.#decimals.length) * 8;
+    for (const { codes } of this.#texts) {
+      rowBytes += codes.BYTES_PER_ELEMENT;
+    }
     return this.rowCount * rowBytes + dictionaryBytes;
   }
 
   #grow(): void {
-    this.#capacity *= 2;
+    this.#capacity = Math.ceil(this.#capacity * GROWTH);
     for (const vector of this.vectors) {
       vector.grow(this.#capacity);
     }
@@ -120,6 +136,8 @@ export class RowPartition {
 export class RowBuffer {
   readonly #partitions = new Map<number, RowPartition>();
   #last: RowPartition | undefined;
+  /** Empty, with the memory of the largest day of the rows before. */
+  #spare: RowPartition | undefined;
 
   /** Copies the row; the caller may use the object again. Throws if a value does not fit; the row is then not in. */
   append(row: FlowRow): void {
@@ -144,21 +162,24 @@ export class RowBuffer {
     return this.#sum((partition) => partition.sizeBytes);
   }
 
-  /** Forgets the rows. Keeps the memory of the days that had any, gives back that of the others. */
+  /** Forgets the rows. Keeps the memory of the largest day, gives back that of the others. */
   clear(): void {
-    for (const [day, partition] of this.#partitions) {
-      if (partition.rowCount === 0) {
-        this.#partitions.delete(day);
+    for (const partition of this.#partitions.values()) {
+      if (partition.capacity > (this.#spare?.capacity ?? 0)) {
+        this.#spare = partition;
       }
-      partition.clear();
     }
+    this.#spare?.reset(0);
+    this.#partitions.clear();
     this.#last = undefined;
   }
 
   #partition(day: number): RowPartition {
     let partition = this.#partitions.get(day);
     if (partition === undefined) {
-      partition = new RowPartition(day);
+      partition = this.#spare ?? new RowPartition(day);
+      partition.reset(day);
+      this.#spare = undefined;
       this.#partitions.set(day, partition);
     }
     return partition;
