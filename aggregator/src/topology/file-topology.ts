@@ -22,7 +22,7 @@ import { Problems } from './problems.ts';
 const PRICED_PROVIDERS = new Set(['aws', 'gcp', 'azure']);
 
 /** Lookups of outside addresses kept at most; they repeat from batch to batch, and there may be any number of them. */
-const CACHE_ENTRIES_MAX = 100_000;
+const CACHE_ENTRIES_MAX = 16_384;
 
 /** A topology file, read. */
 export interface TopologyFile {
