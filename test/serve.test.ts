@@ -2,7 +2,7 @@
 // ends. The agent's exporter runs in the test; what the table holds, `flowtoll sql` says.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -68,11 +68,16 @@ interface Serving {
 
 /** Starts `flowtoll serve` on a port of the system's choice. */
 function serve(...args: string[]): Serving {
+  return serveWith({}, ...args);
+}
+
+/** The same, with more in the environment. */
+function serveWith(extra: Record<string, string>, ...args: string[]): Serving {
   const child = spawn(
     process.execPath,
     [FLOWTOLL, 'serve', '--listen', '127.0.0.1:0', '--topology', topology, ...args],
     {
-      env: environment(),
+      env: environment(extra),
       stdio: ['ignore', 'inherit', 'pipe'],
     },
   );
@@ -138,6 +143,21 @@ describe('flowtoll serve', () => {
     const { stdout, stderr } = run(['sql', '--store', store, '--format', 'json', sum]);
     expect(stderr).toBe('');
     expect(stdout).toMatch(new RegExp(`"bytes":\\s*"?${windowBytes(0, 5) + windowBytes(1, 5)}"?`));
+  });
+
+  test('sets up malloc before it begins, unless somebody else has', async () => {
+    const settings = async (extra: Record<string, string>) => {
+      const { child, logged } = serveWith(extra, '--store', join(work, 'store'), '--metrics-listen', 'none');
+      await logged('listening');
+      const environ = readFileSync(`/proc/${child.pid}/environ`, 'utf8').split('\0');
+      return environ.filter((entry) => entry.startsWith('MALLOC_')).sort();
+    };
+    expect(await settings({})).toEqual([
+      'MALLOC_ARENA_MAX=2',
+      'MALLOC_MMAP_THRESHOLD_=32768',
+      'MALLOC_TRIM_THRESHOLD_=131072',
+    ]);
+    expect(await settings({ MALLOC_ARENA_MAX: '7' })).toEqual(['MALLOC_ARENA_MAX=7']);
   });
 
   test('says who has the port', async () => {

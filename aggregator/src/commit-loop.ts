@@ -15,10 +15,10 @@ export interface CommitLoopConfig {
   readonly commitIntervalMs: number;
   /**
    * Bytes of waiting batches, in memory, at which a commit begins whatever their age, and about the most that one commit
-   * takes: its rows need several times as much. Default 16 MiB, some 200,000 flows.
+   * takes: its rows need several times as much. Default 3 MiB, some 40,000 flows.
    */
   readonly commitBytes?: number;
-  /** Bytes of batches, waiting or in the commit that runs, above which none is admitted. Default 64 MiB. */
+  /** Bytes of batches, waiting or in the commit that runs, above which none is admitted. Default 6 MiB: one runs, one fills. */
   readonly heldBytesMax?: number;
 }
 
@@ -50,8 +50,8 @@ export interface CommitLoop {
   readonly held: { readonly batches: number; readonly bytes: number; readonly heldBack: number };
 }
 
-const COMMIT_BYTES = 16 << 20;
-const HELD_BYTES_MAX = 64 << 20;
+const COMMIT_BYTES = 3 << 20;
+const HELD_BYTES_MAX = 6 << 20;
 /** Batches that all who send wait for are committed at this part of the interval: those who catch up send more at once. */
 const ALL_WAITING_PART = 0.1;
 const RETRY_MIN_MS = 1000;

@@ -17,6 +17,7 @@ import { createPipeline, type Pipeline } from '../pipeline.ts';
 import { defaultPriceBooks } from '../pricing/default-books.ts';
 import { createPricer } from '../pricing/pricer.ts';
 import { createClassifier } from '../pricing/traffic-class.ts';
+import { keepHeapSmall } from '../release-memory.ts';
 import { openStore } from '../store/open-store.ts';
 import { flowTableRoot, openFlowTable, TXN_RETENTION_MS } from '../table/flow-table.ts';
 import type { NamesCounts } from '../telemetry/metrics.ts';
@@ -120,7 +121,7 @@ export function serveCommand(): Command {
     .addOption(
       new Option('--commit-bytes <size>', 'bytes of waiting flows that are committed whatever their age, 1MiB to 1GiB')
         .env('FLOWTOLL_COMMIT_BYTES')
-        .default(16 * MIB, '16MiB')
+        .default(3 * MIB, '3MiB')
         .argParser(parseSize(MIB, 1024 * MIB)),
     )
     .addOption(
@@ -132,7 +133,7 @@ export function serveCommand(): Command {
     .addOption(
       new Option('--held-bytes <size>', 'most bytes of flows in memory; beyond it agents have to wait, 1MiB to 16GiB')
         .env('FLOWTOLL_HELD_BYTES')
-        .default(64 * MIB, '64MiB')
+        .default(6 * MIB, '6MiB')
         .argParser(parseSize(MIB, 16 * 1024 * MIB)),
     )
     .addOption(
@@ -201,6 +202,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     pino.destination({ fd: 2, sync: true }),
   );
   const stopRequested = stopSignal(log);
+  const memory = keepHeapSmall();
   const names = await openNameSource(
     { ...options, ownerKinds: options.ownerKinds ?? [], labelKeys: options.labels ?? [], keepMs: options.keepNames },
     { log, now: Date.now, schedule: timers },
@@ -254,6 +256,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
         onCommit(durationMs, succeeded) {
           observer.onCommit?.(durationMs, succeeded);
           if (succeeded) flows.committed();
+          memory.ifGrown();
         },
       },
       services: [flows, health, ...createReflectionServices([IngestService, FlowService, Health])],
@@ -291,6 +294,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     if (live !== undefined) await startNames(live, stopRequested, log);
     return { metricsPort, port: await pipeline.start() };
   });
+  memory.now();
   log.info(
     { host: options.listen.host, port, metricsPort, cluster, store: store.describe(), tableVersion: table.version },
     'listening',
