@@ -126,6 +126,7 @@ export function createPipeline(config: PipelineConfig, dependencies: PipelineDep
       },
       log,
       now,
+      random,
       onClockOffset: (offsetMs) => observer?.onClockOffset?.(offsetMs),
       ...(dependencies.services && { services: dependencies.services }),
     },

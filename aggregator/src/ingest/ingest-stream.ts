@@ -51,6 +51,8 @@ export interface StreamContext {
   readonly log: Logger;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
   /** Bytes of batches that an agent that connects now may have under way without acknowledgement. */
   readonly windowBytes: () => number;
   /** Largest message that is taken, in bytes. */
@@ -166,7 +168,10 @@ export class IngestStream implements EpochStream {
   /** Where many wait for room, each has a message here: who may not have another one yet is told before it is sent. */
   #giveWay(): void {
     const heldBack = this.#context.sink.heldBack?.() ?? 0;
-    if (heldBack > HELD_BACK_FEW) this.throttle(Math.min(PAUSE_MAX_MS, heldBack * PAUSE_PER_HELD_BACK_MS));
+    if (heldBack <= HELD_BACK_FEW) return;
+    const pauseMs = Math.min(PAUSE_MAX_MS, heldBack * PAUSE_PER_HELD_BACK_MS);
+    // Those who came together shall not come back together.
+    this.throttle(Math.round(pauseMs * (1 - this.#context.random() / 2)));
   }
 
   #checkSize(bytes: Buffer): void {

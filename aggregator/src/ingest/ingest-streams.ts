@@ -21,6 +21,8 @@ export interface IngestDependencies {
   readonly log: Logger;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
+  /** Uniform in [0, 1): pauses of agents are shorter by up to half. Default: they are not. */
+  readonly random?: () => number;
   /** Hears how far an agent's clock is ahead of ours, in ms, at each Hello. */
   readonly onClockOffset?: (offsetMs: number) => void;
 }
@@ -68,6 +70,7 @@ export function createIngestStreams(config: IngestStreamsConfig, dependencies: I
     counters,
     log: dependencies.log,
     now: dependencies.now,
+    random: dependencies.random ?? (() => 0),
     windowBytes: () => Math.ceil((config.windowBytes ?? WINDOW_BYTES) / streams.size),
     messageBytesMax: config.messageBytesMax ?? MESSAGE_BYTES_MAX,
     batchAgeMaxMs: config.batchAgeMaxMs ?? Number.POSITIVE_INFINITY,
