@@ -10,7 +10,7 @@ type CollectGarbage = (options: { type: 'major'; execution: 'sync'; flavor: 'las
  */
 const FLAGS = ['--semi-space-growth-factor=1', '--heap-growing-percent=20', '--expose-gc'];
 /** Growth of the process that is worth a collection, in bytes, and the shortest time between two. */
-const GROWTH_BYTES = 20 << 20;
+const GROWTH_BYTES = 16 << 20;
 const INTERVAL_MS = 250;
 
 export interface MemoryRelease {

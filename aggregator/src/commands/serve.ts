@@ -212,7 +212,12 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   const books = defaultPriceBooks();
   const store = await openStore(options.store);
   const observer = createObserver(log);
-  const table = await openFlowTable(store, { cluster, clock: Date.now, onCheckpoint: observer.onCheckpoint });
+  const table = await openFlowTable(store, {
+    cluster,
+    clock: Date.now,
+    onCheckpoint: observer.onCheckpoint,
+    beforeCheckpoint: memory.now,
+  });
   const isNew = table.version === 0;
   const flows = createFlowService(
     { watchersMax: options.watchersMax },

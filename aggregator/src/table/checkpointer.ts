@@ -10,11 +10,13 @@ export class Checkpointer {
   readonly #rules: LogUpkeepRules;
   readonly #clock: () => number;
   readonly #onCheckpoint: (problem: unknown) => void;
+  readonly #beforeCheckpoint: () => void;
   #running: Promise<void> | undefined;
 
   /**
    * @param clock milliseconds since the Unix epoch
    * @param onCheckpoint hears of each that was tried; the problem where it failed, else undefined
+   * @param beforeCheckpoint called before each: it takes tens of megabytes for a moment
    */
   constructor(
     store: ObjectStore,
@@ -22,17 +24,20 @@ export class Checkpointer {
     rules: LogUpkeepRules,
     clock: () => number,
     onCheckpoint: (problem: unknown) => void,
+    beforeCheckpoint: () => void = () => undefined,
   ) {
     this.#store = store;
     this.#log = log;
     this.#rules = rules;
     this.#clock = clock;
     this.#onCheckpoint = onCheckpoint;
+    this.#beforeCheckpoint = beforeCheckpoint;
   }
 
   /** To be called after a commit. Returns at once. */
   afterCommit(): void {
     if (this.#running !== undefined || !isCheckpointDue(this.#log, this.#rules)) return;
+    this.#beforeCheckpoint();
     this.#running = this.#write().finally(() => {
       this.#running = undefined;
     });

@@ -32,6 +32,8 @@ export interface FlowTableOptions {
   readonly checkpointEntries?: number;
   /** Hears of each checkpoint that was tried, after a commit and beside the next ones; `problem` where it failed. */
   readonly onCheckpoint?: (problem: unknown) => void;
+  /** Called before each: it takes tens of megabytes for a moment. */
+  readonly beforeCheckpoint?: () => void;
 }
 
 export interface CommitResult<B extends PendingBatch = PendingBatch> {
@@ -110,8 +112,8 @@ export async function openFlowTable(store: ObjectStore, options: FlowTableOption
     txnRetentionMs: TXN_RETENTION_MS,
     removeRetentionMs: REMOVAL_RETENTION_MS,
   };
-  const { clock, onCheckpoint = () => undefined } = options;
-  const checkpointer = new Checkpointer(store, log, rules, clock, onCheckpoint);
+  const { clock, onCheckpoint = () => undefined, beforeCheckpoint } = options;
+  const checkpointer = new Checkpointer(store, log, rules, clock, onCheckpoint, beforeCheckpoint);
   return createFlowTable(log, openParquetFiles(store, log.root, clock), clock, planCommit, checkpointer);
 }
 
