@@ -9,9 +9,12 @@ type CollectGarbage = (options: { type: 'major'; execution: 'sync'; flavor: 'las
  * outside of the heap. The old one is collected when it has grown by a fifth.
  */
 const FLAGS = ['--semi-space-growth-factor=1', '--heap-growing-percent=20', '--expose-gc'];
-/** Growth of the process that is worth a collection, in bytes, and the shortest time between two. */
+/** Growth of the process that is worth a collection: bytes, and part of what it was. */
 const GROWTH_BYTES = 16 << 20;
+const GROWTH_PART = 0.1;
+/** The shortest time between two collections, and the part of the time that they may take: with many names one takes a second. */
 const INTERVAL_MS = 250;
+const TIME_PART = 0.1;
 
 export interface MemoryRelease {
   /** A full collection that gives back empty pages, too: V8 by itself keeps hundreds of them. Takes 30 to 100 ms. */
@@ -25,17 +28,20 @@ export function keepHeapSmall(): MemoryRelease {
   for (const flag of FLAGS) setFlagsFromString(flag);
   const collectGarbage = runInNewContext('gc') as CollectGarbage;
   let residentBytes = process.memoryUsage.rss();
-  let releasedMs = 0;
+  let againMs = 0;
   const release = (): void => {
+    const beginMs = performance.now();
     collectGarbage({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+    const endMs = performance.now();
     residentBytes = process.memoryUsage.rss();
-    releasedMs = performance.now();
+    againMs = endMs + Math.max(INTERVAL_MS, (endMs - beginMs) / TIME_PART);
   };
   return {
     now: release,
     ifGrown() {
-      if (performance.now() - releasedMs < INTERVAL_MS) return;
-      if (process.memoryUsage.rss() - residentBytes > GROWTH_BYTES) release();
+      if (performance.now() < againMs) return;
+      const growthBytes = Math.max(GROWTH_BYTES, residentBytes * GROWTH_PART);
+      if (process.memoryUsage.rss() - residentBytes > growthBytes) release();
     },
   };
 }
