@@ -67,6 +67,8 @@ function makeAgents(command: Extract<AgentsCommand, { kind: 'make' }>): void {
       bytesMax: spoolBytesMax,
       memoryBytesMax: 64 << 20,
       sync: false,
+      goesOnFrom: () => true,
+      onSetAsideGivenUp: () => undefined,
       onSpooled: () => undefined,
       onDiskProblem: () => {
         diskProblems++;
