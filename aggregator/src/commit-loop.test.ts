@@ -151,6 +151,20 @@ describe('commit loop', () => {
     expect(commits[2]!.sequences).toEqual([5]);
   });
 
+  test('does not wait for more when somebody cannot send more before a commit', async () => {
+    const { loop, commits, fire } = setup({}, () => false);
+    loop.put(batch(1));
+    loop.put(batch(2), true);
+    loop.put(batch(3));
+    expect(fire()).toBe(3000);
+    expect(commits[0]!.sequences).toEqual([1, 2, 3]);
+    commits[0]!.succeed();
+    await turn();
+    // That was for the last commit.
+    loop.put(batch(4));
+    expect([fire(), fire()]).toEqual([3000, 27_000]);
+  });
+
   test('admits only while there is room, in order, one at a time', async () => {
     const { loop, commits, fire } = setup({ heldBytesMax: 2 * ONE });
     const admitted: number[] = [];

@@ -39,7 +39,7 @@ export interface CommitLoop {
   /** Calls `take` once, now or when there is room. */
   admit(take: () => void): void;
   /** Holds the batch for the next commit. */
-  put(batch: FlowBatch): void;
+  put(batch: FlowBatch, isHeldBack?: boolean): void;
   /** Forgets the waiting batches that `which` says. */
   drop(which: (batch: FlowBatch) => boolean): void;
   /** Commits all that is held, in as many commits as it takes; one attempt each. Rejects as the first that fails. */
@@ -77,6 +77,8 @@ export function createCommitLoop(config: CommitLoopConfig, dependencies: CommitL
   let mayBeEarly = false;
   /** The last commit left batches behind that had waited as long as those it took. */
   let overdue = false;
+  /** An agent has more than it may send before a commit. */
+  let someHeldBack = false;
   /** Failed commits since the last one that succeeded, and the pause that follows from them. */
   let failures = 0;
   let retryMs = 0;
@@ -93,7 +95,7 @@ export function createCommitLoop(config: CommitLoopConfig, dependencies: CommitL
   function pace(): void {
     if (stopped || running !== undefined || waiting.length === 0) return;
     if (failures > 0) cancelTimer ??= schedule(onTimer, retryMs);
-    else if (overdue || waitingBytes >= commitBytes || (mayBeEarly && dependencies.allWaiting?.())) {
+    else if (overdue || waitingBytes >= commitBytes || (mayBeEarly && (someHeldBack || dependencies.allWaiting?.()))) {
       cancelTimer?.();
       onTimer();
     } else if (dependencies.allWaiting === undefined) cancelTimer ??= schedule(onTimer, config.commitIntervalMs);
@@ -147,6 +149,7 @@ export function createCommitLoop(config: CommitLoopConfig, dependencies: CommitL
     [committing, committingBytes] = [waiting.slice(0, count), bytes];
     [waiting, waitingBytes] = [waiting.slice(count), waitingBytes - bytes];
     overdue = waiting.length > 0;
+    someHeldBack = false;
   }
 
   async function commitWaiting(): Promise<void> {
@@ -171,8 +174,9 @@ export function createCommitLoop(config: CommitLoopConfig, dependencies: CommitL
       if (queue.length === 0 && hasRoom()) take();
       else queue.push(take);
     },
-    put(batch) {
+    put(batch, isHeldBack = false) {
       waiting.push(batch);
+      someHeldBack ||= isHeldBack;
       waitingBytes += batchBytes(batch);
       pace();
     },

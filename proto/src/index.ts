@@ -22,5 +22,5 @@ export {
   type TextColumn,
 } from './row-columns.ts';
 export { WireError, type WireErrorCode } from './wire-error.ts';
-export { WIRE_BYTES, WireReader } from './wire-reader.ts';
+export { WIRE_BYTES, WIRE_VARINT, WireReader } from './wire-reader.ts';
 export { compressFrame, decompressFrame, frameContentSize } from './zstd.ts';

@@ -172,8 +172,8 @@ export class Connection {
     return {
       sendHello: (value) =>
         write(toBinary(IngestRequestSchema, create(IngestRequestSchema, { message: { case: 'hello', value } }))),
-      sendBatch: (bytes) => {
-        write(batchRequest(bytes));
+      sendBatch: (bytes, isHeldBack) => {
+        write(batchRequest(bytes, isHeldBack));
         if (this.#parts.random.chance(0.9)) return true;
         this.#client.process.after(
           () => this.#clientEnded || this.#handlers.onDrain(),

@@ -23,6 +23,8 @@ const NOW_MS = Date.UTC(2026, 5, 1, 13, 0);
 class Peer {
   hello: Hello | undefined;
   readonly batches: Batch[] = [];
+  /** Sequence numbers of the batches whose next one had to wait, as it said. */
+  readonly heldBack: number[] = [];
   closed = false;
   /** Whether it ended in good order. */
   finished = false;
@@ -90,8 +92,9 @@ function setup(queueBytes = 1 << 20, config: Partial<ExporterConfig> = {}) {
           sendHello: (hello) => {
             peer.hello = hello;
           },
-          sendBatch: (bytes) => {
+          sendBatch: (bytes, isHeldBack) => {
             peer.batches.push(fromBinary(BatchSchema, bytes));
+            if (isHeldBack) peer.heldBack.push(peer.sequences.at(-1)!);
             return peer.takesMore;
           },
           finish: (goodbye) => {
@@ -216,6 +219,12 @@ describe('exporter', () => {
     expect(peers[0]!.sequences).toEqual([1]);
     peers[0]!.acknowledge(1);
     expect(peers[0]!.sequences).toEqual([1, 2]);
+    peers[0]!.acknowledge(2);
+    // The last one has nothing behind it that waits.
+    expect([peers[0]!.sequences, peers[0]!.heldBack]).toEqual([
+      [1, 2, 3],
+      [1, 2],
+    ]);
     peers[0]!.end();
   });
 

@@ -389,7 +389,9 @@ class StreamingExporter implements Exporter {
       this.#underWay.push({ sequence, bytes: bytes.length });
       this.#underWayBytes += bytes.length;
       this.counters.batchesSent++;
-      this.#linkFull = !link.sendBatch(bytes);
+      // The next one is not read for this: it is taken to be as large.
+      const isHeldBack = sequence < this.#queue.lastSequence && this.#underWayBytes + bytes.length > this.#windowBytes;
+      this.#linkFull = !link.sendBatch(bytes, isHeldBack);
     }
   }
 

@@ -36,8 +36,11 @@ export interface LinkEnd {
 
 export interface IngestLink {
   sendHello(hello: Hello): void;
-  /** Sends a serialised Batch; false when the stream would rather have no more before `onDrain`. */
-  sendBatch(batchBytes: Uint8Array): boolean;
+  /**
+   * Sends a serialised Batch; false when the stream would rather have no more before `onDrain`.
+   * @param isHeldBack the next batch has to wait for an acknowledgement
+   */
+  sendBatch(batchBytes: Uint8Array, isHeldBack?: boolean): boolean;
   /** Ends the stream from this side, after a last word where there is one, and lets the aggregator end it; `onEnd` is not called. */
   finish(goodbye?: Goodbye): void;
   /** Breaks the stream off; `onEnd` is not called. */
@@ -121,7 +124,7 @@ export function createOpenLink(address: string, options: LinkOptions = {}): Open
         const request = create(IngestRequestSchema, { message: { case: 'hello', value: hello } });
         stream.write(asBuffer(toBinary(IngestRequestSchema, request)));
       },
-      sendBatch: (batchBytes) => stream.write(batchRequest(batchBytes)),
+      sendBatch: (batchBytes, isHeldBack) => stream.write(batchRequest(batchBytes, isHeldBack)),
       finish(goodbye) {
         if (ended) return;
         ended = true;
@@ -149,11 +152,15 @@ function rejectedSequence(text: string | Buffer | undefined): number | undefined
 /** Tag of IngestRequest.batch: field 2, length-delimited. */
 const BATCH_TAG = 0x12;
 
+/** IngestRequest.is_held_back, true: field 4, a varint. Its place is behind the batch. */
+const HELD_BACK = Uint8Array.of(0x20, 1);
+const NOT_HELD_BACK = new Uint8Array(0);
+
 /** An IngestRequest around bytes that are a Batch already: tag, length, bytes. */
-export function batchRequest(batchBytes: Uint8Array): Buffer {
+export function batchRequest(batchBytes: Uint8Array, isHeldBack = false): Buffer {
   const header = [BATCH_TAG];
   let rest = batchBytes.length;
   for (; rest >= 0x80; rest >>>= 7) header.push((rest & 0x7f) | 0x80);
   header.push(rest);
-  return Buffer.concat([Uint8Array.from(header), batchBytes]);
+  return Buffer.concat([Uint8Array.from(header), batchBytes, isHeldBack ? HELD_BACK : NOT_HELD_BACK]);
 }

@@ -53,8 +53,9 @@ export interface Endpoint {
 /** Resolves all addresses of a batch; element i is address i. */
 export type ResolveEndpoints = (batch: FlowBatch, topology: Topology) => Endpoint[];
 
-/** Endpoints kept at most: more than 150,000 pods and 50,000 outside addresses. About 300 bytes each. */
-const KEPT_MAX = 250_000;
+/** Endpoints kept at most, about 300 bytes each: of a cluster of 150,000 pods, and the popular ones of an outside without end. */
+const NAMED_MAX = 250_000;
+const OUTSIDE_MAX = 16_384;
 
 const NOWHERE = { provider: null, region: null, zone: null };
 const NOBODY = {
@@ -89,10 +90,11 @@ interface Kept {
 /** `labelKeys`: the pod labels that rows carry. */
 export function createResolveEndpoints(labelKeys: readonly string[]): ResolveEndpoints {
   const labelText = createLabelText(labelKeys);
-  const kept = new Map<string, Kept>();
+  const named = new Map<string, Kept>();
+  const outside = new Map<string, Kept>();
 
   function resolve(address: string, batch: FlowBatch, topology: Topology): Endpoint {
-    const known = kept.get(address);
+    const known = named.get(address) ?? outside.get(address);
     if (known !== undefined && known.topology === topology && topology.isTimeless === true) {
       return known.endpoint;
     }
@@ -105,11 +107,16 @@ export function createResolveEndpoints(labelKeys: readonly string[]): ResolveEnd
       return known.endpoint;
     }
     const endpoint = makeEndpoint(address, owner, summary, topology);
-    if (kept.size >= KEPT_MAX) {
-      kept.clear();
-    }
-    kept.set(address, { endpoint, topology, owner, summary });
+    keep(address, { endpoint, topology, owner, summary });
     return endpoint;
+  }
+
+  function keep(address: string, known: Kept): void {
+    const { inCluster } = known.endpoint;
+    const [kept, max] = inCluster ? [named, NAMED_MAX] : [outside, OUTSIDE_MAX];
+    if (kept.size >= max) kept.clear();
+    kept.set(address, known);
+    (inCluster ? outside : named).delete(address);
   }
 
   function makeEndpoint(

@@ -9,6 +9,7 @@ import {
   type Hello,
   HelloSchema,
   WIRE_BYTES,
+  WIRE_VARINT,
   WireError,
   WireReader,
 } from '@flowtoll/proto';
@@ -18,11 +19,20 @@ import { InvalidMessageError } from './invalid-message.ts';
 export type DecodedRequest =
   | { readonly kind: 'hello'; readonly hello: Hello }
   | { readonly kind: 'goodbye'; readonly goodbye: Goodbye }
-  | { readonly kind: 'batch'; readonly batch: Batch; readonly columns: Uint8Array | undefined };
+  | DecodedBatch;
+
+export interface DecodedBatch {
+  readonly kind: 'batch';
+  readonly batch: Batch;
+  readonly columns: Uint8Array | undefined;
+  /** The agent can send no more before an acknowledgement, and has more. */
+  readonly isHeldBack: boolean;
+}
 
 const REQUEST_HELLO = 1;
 const REQUEST_BATCH = 2;
 const REQUEST_GOODBYE = 3;
+const REQUEST_IS_HELD_BACK = 4;
 const BATCH_COLUMNS = 6;
 const BATCH_ZSTD_COLUMNS = 7;
 const BATCH_LOSSES = 8;
@@ -52,9 +62,14 @@ export function decodeRequest(bytes: Uint8Array): DecodedRequest {
 
 function decode(bytes: Uint8Array): DecodedRequest {
   let request: DecodedRequest | undefined;
+  let isHeldBack = false;
   const reader = new WireReader(bytes);
   while (reader.next()) {
     const { fieldNumber } = reader;
+    if (fieldNumber === REQUEST_IS_HELD_BACK && reader.wireType === WIRE_VARINT) {
+      isHeldBack = reader.varint32('is_held_back') !== 0;
+      continue;
+    }
     const kind = KINDS.get(fieldNumber);
     if (kind === undefined) {
       reader.skip();
@@ -67,7 +82,7 @@ function decode(bytes: Uint8Array): DecodedRequest {
   if (request === undefined) {
     throw new InvalidMessageError('malformed', 'IngestRequest holds no message');
   }
-  return request;
+  return request.kind === 'batch' ? { ...request, isHeldBack } : request;
 }
 
 function decodeMessage(kind: DecodedRequest['kind'], body: Uint8Array): DecodedRequest {
@@ -108,8 +123,18 @@ function decodeBatch(bytes: Uint8Array): DecodedRequest {
     }
   }
   if (columns === undefined) {
-    return { kind: 'batch', batch: fromBinary(BatchSchema, bytes, READ_OPTIONS), columns: undefined };
+    return {
+      kind: 'batch',
+      batch: fromBinary(BatchSchema, bytes, READ_OPTIONS),
+      columns: undefined,
+      isHeldBack: false,
+    };
   }
   const rest = Buffer.concat([bytes.subarray(0, columns.start), bytes.subarray(columns.end)]);
-  return { kind: 'batch', batch: fromBinary(BatchSchema, rest, READ_OPTIONS), columns: columns.bytes };
+  return {
+    kind: 'batch',
+    batch: fromBinary(BatchSchema, rest, READ_OPTIONS),
+    columns: columns.bytes,
+    isHeldBack: false,
+  };
 }

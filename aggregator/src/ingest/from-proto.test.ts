@@ -1,7 +1,7 @@
 // What an agent sends → FlowBatch, and what is refused, with the words of the refusal.
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { FlowColumnsSchema } from '@flowtoll/proto';
+import { FlowColumnsSchema, IngestRequestSchema } from '@flowtoll/proto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { FlowBatch } from '../model/flow-batch.ts';
@@ -351,6 +351,19 @@ describe('decodeRequest', () => {
     const columns = field(0x32, toBinary(FlowColumnsSchema, create(FlowColumnsSchema, columnsInit())));
     const whole = field(0x12, Uint8Array.of(...columns, ...columns));
     expect(refusal(() => decodeRequest(whole)).message).toBe('batch.flows is given twice');
+  });
+
+  test('reads whether the agent is held back, wherever that stands', () => {
+    const batch = batchBytes(batchInit());
+    const said = fromBinary(IngestRequestSchema, batch);
+    for (const [bytes, isHeldBack] of [
+      [batch, false],
+      [toBinary(IngestRequestSchema, { ...said, isHeldBack: true }), true],
+      [Uint8Array.of(...batch, 0x20, 1), true],
+      [Uint8Array.of(0x20, 1, ...batch), true],
+    ] as const) {
+      expect(decodeRequest(bytes)).toMatchObject({ kind: 'batch', isHeldBack });
+    }
   });
 
   test('any bytes decode or are refused', () => {

@@ -15,7 +15,7 @@ import type { EpochNote } from '../model/epoch-note.ts';
 import { FlowtollError } from '../model/errors.ts';
 import type { FlowBatch } from '../model/flow-batch.ts';
 import { clockOffsetMs, correctBatch, OFFSET_LARGE_MS } from './agent-clock.ts';
-import { type DecodedRequest, decodeRequest } from './decode-request.ts';
+import { type DecodedBatch, type DecodedRequest, decodeRequest } from './decode-request.ts';
 import type { EpochRegistry, EpochStream } from './epoch-registry.ts';
 import { type Agent, agentFromProto, batchFromProto, PROTOCOL_VERSION, sequenceFromProto } from './from-proto.ts';
 import { countRejected, type IngestCounters } from './ingest-counters.ts';
@@ -27,8 +27,11 @@ export interface BatchSink {
   committedSequence(epoch: string): Promise<number>;
   /** Calls `take` once, now or when there is room for one more batch; one at a time. */
   admit(take: () => void): void;
-  /** Takes the batch. Called inside `admit` only. */
-  put(batch: FlowBatch): void;
+  /**
+   * Takes the batch. Called inside `admit` only.
+   * @param isHeldBack its agent has more, and sends no more before this one is committed
+   */
+  put(batch: FlowBatch, isHeldBack?: boolean): void;
   /** How many wait in `admit`, each with a message in memory. Default: none. */
   heldBack?(): number;
   /** Takes what should be remembered of an epoch. */
@@ -238,7 +241,7 @@ export class IngestStream implements EpochStream {
     this.#context.log.warn(fields, 'the clock of a node is far from ours; its windows are moved');
   }
 
-  #batch(request: Extract<DecodedRequest, { kind: 'batch' }>, sequence: number, wireBytes: number): void {
+  #batch(request: DecodedBatch, sequence: number, wireBytes: number): void {
     const { epochs, counters } = this.#context;
     if (this.#agent === undefined) throw new InvalidMessageError('malformed', 'a batch before hello');
     // Validated first, whatever its number: a bad batch is an agent's fault that should show.
@@ -257,16 +260,16 @@ export class IngestStream implements EpochStream {
         counters.duplicates++;
         return;
       case 'next':
-        this.#take(given, wireBytes);
+        this.#take(given, wireBytes, request.isHeldBack);
     }
   }
 
-  #take(given: FlowBatch, wireBytes: number): void {
+  #take(given: FlowBatch, wireBytes: number, isHeldBack: boolean): void {
     const { epochs, counters, sink, batchAgeMaxMs, now, log } = this.#context;
     const { batch, movedMs } = correctBatch(given, this.#clockOffsetMs, now(), batchAgeMaxMs);
     const { node, epoch, sequence, count } = batch;
     epochs.took(epoch, sequence);
-    sink.put(batch);
+    sink.put(batch, isHeldBack);
     counters.batches++;
     if (movedMs !== 0) counters.movedBatches++;
     counters.flows += count;
