@@ -11,10 +11,10 @@ type CollectGarbage = (options: { type: 'major'; execution: 'sync'; flavor: 'las
 const FLAGS = ['--semi-space-growth-factor=1', '--heap-growing-percent=20', '--expose-gc'];
 /** Growth of the process that is worth a collection: bytes, and part of what it was. */
 const GROWTH_BYTES = 16 << 20;
-const GROWTH_PART = 0.1;
+const GROWTH_PART = 0.07;
 /** The shortest time between two collections, and the part of the time that they may take: with many names one takes a second. */
 const INTERVAL_MS = 250;
-const TIME_PART = 0.1;
+const TIME_PART = 0.2;
 
 export interface MemoryRelease {
   /** A full collection that gives back empty pages, too: V8 by itself keeps hundreds of them. Takes 30 to 100 ms. */

@@ -7,10 +7,10 @@ const OWN_FRAME_BYTES = 16;
 const WORTH_BYTES = 4096;
 
 /**
- * Frees the memory of bytes that nobody reads any more; they have length 0 afterwards. Leaves alone what is small, and what
+ * Frees the memory of a view that nobody reads any more; it has length 0 afterwards. Leaves alone what is small, and what
  * is a part of a larger buffer.
  */
-export function freeBytes({ buffer, byteLength }: Uint8Array): void {
+export function freeBytes({ buffer, byteLength }: ArrayBufferView): void {
   if (byteLength < WORTH_BYTES || buffer.byteLength - byteLength > OWN_FRAME_BYTES) return;
   if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }

@@ -1,5 +1,6 @@
 // Growing arrays for the values of one column: no object per value, nulls in the data. Filled by the row buffer, drained by
-// the Parquet writer and the statistics; knows neither.
+// the Parquet writer and the statistics; knows neither. After `free` a vector is of no use.
+import { freeBytes } from '@flowtoll/proto';
 import { FlowtollError } from '../model/errors.ts';
 import type { FlowRow } from '../model/flow-row.ts';
 import type { DecimalColumn, IntegerColumn, LongColumn, MapColumn, TextColumn, TimestampColumn } from './columns.ts';
@@ -60,6 +61,10 @@ export class TextVector {
     this.#lastCode = NULL_CODE;
   }
 
+  free(): void {
+    freeBytes(this.codes);
+  }
+
   #widen(): void {
     this.codes = copied(this.codes, codesFor(2 * this.codes.BYTES_PER_ELEMENT, this.codes.length));
   }
@@ -94,6 +99,7 @@ function codesFor(bytes: number, capacity: number): Codes {
 
 function copied(from: Codes, to: Codes): Codes {
   to.set(from);
+  freeBytes(from);
   return to;
 }
 
@@ -146,7 +152,12 @@ export class NumberVector {
   grow(capacity: number): void {
     const values = new Float64Array(capacity);
     values.set(this.values);
+    this.free();
     this.values = values;
+  }
+
+  free(): void {
+    freeBytes(this.values);
   }
 }
 
@@ -182,7 +193,12 @@ export class DecimalVector {
   grow(capacity: number): void {
     const values = new BigInt64Array(capacity);
     values.set(this.values);
+    this.free();
     this.values = values;
+  }
+
+  free(): void {
+    freeBytes(this.values);
   }
 }
 

@@ -12,11 +12,11 @@ const FIRST_CAPACITY = 4096;
 const GROWTH = 1.25;
 
 /** Different texts of one column above which the dictionaries are begun anew: there are 150,000 pods, and others come and go. */
-const KEPT_TEXTS_MAX = 2 ** 18;
+const KEPT_TEXTS_MAX = 2 ** 16;
 
-/** Sides that are remembered: the pods of a few hundred nodes, and their peers. 8 MiB in all. */
+/** Sides that are remembered: the pods of a few hundred nodes, and their peers. 3 MiB in all. */
 const LOCAL_PLACES = 2 ** 14;
-const PEER_PLACES = 2 ** 17;
+const PEER_PLACES = 2 ** 15;
 
 /** The rows of one UTC day. */
 export class RowPartition {
@@ -111,6 +111,15 @@ export class RowPartition {
     this.#peer.clear();
   }
 
+  /** Gives the memory back at once; of no use afterwards. */
+  free(): void {
+    for (const vector of this.vectors) {
+      vector.free();
+    }
+    this.#local.free();
+    this.#peer.free();
+  }
+
   /** Bytes that the rows take in memory, estimated. */
   get sizeBytes(): number {
     let dictionaryBytes = 0;
@@ -165,7 +174,9 @@ export class RowBuffer {
   /** Forgets the rows. Keeps the memory of the largest day, gives back that of the others. */
   clear(): void {
     for (const partition of this.#partitions.values()) {
-      if (partition.capacity > (this.#spare?.capacity ?? 0)) {
+      const isLarger = partition.capacity > (this.#spare?.capacity ?? 0);
+      (isLarger ? this.#spare : partition)?.free();
+      if (isLarger) {
         this.#spare = partition;
       }
     }

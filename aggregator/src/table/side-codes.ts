@@ -1,6 +1,7 @@
 // The text columns of one side of a row, looked up once for all rows that share the side: most rows of a commit have a side that
 // an earlier row had, and copying a dozen codes is ten times cheaper than a dozen dictionaries. Bounded: a side whose place was
 // taken by another is looked up again.
+import { freeBytes } from '@flowtoll/proto';
 import type { FlowRow } from '../model/flow-row.ts';
 import type { TextVector } from './column-vectors.ts';
 
@@ -42,6 +43,12 @@ export class SideCodes {
     for (let i = 0; i < vectors.length; i++) {
       this.#codes[from + i] = vectors[i]!.codes[index]!;
     }
+  }
+
+  /** Gives the memory back; of no use afterwards. */
+  free(): void {
+    freeBytes(this.#keys);
+    freeBytes(this.#codes);
   }
 
   /** Forgets everything: the dictionaries are new. */
