@@ -8,6 +8,8 @@ const resultsFile = process.env['FLOWTOLL_TEST_RESULTS'];
 
 export default defineConfig({
   test: {
+    // Half of the time of most files is waiting: one worker for each of two cores would leave one idle.
+    maxWorkers: 2,
     reporters: resultsFile ? ['default', ['json', { outputFile: resultsFile }]] : ['default'],
     projects: [
       {
@@ -23,7 +25,6 @@ export default defineConfig({
           include: ['test/stores/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
         },
       },
       {

@@ -9,6 +9,7 @@ import { type LogEntry, type Sums, type TableName, TableReaders } from '../suppo
 const TOLD_MAX = 5;
 /** The application that says how far the roll-up got. */
 const ROLL_UP = 'flowtoll-roll-up';
+const TABLES: readonly TableName[] = ['flows', 'costs_hourly'];
 
 /** What is not as it should be; empty when all is. @param at.folder of the cluster, bucket first */
 export async function checkTables(at: {
@@ -19,7 +20,10 @@ export async function checkTables(at: {
   const readers = await TableReaders.open(at);
   try {
     const problems: string[] = [];
-    for (const table of ['flows', 'costs_hourly'] as const) problems.push(...(await checkReaders(readers, table)));
+    for (const table of TABLES) problems.push(...(await checkLog(readers, table)));
+    // Nobody reads such a log.
+    if (problems.length > 0) return problems;
+    for (const table of TABLES) problems.push(...(await checkReaders(readers, table)));
     if (problems.length > 0) return problems;
     const [globbed, scanned] = [await readers.glob('costs_hourly'), await readers.deltaScan('costs_hourly')];
     problems.push(...differences('a glob over costs_hourly', globbed, 'its log', scanned));
@@ -30,15 +34,18 @@ export async function checkTables(at: {
   }
 }
 
-async function checkReaders(readers: TableReaders, table: TableName): Promise<string[]> {
+async function checkLog(readers: TableReaders, table: TableName): Promise<string[]> {
   const { entries, checkpoints } = await readers.log(table);
-  const problems = gaps(
+  return gaps(
     table,
     entries.map(({ version }) => version),
     checkpoints,
   );
-  // Nobody reads such a log.
-  if (problems.length > 0) return problems;
+}
+
+async function checkReaders(readers: TableReaders, table: TableName): Promise<string[]> {
+  const { entries } = await readers.log(table);
+  const problems: string[] = [];
   const byDeltaRs = await readers.deltaRs(table);
   const newest = entries.at(-1)?.version;
   if (byDeltaRs.version !== newest) {
