@@ -10,13 +10,13 @@ export class Checkpointer {
   readonly #rules: LogUpkeepRules;
   readonly #clock: () => number;
   readonly #onCheckpoint: (problem: unknown) => void;
-  readonly #beforeCheckpoint: () => void;
+  readonly #beforeWrite: () => void;
   #running: Promise<void> | undefined;
 
   /**
    * @param clock milliseconds since the Unix epoch
    * @param onCheckpoint hears of each that was tried; the problem where it failed, else undefined
-   * @param beforeCheckpoint called before each: it takes tens of megabytes for a moment
+   * @param beforeWrite called when its file is about to be made: that takes tens of megabytes for a moment
    */
   constructor(
     store: ObjectStore,
@@ -24,20 +24,19 @@ export class Checkpointer {
     rules: LogUpkeepRules,
     clock: () => number,
     onCheckpoint: (problem: unknown) => void,
-    beforeCheckpoint: () => void = () => undefined,
+    beforeWrite: () => void = () => undefined,
   ) {
     this.#store = store;
     this.#log = log;
     this.#rules = rules;
     this.#clock = clock;
     this.#onCheckpoint = onCheckpoint;
-    this.#beforeCheckpoint = beforeCheckpoint;
+    this.#beforeWrite = beforeWrite;
   }
 
   /** To be called after a commit. Returns at once. */
   afterCommit(): void {
     if (this.#running !== undefined || !isCheckpointDue(this.#log, this.#rules)) return;
-    this.#beforeCheckpoint();
     this.#running = this.#write().finally(() => {
       this.#running = undefined;
     });
@@ -50,7 +49,8 @@ export class Checkpointer {
 
   async #write(): Promise<void> {
     try {
-      if (await checkpointLog(this.#store, this.#log, this.#rules, this.#clock())) this.#onCheckpoint(undefined);
+      if (await checkpointLog(this.#store, this.#log, this.#rules, this.#clock(), this.#beforeWrite))
+        this.#onCheckpoint(undefined);
     } catch (error) {
       this.#onCheckpoint(error);
     }

@@ -8,6 +8,7 @@ import { cannotWrite } from '../store/unavailable.ts';
 import { PARTITION_COLUMN } from './columns.ts';
 import type { AddAction } from './delta-actions.ts';
 import { newFileName } from './file-name.ts';
+import { inTurn } from './memory-turn.ts';
 import { writeParquet } from './parquet.ts';
 import { RowBuffer, type RowPartition } from './row-buffer.ts';
 import { statisticsJson } from './statistics.ts';
@@ -27,11 +28,11 @@ export interface DataFiles<Rows> {
 }
 
 /** Parquet files below `root` in the store, one for each date of the rows. */
-export function openParquetFiles(store: ObjectStore, root: string, clock: () => number): DataFiles<RowBuffer> {
+export function openParquetFiles(store: ObjectStore, root: string, clock: () => number): ParquetFiles {
   return new ParquetFiles(store, root, clock);
 }
 
-class ParquetFiles implements DataFiles<RowBuffer> {
+export class ParquetFiles implements DataFiles<RowBuffer> {
   readonly #store: ObjectStore;
   readonly #root: string;
   readonly #clock: () => number;
@@ -43,7 +44,16 @@ class ParquetFiles implements DataFiles<RowBuffer> {
     this.#clock = clock;
   }
 
-  async write(fill: (rows: RowBuffer) => void): Promise<StagedFiles> {
+  write(fill: (rows: RowBuffer) => void): Promise<StagedFiles> {
+    return inTurn(() => this.#write(fill));
+  }
+
+  /** Gives back the memory that is kept for the next commit; not while one is written. */
+  release(): void {
+    this.#rows.release();
+  }
+
+  async #write(fill: (rows: RowBuffer) => void): Promise<StagedFiles> {
     const adds: AddAction[] = [];
     try {
       fill(this.#rows);

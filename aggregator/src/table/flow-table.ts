@@ -32,7 +32,7 @@ export interface FlowTableOptions {
   readonly checkpointEntries?: number;
   /** Hears of each checkpoint that was tried, after a commit and beside the next ones; `problem` where it failed. */
   readonly onCheckpoint?: (problem: unknown) => void;
-  /** Called before each: it takes tens of megabytes for a moment. */
+  /** Called before the file of each is made: that takes tens of megabytes for a moment. */
   readonly beforeCheckpoint?: () => void;
 }
 
@@ -113,8 +113,12 @@ export async function openFlowTable(store: ObjectStore, options: FlowTableOption
     removeRetentionMs: REMOVAL_RETENTION_MS,
   };
   const { clock, onCheckpoint = () => undefined, beforeCheckpoint } = options;
-  const checkpointer = new Checkpointer(store, log, rules, clock, onCheckpoint, beforeCheckpoint);
-  return createFlowTable(log, openParquetFiles(store, log.root, clock), clock, planCommit, checkpointer);
+  const files = openParquetFiles(store, log.root, clock);
+  const checkpointer = new Checkpointer(store, log, rules, clock, onCheckpoint, () => {
+    files.release();
+    beforeCheckpoint?.();
+  });
+  return createFlowTable(log, files, clock, planCommit, checkpointer);
 }
 
 /**

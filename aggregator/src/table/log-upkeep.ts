@@ -8,6 +8,7 @@ import { writeCheckpoint } from './checkpoint.ts';
 import { decodeCommit } from './delta-actions.ts';
 import type { DeltaLog } from './delta-log.ts';
 import { checkpointKey, entryKey, hintedVersion, lastCheckpointKey, parseLogKey } from './log-keys.ts';
+import { inTurn } from './memory-turn.ts';
 
 /** When a checkpoint is due, and how long the log remembers. */
 export interface LogUpkeepRules {
@@ -39,12 +40,14 @@ export function isCheckpointDue(log: DeltaLog, rules: LogUpkeepRules): boolean {
 /**
  * Writes a checkpoint of the version that `log` has read, and the hint at it; `false` when there is one, or another replica has
  * written one meanwhile. Throws TABLE_INVALID where this code may not write. Reads the log's own state only at its beginning: commits may go on meanwhile.
+ * @param beforeWrite called when the file is about to be made, in turn with commits: that takes tens of megabytes for a moment
  */
 export async function checkpointLog(
   store: ObjectStore,
   log: DeltaLog,
   rules: LogUpkeepRules,
   nowMs: number,
+  beforeWrite: () => void = () => undefined,
 ): Promise<boolean> {
   const { root, version } = log;
   const previousVersion = log.checkpointVersion;
@@ -62,16 +65,11 @@ export async function checkpointLog(
   const result = await withLocalFiles(store, keys, (entries) =>
     withPrevious(store, root, previousVersion, (previous) =>
       withScratchFile(store, async (file) => {
-        const written = await writeCheckpoint(
-          {
-            previous,
-            entries,
-            txnsAfterMs: forgetBefore.txnsMs,
-            removesAfterMs: forgetBefore.removesMs,
-            nowMs,
-          },
-          file,
-        );
+        const { txnsMs: txnsAfterMs, removesMs: removesAfterMs } = forgetBefore;
+        const written = await inTurn(() => {
+          beforeWrite();
+          return writeCheckpoint({ previous, entries, txnsAfterMs, removesAfterMs, nowMs }, file);
+        });
         await store.put(checkpointKey(root, version), { file });
         return written;
       }),

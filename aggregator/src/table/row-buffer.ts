@@ -185,6 +185,12 @@ export class RowBuffer {
     this.#last = undefined;
   }
 
+  /** Gives back the memory that `clear` has kept. */
+  release(): void {
+    this.#spare?.free();
+    this.#spare = undefined;
+  }
+
   #partition(day: number): RowPartition {
     let partition = this.#partitions.get(day);
     if (partition === undefined) {
