@@ -9,10 +9,10 @@ type CollectGarbage = (options: { type: 'major'; execution: 'sync'; flavor: 'las
  * outside of the heap. The old one is collected when it has grown by a fifth.
  */
 const FLAGS = ['--semi-space-growth-factor=1', '--heap-growing-percent=20', '--expose-gc'];
-/** Growth of the process that is worth a collection: bytes, and part of what it was. */
+/** Growth of the process that is worth a collection: bytes, and part of the heap, for with many names one takes a second. */
 const GROWTH_BYTES = 16 << 20;
-const GROWTH_PART = 0.07;
-/** The shortest time between two collections, and the part of the time that they may take: with many names one takes a second. */
+const GROWTH_PART = 0.25;
+/** The shortest time between two collections, and the part of the time that they may take. */
 const INTERVAL_MS = 250;
 const TIME_PART = 0.2;
 
@@ -28,19 +28,21 @@ export function keepHeapSmall(): MemoryRelease {
   for (const flag of FLAGS) setFlagsFromString(flag);
   const collectGarbage = runInNewContext('gc') as CollectGarbage;
   let residentBytes = process.memoryUsage.rss();
+  let growthBytes = GROWTH_BYTES;
   let againMs = 0;
   const release = (): void => {
     const beginMs = performance.now();
     collectGarbage({ type: 'major', execution: 'sync', flavor: 'last-resort' });
     const endMs = performance.now();
-    residentBytes = process.memoryUsage.rss();
+    const { rss, heapUsed } = process.memoryUsage();
+    residentBytes = rss;
+    growthBytes = Math.max(GROWTH_BYTES, heapUsed * GROWTH_PART);
     againMs = endMs + Math.max(INTERVAL_MS, (endMs - beginMs) / TIME_PART);
   };
   return {
     now: release,
     ifGrown() {
       if (performance.now() < againMs) return;
-      const growthBytes = Math.max(GROWTH_BYTES, residentBytes * GROWTH_PART);
       if (process.memoryUsage.rss() - residentBytes > growthBytes) release();
     },
   };

@@ -22,9 +22,9 @@ const CLUSTER = { nodes: 5000, pods: 150_000, workloads: 10_000, namespaces: 300
 const TRAFFIC = { outsideAddresses: 50_000, flowsPerNode: 2000 };
 const WINDOWS = 2;
 /** Flows of a commit, as `serve` makes them by default. */
-const COMMIT_FLOWS = 200_000;
+const COMMIT_FLOWS = 40_000;
 /** Commits and seconds before anything is measured. */
-const WARM_UP_ROUNDS = 2;
+const WARM_UP_ROUNDS = 10;
 const WARM_UP_S = 10;
 const MIB = 2 ** 20;
 
@@ -53,7 +53,7 @@ export async function run(args: readonly string[]): Promise<void> {
     options: {
       seed: { type: 'string', default: '20260131' },
       agents: { type: 'string', default: '250' },
-      rounds: { type: 'string', default: '10' },
+      rounds: { type: 'string', default: '40' },
       seconds: { type: 'string', default: '60' },
     },
   });

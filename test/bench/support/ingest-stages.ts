@@ -4,9 +4,12 @@
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { batchRequest } from '@flowtoll/agent/exporter/ingest-link.ts';
+import { freeColumns } from '@flowtoll/aggregator/model/flow-batch.ts';
+import { keepHeapSmall } from '@flowtoll/aggregator/release-memory.ts';
 import { openStore } from '@flowtoll/aggregator/store/open-store.ts';
 import { openFlowTable } from '@flowtoll/aggregator/table/flow-table.ts';
 import { loadTopologyFile } from '@flowtoll/aggregator/topology/file-topology.ts';
+import { freeBytes } from '@flowtoll/proto';
 import { batchBytes, type PreparedAgent, readBatchFile } from './batch-file.ts';
 import { batchOf, createRowsOf } from './product-rows.ts';
 import { TimedStore } from './timed-store.ts';
@@ -33,6 +36,8 @@ const { values } = parseArgs({
   },
 });
 
+// As serve does.
+const memory = keepHeapSmall();
 const agents = readBatchFile(values.batches!);
 const rowsOf = createRowsOf(loadTopologyFile(values.topology!).source);
 const store = new TimedStore(await openStore(values.store!));
@@ -67,7 +72,11 @@ function takeMessages(flows: number): Message[] {
 
 async function measureCommit(messages: readonly Message[]): Promise<StageCosts> {
   const started = process.cpuUsage();
-  const batches = messages.map(({ agent, bytes }) => batchOf(agent, bytes));
+  const batches = messages.map(({ agent, bytes }) => {
+    const batch = batchOf(agent, bytes);
+    freeBytes(bytes);
+    return batch;
+  });
   const decode = since(started);
   let enrich = 0;
   let fill = 0;
@@ -82,9 +91,12 @@ async function measureCommit(messages: readonly Message[]): Promise<StageCosts> 
     rowsOf(batch, (row) => rows.append(row));
     fill += since(beforeFill);
   });
+  const flows = batches.reduce((sum, { count }) => sum + count, 0);
+  for (const batch of batches) freeColumns(batch);
+  memory.ifGrown();
   const whole = since(before);
   return {
-    flows: batches.reduce((sum, { count }) => sum + count, 0),
+    flows,
     rows: rowCount,
     ...{ decode, enrich, columns: fill - enrich, parquet: whole - enrich - fill - store.cpuUs, upload: store.cpuUs },
   };
