@@ -12,8 +12,8 @@ const NOTICE_MS = 50;
 /** A point that was missed so often is given up; the figures show it. */
 const MISSES_MAX = 20;
 
-/** A process that the store did not let begin, or end well, says so. */
-const REFUSED_BY_STORE = /^flowtoll: STORE_UNAVAILABLE: /;
+/** A process that the store did not let begin, or end well, says so. Upkeep goes on with its other steps, and says which it was. */
+const REFUSED_BY_STORE = /^flowtoll: (?:STORE_UNAVAILABLE: |UPKEEP_INCOMPLETE: .* \(cannot \w+ s3:\/\/)/;
 
 /** What happened to the processes of a round. */
 export interface ProcessFigures {
