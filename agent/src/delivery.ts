@@ -13,6 +13,7 @@ import {
 import { createExporterCounters, type ExporterCounters } from './exporter/exporter-counters.ts';
 import { Spool, type SpoolOptions } from './exporter/spool/spool.ts';
 import type { WindowFlows } from './flow/window-flows.ts';
+import { interfaceAddresses } from './system/interface-addresses.ts';
 import { AGENT_VERSION } from './version.ts';
 
 /** As long as a timer can be: about 25 days. */
@@ -113,7 +114,7 @@ function exporterOf(config: DeliveryConfig, epoch: EpochConfig, dependencies: Ex
   const { aggregator, queueBytes, streamAgeMs, keepaliveMs } = config;
   return createExporter(
     {
-      ...{ aggregator, agentVersion: AGENT_VERSION, queueBytes, ...epoch },
+      ...{ aggregator, agentVersion: AGENT_VERSION, queueBytes, nodeAddresses: interfaceAddresses, ...epoch },
       ...(streamAgeMs !== undefined && { streamAgeMs }),
       ...(keepaliveMs !== undefined && { keepaliveMs }),
     },

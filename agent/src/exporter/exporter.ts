@@ -36,6 +36,8 @@ export interface ExporterConfig {
   readonly isOver?: boolean;
   /** How often a silent aggregator is asked for a sign of life, ms. Default: the link's. */
   readonly keepaliveMs?: number;
+  /** Addresses of this node's interfaces, asked for at each Hello. Default: none are told. */
+  readonly nodeAddresses?: () => readonly string[];
 }
 
 /** The part of pino that is used here. */
@@ -297,6 +299,7 @@ class StreamingExporter implements Exporter {
         firstSequence: BigInt(this.#queue.firstSequence),
         lastSequence: BigInt(this.#queue.lastSequence),
         sentAt: timestampFromMs(this.#helloSentMs),
+        nodeAddresses: [...(this.#config.nodeAddresses?.() ?? [])],
       }),
     );
   }

@@ -147,7 +147,9 @@ export function createResolveEndpoints(labelKeys: readonly string[]): ResolveEnd
     const reporter = topology.lookupNode(batch.node);
     return batch.addresses.map((address) => {
       const endpoint = resolve(address, batch, topology);
-      return endpoint === LOOPBACK ? loopbackEndpoint(address, batch.node, reporter) : endpoint;
+      // Who is known to have it is known better: what serves all service addresses has them on an interface, too.
+      const isOwn = endpoint === LOOPBACK || (!endpoint.inCluster && batch.nodeAddresses?.has(address));
+      return isOwn ? ownEndpoint(address, batch.node, reporter) : endpoint;
     });
   };
 }
@@ -237,8 +239,8 @@ function serviceEndpoint(address: string, service: ServiceIdentity, owner: Addre
   };
 }
 
-/** Every machine has these addresses; what the reporting node sees of them is its own. */
-function loopbackEndpoint(address: string, reporter: string, node: NodeIdentity | undefined): Endpoint {
+/** An address of the reporting node that nobody else names: a loopback one, which every machine has, or one of an interface. */
+function ownEndpoint(address: string, reporter: string, node: NodeIdentity | undefined): Endpoint {
   return {
     ...NOBODY,
     key: ++lastKey,

@@ -230,6 +230,26 @@ describe('legs', () => {
   });
 });
 
+describe('addresses of the reporting node that only its agent names', () => {
+  const bridge = '10.244.1.1';
+  const ofNode = (flow: TestFlow, ...addresses: string[]) =>
+    enrichAll({ ...batchOf('n1', [flow]), nodeAddresses: new Set(addresses) }).rows.map(legText);
+
+  it('are the node', () => {
+    expect(ofNode({ from: bridge, to: POD_A }, bridge)).toEqual([
+      `node ${bridge} -> pod ${POD_A} ${SENT}`,
+      `pod ${POD_A} <- node ${bridge} ${RECEIVED}`,
+    ]);
+    expect(ofNode({ from: bridge, to: POD_C }, bridge)).toEqual([`node ${bridge} -> pod ${POD_C} ${SENT}`]);
+  });
+
+  it('are who the topology says where it says something', () => {
+    expect(ofNode({ from: POD_A, to: SERVICE }, bridge, SERVICE, POD_A)).toEqual(
+      enrichAll(batchOf('n1', [{ from: POD_A, to: SERVICE }])).rows.map(legText),
+    );
+  });
+});
+
 describe('columns', () => {
   it('say who, where and when', () => {
     const { rows } = enrichAll(batchOf('n1', [{ from: POD_A, to: POD_C, port: 5432 }]), ['tier', 'app', '7', 'none']);

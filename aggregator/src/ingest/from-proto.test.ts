@@ -1,7 +1,7 @@
 // What an agent sends → FlowBatch, and what is refused, with the words of the refusal.
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { FlowColumnsSchema, IngestRequestSchema } from '@flowtoll/proto';
+import { FlowColumnsSchema, HelloSchema, IngestRequestSchema } from '@flowtoll/proto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { FlowBatch } from '../model/flow-batch.ts';
@@ -23,6 +23,7 @@ import {
   OTHER_EPOCH,
   WINDOW_START_MS,
 } from './messages.testing.ts';
+import { nodeAddressesFromProto } from './node-addresses.ts';
 
 const AGENT = { node: 'node-a', epoch: EPOCH, version: '0.1.0', lastSequence: 0 };
 const START_US = WINDOW_START_MS * 1000;
@@ -313,6 +314,30 @@ describe('hello', () => {
 
   test('names the agent', () => {
     expect(hello({})()).toEqual(AGENT);
+  });
+
+  describe('addresses of the node', () => {
+    const read = (nodeAddresses: string[]) => nodeAddressesFromProto(create(HelloSchema, { nodeAddresses }));
+
+    test('get the form that addresses of flows have', () => {
+      expect([...read(['10.244.1.1', 'FD00:0:0:1::A', '::ffff:1.2.3.4'])]).toEqual([
+        '10.244.1.1',
+        'fd00:0:0:1::a',
+        '::ffff:102:304',
+      ]);
+      expect(read([]).size).toBe(0);
+    });
+
+    test('are refused where they are none, and where there are too many', () => {
+      for (const text of ['', '10.244.1', 'fe80::1%eth0', '10.0.0.0/8', 'node-a']) {
+        expect(refusal(() => read(['10.0.0.1', text])).message).toBe(
+          `hello.node_addresses[1] is ${JSON.stringify(text)}: no address`,
+        );
+      }
+      expect(refusal(() => read(Array.from({ length: 4097 }, () => '10.0.0.1'))).message).toBe(
+        'hello.node_addresses has 4097 elements; at most 4096',
+      );
+    });
   });
 
   const refused: { name: string; change: Partial<HelloInit>; reason: RejectReason; text: string }[] = [

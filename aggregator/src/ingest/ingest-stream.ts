@@ -20,6 +20,7 @@ import type { EpochRegistry, EpochStream } from './epoch-registry.ts';
 import { type Agent, agentFromProto, batchFromProto, PROTOCOL_VERSION, sequenceFromProto } from './from-proto.ts';
 import { countRejected, type IngestCounters } from './ingest-counters.ts';
 import { InvalidMessageError, type StreamEnd, toStreamEnd } from './invalid-message.ts';
+import { nodeAddressesFromProto } from './node-addresses.ts';
 
 /** Where batches go. */
 export interface BatchSink {
@@ -83,6 +84,7 @@ export class IngestStream implements EpochStream {
   readonly #call: IngestCall;
   readonly #context: StreamContext;
   #agent: Agent | undefined;
+  #nodeAddresses: ReadonlySet<string> = new Set();
   /** No more is read and no more is written. */
   #ended = false;
   /** The agent sends no more, but waits for acknowledgements. */
@@ -186,6 +188,7 @@ export class IngestStream implements EpochStream {
   #hello({ hello }: Extract<DecodedRequest, { kind: 'hello' }>, receivedMs: number): void {
     if (this.#agent !== undefined) throw new InvalidMessageError('malformed', 'a second hello on one stream');
     const agent = agentFromProto(hello);
+    this.#nodeAddresses = nodeAddressesFromProto(hello);
     this.#agent = agent;
     const receivedAt = timestampFromMs(receivedMs);
     this.#measureClock(agent, hello.sentAt && timestampMs(hello.sentAt), receivedMs);
@@ -245,7 +248,8 @@ export class IngestStream implements EpochStream {
     const { epochs, counters } = this.#context;
     if (this.#agent === undefined) throw new InvalidMessageError('malformed', 'a batch before hello');
     // Validated first, whatever its number: a bad batch is an agent's fault that should show.
-    const given = batchFromProto(request.batch, request.columns, this.#agent);
+    const nodeAddresses = this.#nodeAddresses;
+    const given = { ...batchFromProto(request.batch, request.columns, this.#agent), nodeAddresses };
     switch (epochs.arrival(given.epoch, sequence)) {
       case 'gap':
         throw new InvalidMessageError(

@@ -41,6 +41,8 @@ export interface FlowBatch {
   /** 1 where the flow was folded to keep the agent's cap; undefined when none was. */
   readonly folded: Uint8Array | undefined;
   readonly losses: readonly Loss[];
+  /** Addresses of the node's interfaces, as canonical text, as far as its agent says them. */
+  readonly nodeAddresses?: ReadonlySet<string>;
 }
 
 /** Gives back the memory of the columns at once; the batch must not be read afterwards. (See proto/src/memory.ts.) */
