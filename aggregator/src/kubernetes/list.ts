@@ -1,7 +1,7 @@
 // A whole list of a resource, in pages, each object given away as soon as it has come. Knows the protocol of lists; keeps nothing.
 import type { ApiClient } from './api-client.ts';
 import { ApiFailure } from './api-failure.ts';
-import { createListReader } from './list-reader.ts';
+import { createPieceReader } from './list-pieces.ts';
 import type { RawListEnvelope, RawObject } from './raw-objects.ts';
 
 export interface ListRequest {
@@ -33,7 +33,7 @@ export async function listAll(
   for (;;) {
     const query = new URLSearchParams({ limit: String(limit) });
     if (continuation !== undefined) query.set('continue', continuation);
-    const reader = createListReader(objectBytesMax, (text) => take(parse(text) as RawObject));
+    const reader = createPieceReader(objectBytesMax, parse, (object) => take(object as RawObject));
     await client.getStream(
       { path: `${path}?${query}`, accept, signal, silenceMs, compressed: true },
       onPage,

@@ -49,7 +49,10 @@ async function floor(): Promise<void> {
 async function caches(): Promise<void> {
   const { loadApiConfig } = await import('@flowtoll/aggregator/kubernetes/api-config.ts');
   const { createKubernetesCaches } = await import('@flowtoll/aggregator/kubernetes/kubernetes-caches.ts');
+  const { keepHeapSmall } = await import('@flowtoll/aggregator/release-memory.ts');
   const { SYSTEM_TIMING } = await import('@flowtoll/aggregator/kubernetes/timing.ts');
+  // As serve does.
+  keepHeapSmall();
   const folder = mkdtempSync(join(tmpdir(), 'flowtoll-bench-'));
   const kubeconfig = join(folder, 'config');
   writeFileSync(kubeconfig, kubeconfigText({ server, ca: undefined, user: { token } }));

@@ -1,0 +1,71 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { createPieceReader } from './list-pieces.ts';
+
+/** Takes the text in chunks of these sizes. `slow`: items that were told apart by their brackets. */
+function read(text: string, sizes: readonly number[], itemBytesMax = 100_000) {
+  const items: unknown[] = [];
+  let slow = 0;
+  const parse = (piece: string): unknown => {
+    slow++;
+    return JSON.parse(piece);
+  };
+  const reader = createPieceReader(itemBytesMax, parse, (item) => items.push(item));
+  const bytes = Buffer.from(text);
+  for (let start = 0, cut = 0; start < bytes.length; cut++) {
+    const size = sizes[cut % sizes.length]!;
+    // A copy, as of a buffer that is used again.
+    reader.take(Buffer.from(bytes.subarray(start, start + size)));
+    start += size;
+  }
+  return { items, envelope: JSON.parse(reader.end()) as unknown, slow };
+}
+
+const sizes = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1 });
+/** Text that looks like what ends an item. */
+const text = fc.oneof(fc.string({ unit: 'grapheme' }), fc.constantFrom('},{"metadata":', '}', '\\', '"', ']}'));
+const nested = fc.array(fc.record({ metadata: fc.record({ name: text }) }), { maxLength: 3 });
+const item = fc.record({
+  metadata: fc.record({ name: text, annotations: fc.dictionary(text, text) }),
+  spec: fc.record({ templates: nested, value: fc.jsonValue() }),
+});
+const head = fc.constantFrom(
+  { kind: 'PodList', apiVersion: 'v1', metadata: { resourceVersion: '7', continue: 'abc', remainingItemCount: 5 } },
+  { kind: 'EndpointSliceList', apiVersion: 'discovery.k8s.io/v1', metadata: { resourceVersion: '7' } },
+  { metadata: {} },
+  // Not as servers write it.
+  { metadata: { resourceVersion: '"7"', labels: { a: 'b' } }, columns: [{ metadata: 1 }, { metadata: 2 }] },
+  {},
+);
+
+test('items and envelope are those of JSON.parse, however the bytes are cut', () => {
+  fc.assert(
+    fc.property(fc.array(item), head, fc.constantFrom(undefined, 1), sizes, (items, around, indent, cuts) => {
+      const list = { ...around, items };
+      const plain = JSON.stringify(list, undefined, indent);
+      const said = read(plain, cuts);
+      expect(said.items).toEqual((JSON.parse(plain) as typeof list).items);
+      expect(said.envelope).toEqual({ ...(JSON.parse(plain) as object), items: [] });
+    }),
+  );
+});
+
+test('of a list as servers write it only the last item is read by its brackets', () => {
+  const items = Array.from({ length: 20 }, (_, i) => ({ metadata: { name: `pod-${i}` }, spec: { node: 'a' } }));
+  const list = { kind: 'PodList', apiVersion: 'v1', metadata: { resourceVersion: '7' }, items };
+  expect(read(JSON.stringify(list), [100])).toEqual({ items, envelope: { ...list, items: [] }, slow: 1 });
+  expect(read(JSON.stringify(list, undefined, 2), [100]).slow).toBe(20);
+});
+
+test('an item that is too large is not kept', () => {
+  const big = { metadata: { resourceVersion: '7' }, items: [{ a: 'x'.repeat(3_000_000) }] };
+  expect(() => read(JSON.stringify(big), [65_536], 2_000_000)).toThrow('an object is larger than 2000000 bytes');
+});
+
+test('what does not end, or is no JSON, is no list', () => {
+  const start = '{"metadata":{},"items":[';
+  for (const cut of [`${start}{"a":1},{"a"`, `${start}{"a":1}`, start, '{"a":"', '']) {
+    expect(() => read(cut, [5])).toThrow('the answer is not a list of the Kubernetes API');
+  }
+  expect(() => read(`${start}{"a":1},{"a":nothing}]}`, [5])).toThrow(SyntaxError);
+});
