@@ -14,11 +14,15 @@ const PENDING_BYTES_MAX = 1 << 20;
 
 const EMPTY = Buffer.alloc(0);
 
-/** Calls `onItem` with each item. Throws what `parse` throws for text that is no JSON. */
+/**
+ * Calls `onItem` with each item, and before them `onHead` with the list without its items, where it is written as servers do. Throws what
+ * `parse` throws for text that is no JSON.
+ */
 export function createPieceReader(
   itemBytesMax: number,
   parse: (text: string) => unknown,
   onItem: (item: unknown) => void,
+  onHead: (head: unknown) => void = () => undefined,
 ): ListReader {
   const brackets = createListReader(itemBytesMax, (text) => onItem(parse(text)));
   let state: 'head' | 'items' | 'brackets' = 'head';
@@ -39,6 +43,7 @@ export function createPieceReader(
       brackets.take(pending.subarray(0, head[0].length));
       pending = pending.subarray(head[0].length);
       state = 'items';
+      onHead(parse(`${head[0]}]}`));
     } else if (pending.length >= HEAD_BYTES_MAX) leaveToBrackets();
   }
 

@@ -24,28 +24,74 @@ const METADATA_LIST_ACCEPT = 'application/json;as=PartialObjectMetadataList;g=me
  */
 export async function listAll(
   client: ApiClient,
-  { path, metadataOnly, limit, objectBytesMax, signal, silenceMs }: ListRequest,
+  request: ListRequest,
   onPage: () => void,
   take: (object: RawObject) => void,
 ): Promise<string> {
-  const accept = metadataOnly ? METADATA_LIST_ACCEPT : LIST_ACCEPT;
-  let continuation: string | undefined;
-  for (;;) {
-    const query = new URLSearchParams({ limit: String(limit) });
-    if (continuation !== undefined) query.set('continue', continuation);
-    const reader = createPieceReader(objectBytesMax, parse, (object) => take(object as RawObject));
-    await client.getStream(
-      { path: `${path}?${query}`, accept, signal, silenceMs, compressed: true },
-      onPage,
-      reader.take,
-    );
-    const { metadata } = parse(reader.end()) as RawListEnvelope;
-    if (!metadata?.resourceVersion) {
-      throw new ApiFailure('malformed', 'the answer is not a list of the Kubernetes API');
-    }
-    if (!metadata.continue) return metadata.resourceVersion;
-    continuation = metadata.continue;
+  const list = new AbortController();
+  const signal = AbortSignal.any([request.signal, list.signal]);
+  try {
+    return await readPage({ client, request: { ...request, signal }, onPage, take }, undefined, Promise.resolve());
+  } catch (error) {
+    // The page that was asked for ahead.
+    list.abort();
+    throw error;
   }
+}
+
+interface Reading {
+  readonly client: ApiClient;
+  readonly request: ListRequest;
+  readonly onPage: () => void;
+  readonly take: (object: RawObject) => void;
+}
+
+/**
+ * Reads this page and all that follow. The next one is asked for as soon as this one has said its token and the one before is done: the
+ * server makes it meanwhile.
+ */
+async function readPage(
+  reading: Reading,
+  continuation: string | undefined,
+  pageBefore: Promise<void>,
+): Promise<string> {
+  const { client, request, onPage, take } = reading;
+  const { path, metadataOnly, limit, objectBytesMax, signal, silenceMs } = request;
+  const query = new URLSearchParams({ limit: String(limit) });
+  if (continuation !== undefined) query.set('continue', continuation);
+  const page = Promise.withResolvers<void>();
+  let next: Promise<string> | undefined;
+  const goOn = ({ metadata }: RawListEnvelope): void => {
+    const token = metadata?.continue;
+    if (!token || next !== undefined) return;
+    next = pageBefore.then(() => readPage(reading, token, page.promise));
+    // Heard of below, or nobody needs it any more.
+    next.catch(() => undefined);
+  };
+  const reader = createPieceReader(
+    objectBytesMax,
+    parse,
+    (object) => {
+      if (!signal.aborted) take(object as RawObject);
+    },
+    (head) => goOn(head as RawListEnvelope),
+  );
+  await client.getStream(
+    {
+      path: `${path}?${query}`,
+      accept: metadataOnly ? METADATA_LIST_ACCEPT : LIST_ACCEPT,
+      ...{ signal, silenceMs, compressed: true },
+    },
+    onPage,
+    reader.take,
+  );
+  const envelope = parse(reader.end()) as RawListEnvelope;
+  if (!envelope.metadata?.resourceVersion) {
+    throw new ApiFailure('malformed', 'the answer is not a list of the Kubernetes API');
+  }
+  page.resolve();
+  goOn(envelope);
+  return next ?? envelope.metadata.resourceVersion;
 }
 
 function parse(text: string): unknown {
