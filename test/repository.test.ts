@@ -78,9 +78,15 @@ describe('boundaries', () => {
         from: `aggregator/src/${part}`,
         may: new RegExp(
           `^aggregator/src/(${part}|model${
-            { table: '|store', query: '|store|table', upkeep: '|store|table', api: '|store|table', ingest: '' }[part] ??
-            ''
-          })/|^@flowtoll/proto|^node:|^[@a-z]`,
+            {
+              table: '|store',
+              topology: '|document',
+              query: '|store|table|document',
+              upkeep: '|store|table',
+              api: '|store|table',
+              ingest: '',
+            }[part] ?? ''
+          })/|^@flowtoll/proto|^node:|^(?!agent/|aggregator/)[@a-z]`,
         ),
       }),
     ),

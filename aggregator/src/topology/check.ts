@@ -1,8 +1,9 @@
 // Contradictions between the entries of a topology file, and canonical text for every address in it. Reports all it
 // finds; what it returns may be used only if it reported nothing.
+
+import { type Path, type Problems, pathText } from '../document/problems.ts';
 import { canonicalText, type Ip, type Prefix, parseAddress, parsePrefix } from './address.ts';
 import type { Located, TopologyDocument } from './document.ts';
-import { type Path, type Problems, pathText } from './problems.ts';
 import type { ExternalEntry, NodeEntry, PodEntry, ServiceEntry } from './schema.ts';
 
 /** An entry with its addresses in canonical form. */

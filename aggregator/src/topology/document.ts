@@ -1,8 +1,8 @@
 // Text of a topology file → its entries, each known to have the right shape. Entries are checked one by one, so that a
 // broken one hides no problem of another. Contradictions between entries are check.ts's.
-import { parseDocument } from 'yaml';
 import type { z } from 'zod';
-import type { Path, Problems } from './problems.ts';
+import { isMapping, parseText, type Raw } from '../document/parse-text.ts';
+import type { Path, Problems } from '../document/problems.ts';
 import {
   type ExternalEntry,
   externalSchema,
@@ -35,19 +35,13 @@ export interface TopologyDocument {
   readonly nodeNames: ReadonlySet<string>;
 }
 
-type Raw = Record<string, unknown>;
-
 /**
  * Parses YAML or JSON; undefined if the text is neither, or no mapping.
  * @param needsNodes nobody else says which nodes there are
  */
 export function readDocument(text: string, problems: Problems, needsNodes: boolean): TopologyDocument | undefined {
-  const raw = parseJson(text) ?? parseYaml(text, problems);
+  const raw = parseText(text, problems);
   if (raw === undefined) {
-    return undefined;
-  }
-  if (!isMapping(raw)) {
-    problems.add([], 'holds no mapping; it must begin with "version: 1"');
     return undefined;
   }
   checkTopLevel(raw, problems, needsNodes);
@@ -64,39 +58,6 @@ export function readDocument(text: string, problems: Problems, needsNodes: boole
     external: readEntries(raw, 'external', externalSchema, problems),
     nodeNames: new Set(rawList(raw, 'nodes').flatMap((node) => (isMapping(node) ? [String(node['name'])] : []))),
   };
-}
-
-/**
- * JSON is YAML, but the YAML parser needs 70 times its text in memory: 2.4 GB for 150,000 pods. Text that is no JSON, or
- * broken, is left to the YAML parser, whose messages name lines.
- */
-function parseJson(text: string): unknown {
-  if (!text.trimStart().startsWith('{')) {
-    return undefined;
-  }
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function parseYaml(text: string, problems: Problems): unknown {
-  const document = parseDocument(text, { prettyErrors: true });
-  for (const error of document.errors) {
-    problems.add([], `not readable as YAML or JSON: ${error.message.trim().replaceAll(/\s*\n\s*/g, ' ')}`);
-  }
-  return document.errors.length > 0 ? undefined : toPlain(document, problems);
-}
-
-/** Expanding aliases may fail where parsing did not: too many of them, or one that names nothing. */
-function toPlain(document: ReturnType<typeof parseDocument>, problems: Problems): unknown {
-  try {
-    return document.toJS();
-  } catch (error) {
-    problems.add([], `not readable as YAML: ${error instanceof Error ? error.message : String(error)}`);
-    return undefined;
-  }
 }
 
 /** The top level without what is inside its lists: those are checked entry by entry. */
@@ -134,8 +95,4 @@ function readEntries<T>(raw: Raw, key: string, schema: z.ZodType<T>, problems: P
 function rawList(raw: Raw, key: string): readonly unknown[] {
   const list = raw[key];
   return Array.isArray(list) ? list : [];
-}
-
-function isMapping(value: unknown): value is Raw {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,6 @@
 // A topology that a file describes: it holds for all time, so every name in it is exact. Implements model/topology.ts.
 import { readFileSync } from 'node:fs';
+import { type DocumentKind, Problems } from '../document/problems.ts';
 import { FlowtollError } from '../model/errors.ts';
 import type {
   AddressOwner,
@@ -16,7 +17,8 @@ import { canonicalText, contains, type Ip, type Prefix, parsePrefix, sortableRan
 import { type CheckedTopology, checkTopology } from './check.ts';
 import { readDocument } from './document.ts';
 import { summaryOf } from './prefix-summary.ts';
-import { Problems } from './problems.ts';
+
+const TOPOLOGY_FILE: DocumentKind = { name: 'topology file', code: 'TOPOLOGY_INVALID', page: 'docs/topology.md' };
 
 /** Providers for which there is a price book. */
 const PRICED_PROVIDERS = new Set(['aws', 'gcp', 'azure']);
@@ -56,7 +58,7 @@ export function loadTopologyFile(path: string, options: TopologyFileOptions = {}
 
 /** Parses the text of a topology file, YAML or JSON; `file` names it in errors. */
 export function parseTopology(text: string, file: string, options: TopologyFileOptions = {}): TopologyFile {
-  const problems = new Problems();
+  const problems = new Problems(TOPOLOGY_FILE);
   const document = readDocument(text, problems, options.needsNodes ?? true);
   const checked = document === undefined ? undefined : checkTopology(document, problems);
   problems.throwIfAny(file);

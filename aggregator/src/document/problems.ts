@@ -1,6 +1,6 @@
-// Collects everything that is wrong with a topology file, so that one reading shows all of it.
+// Collects everything that is wrong with a file that people write, so that one reading shows all of it. Knows no file's format.
 import type { z } from 'zod';
-import { FlowtollError } from '../model/errors.ts';
+import { type ErrorCode, FlowtollError } from '../model/errors.ts';
 
 /** Path into the file, such as ["pods", 3, "addresses", 0]. */
 export type Path = readonly PropertyKey[];
@@ -14,9 +14,23 @@ export function pathText(path: Path): string {
   return text === '' ? '(file)' : text;
 }
 
+/** What kind of file it is, for errors. */
+export interface DocumentKind {
+  /** "topology file" */
+  readonly name: string;
+  readonly code: ErrorCode;
+  /** The page that tells its format. */
+  readonly page: string;
+}
+
 /** A growing list of problems. */
 export class Problems {
+  readonly #kind: DocumentKind;
   readonly #lines: string[] = [];
+
+  constructor(kind: DocumentKind) {
+    this.#kind = kind;
+  }
 
   get count(): number {
     return this.#lines.length;
@@ -30,7 +44,7 @@ export class Problems {
   /** Everything that zod found, below `path`. */
   addIssues(path: Path, error: z.ZodError): void {
     for (const issue of error.issues) {
-      this.add([...path, ...issue.path], issueText(issue));
+      this.add([...path, ...issue.path], issueText(issue, this.#kind.page));
     }
   }
 
@@ -39,12 +53,12 @@ export class Problems {
     if (this.#lines.length > 0) {
       const count = this.#lines.length === 1 ? '1 problem' : `${this.#lines.length} problems`;
       const list = this.#lines.map((line) => `\n  ${line}`).join('');
-      throw new FlowtollError('TOPOLOGY_INVALID', `topology file ${file} has ${count}:${list}`);
+      throw new FlowtollError(this.#kind.code, `${this.#kind.name} ${file} has ${count}:${list}`);
     }
   }
 }
 
-function issueText(issue: z.core.$ZodIssue): string {
+function issueText(issue: z.core.$ZodIssue, page: string): string {
   if (issue.code === 'custom') {
     return issue.message;
   }
@@ -57,5 +71,5 @@ function issueText(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_type' && issue.expected === 'string') {
     return `${issue.message}; put it in quotes`;
   }
-  return `${issue.message}; see docs/topology.md`;
+  return `${issue.message}; see ${page}`;
 }
