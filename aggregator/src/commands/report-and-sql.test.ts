@@ -360,3 +360,83 @@ describe('a wrong store or cluster', () => {
     });
   }
 });
+
+describe('filters and groups', () => {
+  const json = async (...args: string[]) => {
+    const { text, remarks } = await report(...demo, '--format', 'json', ...args);
+    return { ...JSON.parse(text), remarks };
+  };
+
+  beforeAll(async () => {
+    const groups = [
+      { name: 'unclear', where: 'class=unknown' },
+      { name: 'storefront', where: 'namespace=shop and label:team=storefront' },
+    ];
+    await writeFile(join(root, 'groups.json'), JSON.stringify({ version: 1, groups }));
+    await writeFile(join(root, 'addresses.yaml'), 'version: 1\ngroups: [{ name: ten, where: ip ~ 10.* }]\n');
+    await writeFile(join(root, 'wrong.yaml'), 'version: 1\ngroups: [{ name: a, where: zone }]\n');
+  });
+
+  test('only the rows that meet it, and of what was lost whatever may have been among them', async () => {
+    const filtered = await json('--filter', "peer='(internet)' and label:team=storefront", '--by', 'peer');
+    expect(filtered.filter).toBe("peer='(internet)' and label:team=storefront");
+    expect(filtered.groups).toMatchObject([{ peer: '(internet)', tx_bytes: 3, rx_bytes: 4 }]);
+    expect(filtered.total).toMatchObject({ tx_bytes: 3, rx_bytes: 4 });
+    expect(filtered.not_in_total.lost.map(({ reason }: { reason: string }) => reason)).toEqual([
+      'events-dropped',
+      'vanished',
+    ]);
+    expect((await json('--filter', 'class=lost or node!=node-a', '--by', 'class')).total.tx_bytes).toBe(0);
+    expect((await json('--filter', 'node!=node-a', '--by', 'class')).not_in_total.lost).toEqual([]);
+    expect(filtered.remarks).toBe('');
+  });
+
+  test('for people: the filter stands below the first line, or in its place', async () => {
+    const { text } = await report(...demo, '--filter', 'class=internet');
+    expect(text.split('\n')[1]).toBe('Only class=internet');
+    expect((await report(...demo, '--filter', 'cluster=x')).text).toBe('There are no flows that meet cluster=x\n');
+    expect((await report(...demo, '--filter', 'cluster=x', '--since', '2026-01-01')).text).toBe(
+      'There are no flows in this period that meet cluster=x\n',
+    );
+  });
+
+  test('groups, in both options; their sums are the total', async () => {
+    const groups = ['--groups', join(root, 'groups.json')];
+    const all = await json(...groups, '--by', 'group');
+    expect(all.groups).toMatchObject([
+      { group: 'storefront', tx_bytes: 5 * GB + 103, connections: 9 },
+      { group: 'unclear', tx_bytes: 7, connections: 3 },
+    ]);
+    expect(all.total).toMatchObject({ tx_bytes: 5 * GB + 110, connections: 12 });
+    const one = await json(...groups, '--by', 'group,class', '--filter', 'group=storefront and class!=internet');
+    expect(one.groups).toMatchObject([{ group: 'storefront', class: 'cross-zone', tx_bytes: 5 * GB }]);
+    expect((await json(...groups, '--by', 'class', '--filter', 'group="(other)"')).groups).toEqual([]);
+  });
+
+  test('a column that only flows has is said', async () => {
+    const said = (names: string) =>
+      `flowtoll: only flows has ${names}: costs_hourly is not read, nor what only that still has\n`;
+    expect((await json('--filter', 'ip ~ 10.* or pod=a', '--by', 'class')).remarks).toBe(said('ip, pod'));
+    const groups = ['--groups', join(root, 'addresses.yaml')];
+    expect((await json(...groups, '--by', 'group')).remarks).toBe(said('ip'));
+    expect((await json(...groups, '--by', 'class', '--filter', 'group=ten')).remarks).toBe(said('ip'));
+    expect((await json(...groups, '--by', 'class')).remarks).toBe('');
+  });
+
+  test.each([
+    { args: ['--by', 'group'], code: 'CONFIG_INVALID', message: /--by group needs a file .*--groups/ },
+    {
+      args: ['--filter', 'zoo=a'],
+      code: 'CONFIG_INVALID',
+      message: /--filter, at character 1: there is no column "zoo"/,
+    },
+    {
+      args: ['--groups', 'wrong.yaml'],
+      code: 'GROUPS_INVALID',
+      message: /groups\[0\]\.where: at character 5: expected =/,
+    },
+  ])('$args', async ({ args, code, message }) => {
+    const located = args.map((arg) => (arg.endsWith('.yaml') ? join(root, arg) : arg));
+    await expect(report(...demo, ...located)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+});

@@ -1,12 +1,15 @@
 // A report reads hourly sums where it can. It says the same as over `flows` alone, whatever is rolled up: here for arbitrary rows,
-// commits, times of upkeep, keys and periods. What differs is said: rows that are rolled up begin and end on the hour.
+// commits, times of upkeep, keys, filters and periods. What differs is said: rows that are rolled up begin and end on the hour.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { FlowRow } from '../model/flow-row.ts';
-import { GROUPING_NAMES, parseGroupings } from '../query/grouping.ts';
+import { parseRowFilter } from '../query/filter/row-filter.ts';
+import { parseGroupings } from '../query/grouping.ts';
+import { parseGroups } from '../query/groups/read.ts';
+import { KEY_NAMES } from '../query/keys.ts';
 import { createReport, type Report, type ReportOptions } from '../query/report.ts';
 import { canUseHourlyRows, flowRows, hourlyRows, REMAINING_ROWS } from '../query/report-rows.ts';
 import { openDirectoryStore } from '../store/directory-store.ts';
@@ -92,8 +95,11 @@ function figures({ firstWindowStartUs, lastWindowEndUs, ...rest }: Report) {
   return { ...rest, hasRows: firstWindowStartUs !== null && lastWindowEndUs !== null };
 }
 
-const KEYS = GROUPING_NAMES.filter((name) => name !== 'label:NAME').filter(
-  (name) => !parseGroupings(name)[0]!.needsFlows,
+const KEYS = KEY_NAMES.filter((name) => !parseGroupings(name)[0]!.needsFlows);
+
+const groups = parseGroups(
+  'version: 1\ngroups: [{ name: named, where: namespace is not null and class!=internet }, { name: b, where: kind=node }]',
+  'groups.yaml',
 );
 
 /** Rows as the pipeline makes them: no negative cost, windows that end after they begin; sums that fit. */
@@ -130,7 +136,13 @@ const story = fc.record({
     }),
     { minLength: 1, maxLength: 5 },
   ),
-  by: fc.uniqueArray(fc.constantFrom(...KEYS, 'label:team'), { minLength: 1, maxLength: 4 }),
+  by: fc.uniqueArray(fc.constantFrom(...KEYS, 'label:team', 'group'), { minLength: 1, maxLength: 4 }),
+  filter: fc.constantFrom(
+    undefined,
+    'class in (internet, cross-zone)',
+    'label:team is not null or not (kind=pod and peer-kind != internet)',
+    'group=named or (peer ~ *o* and port != 80)',
+  ),
   bounds: fc.tuple(instant, instant),
   top: fc.option(fc.integer({ min: 1, max: 5 }), { nil: undefined }),
 });
@@ -138,7 +150,7 @@ const story = fc.record({
 test('any rows, rolled up or not, any keys, any period: the same figures', async () => {
   let ofHours = 0;
   await fc.assert(
-    fc.asyncProperty(story, async ({ commits, by, bounds, top }) => {
+    fc.asyncProperty(story, async ({ commits, by, filter, bounds, top }) => {
       await empty();
       for (const { rows, hoursUntilNext, isMaintained, isOptimized } of commits) {
         await commit(rows);
@@ -148,8 +160,12 @@ test('any rows, rolled up or not, any keys, any period: the same figures', async
       }
       const [a, b] = bounds;
       const [sinceMs, untilMs] = a !== undefined && b !== undefined && a > b ? [b, a] : [a, b];
-      const options: ReportOptions = { by: parseGroupings(by.join(',')), sinceMs, untilMs, top };
-      if (!canUseHourlyRows(options.by, options)) return;
+      const options: ReportOptions = {
+        by: parseGroupings(by.join(','), groups),
+        filter: filter === undefined ? undefined : parseRowFilter(filter, groups),
+        ...{ sinceMs, untilMs, top },
+      };
+      if (!canUseHourlyRows(options)) return;
       const { hourly, flows } = await bothReports(options);
       expect(figures(hourly)).toEqual(figures(flows));
       if (flows.firstWindowStartUs !== null && flows.lastWindowEndUs !== null) {
@@ -222,7 +238,7 @@ describe('what is read', () => {
   ]) {
     test(`--by ${by} from ${since} to ${until}: ${hourly ? 'hourly sums' : 'flows'}`, () => {
       const ms = (text: string | undefined) => (text === undefined ? undefined : Date.parse(text));
-      expect(canUseHourlyRows(parseGroupings(by), { sinceMs: ms(since), untilMs: ms(until) })).toBe(hourly);
+      expect(canUseHourlyRows({ by: parseGroupings(by), sinceMs: ms(since), untilMs: ms(until) })).toBe(hourly);
     });
   }
 });

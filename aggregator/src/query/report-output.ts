@@ -2,7 +2,7 @@
 // looks only; every figure comes from the report.
 import { prettyJson } from './cell.ts';
 import { csvLine } from './csv.ts';
-import type { ByteCounts, LossSummary, Measures, Report } from './report.ts';
+import type { ByteCounts, LossSummary, Measures, Report, ReportOptions } from './report.ts';
 import { renderTable, type TextColumn } from './text-table.ts';
 import { bytesText, countText, minuteText, usdExact, usdText } from './units.ts';
 
@@ -15,8 +15,7 @@ const NO_PRICE = '?';
 export function reportText(report: Report): string {
   const { groups, total, options } = report;
   if (report.firstWindowStartUs === null || report.lastWindowEndUs === null) {
-    const isAll = options.sinceMs === undefined && options.untilMs === undefined;
-    return isAll ? 'There are no flows in the store yet.\n' : 'There are no flows in this period.\n';
+    return nothingText(options);
   }
   const shownCost = groups.reduce((sum, group) => sum + (group.cost ?? 0n), 0n);
   const hiddenCount = report.groupCount - BigInt(groups.length);
@@ -52,12 +51,19 @@ export function reportText(report: Report): string {
   }
   return [
     `Cluster ${report.clusters.join(', ')}, ${periodText(report.firstWindowStartUs, report.lastWindowEndUs)}`,
+    ...(options.filter === undefined ? [] : [`Only ${options.filter.text}`]),
     '',
     ...renderTable(columns, rows, [cells(['Total'], total)]),
     '',
     ...missingLines(report),
     '',
   ].join('\n');
+}
+
+function nothingText({ sinceMs, untilMs, filter }: ReportOptions): string {
+  const isAll = sinceMs === undefined && untilMs === undefined;
+  if (filter !== undefined) return `There are no flows${isAll ? '' : ' in this period'} that meet ${filter.text}\n`;
+  return isAll ? 'There are no flows in the store yet.\n' : 'There are no flows in this period.\n';
 }
 
 function isNumeric(name: string): boolean {
@@ -138,6 +144,7 @@ export function reportJson(report: Report): string {
     clusters: report.clusters,
     since: isoOrNull(report.options.sinceMs),
     until: isoOrNull(report.options.untilMs),
+    filter: report.options.filter?.text ?? null,
     first_window_start: microsOrNull(report.firstWindowStartUs),
     last_window_end: microsOrNull(report.lastWindowEndUs),
     group_count: report.groupCount,

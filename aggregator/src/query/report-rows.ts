@@ -1,7 +1,7 @@
 // Which rows a report reads: those of `costs_hourly` wherever it has what is asked for, because it is a hundredth of `flows`; the
 // rows of `flows` that are not in it yet; and those of hours of which the period has a part only. Each row of `flows` counts once.
 // Pure text.
-import type { Grouping } from './grouping.ts';
+import type { RowFilter } from './filter/row-filter.ts';
 import { identifier, literal } from './source-table.ts';
 
 /** The table of hourly sums. */
@@ -19,9 +19,18 @@ export interface Period {
   readonly untilMs: number | undefined;
 }
 
-/** Whether hourly sums can answer: no key asks for what they do not have, and the period has a whole hour. */
-export function canUseHourlyRows(by: readonly Grouping[], period: Period): boolean {
-  if (by.some(({ needsFlows }) => needsFlows)) return false;
+/** What decides which rows are read. */
+export interface RowNeeds extends Period {
+  readonly by: readonly { readonly needsFlows: boolean }[];
+  /** Undefined: all rows. */
+  readonly filter?: Pick<RowFilter, 'onlyInFlows'> | undefined;
+}
+
+/**
+ * Whether hourly sums can answer: no key asks for what they do not have, nor does the filter, and the period has a whole hour.
+ */
+export function canUseHourlyRows({ by, filter, ...period }: RowNeeds): boolean {
+  if (by.some(({ needsFlows }) => needsFlows) || (filter?.onlyInFlows ?? []).length > 0) return false;
   const { sinceMs, untilMs } = wholeHours(period);
   return sinceMs === undefined || untilMs === undefined || sinceMs < untilMs;
 }

@@ -1,11 +1,14 @@
 // The cost report: groups, their total, and what is missing from it. Figures only, exact; how they look is decided elsewhere.
 import { DuckDBDecimalValue, type DuckDBValue } from '@duckdb/node-api';
+import type { RowFilter } from './filter/row-filter.ts';
 import type { Grouping } from './grouping.ts';
 import type { Period } from './report-rows.ts';
 import type { QuerySession } from './session.ts';
 
 export interface ReportOptions extends Period {
   readonly by: readonly Grouping[];
+  /** Rows that it is about; undefined: all. Of lost traffic whatever may be among them. */
+  readonly filter?: RowFilter | undefined;
   /** Most expensive groups to return; undefined: all. */
   readonly top: number | undefined;
 }
@@ -143,7 +146,7 @@ export async function createReport(session: QuerySession, options: ReportOptions
  * The rows summed by what the keys take of them, and by whatever decides to which figure they belong. A measure that is null stays
  * apart, so that a sum is null when what it sums is. Hours stand only where they are counted.
  */
-function partsStatement({ by }: ReportOptions, rows: string): string {
+function partsStatement({ by, filter }: ReportOptions, rows: string): string {
   const keys = Object.entries({
     cluster: 'cluster',
     traffic_class: 'traffic_class',
@@ -158,6 +161,7 @@ function partsStatement({ by }: ReportOptions, rows: string): string {
       ${SUMMED.map((name) => `sum(${name}) AS ${name}`).join(', ')},
       min(window_start) AS first_start, max(window_end) AS last_end
     FROM (${rows})
+    WHERE ${filter?.sql ?? 'true'}
     GROUP BY ${[...keys.map(([, sql]) => sql), ...SUMMED.map((name) => `${name} IS NULL`)].join(', ')}`;
 }
 

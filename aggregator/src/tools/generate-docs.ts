@@ -1,6 +1,7 @@
 // Writes the generated pages of docs/. Run by `npm run generate`; a unit test fails when a page is not up to date.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { priceBookJsonSchema } from '../pricing/price-book.ts';
+import { groupsJsonSchema } from '../query/groups/schema.ts';
 import { columnsPage } from '../table/schema.ts';
 import { topologyJsonSchema } from '../topology/schema.ts';
 
@@ -8,6 +9,7 @@ const docs = new URL('../../../docs/', import.meta.url);
 await mkdir(docs, { recursive: true });
 await writeFile(new URL('columns.md', docs), columnsPage());
 await writeFile(new URL('topology.schema.json', docs), jsonPage(topologyJsonSchema()));
+await writeFile(new URL('groups.schema.json', docs), jsonPage(groupsJsonSchema()));
 await writeFile(new URL('price-book.schema.json', docs), jsonPage(priceBookJsonSchema()));
 
 function jsonPage(document: unknown): string {
