@@ -167,6 +167,7 @@ describe('report for programs', () => {
     const json = JSON.parse((await report(...demo, '--by', 'class,label:team', '--format', 'json')).text);
     expect(json).toEqual({
       clusters: ['demo'],
+      filter: null,
       since: null,
       until: null,
       first_window_start: '2026-01-31T23:59:00.000Z',
