@@ -27,6 +27,7 @@ class TestTable implements FlowTable {
 
   readonly version = 0;
   recordVanished = async () => [];
+  nodesHeard = async () => new Map();
   committedSequence = async (epoch: string) => this.committed.get(epoch)?.length ?? 0;
   requireReadable = async () => undefined;
   close = async () => undefined;

@@ -90,6 +90,8 @@ export interface Pipeline {
    * no commit has done so. Returns how many epochs that were.
    */
   recordVanished(silentMs: number): Promise<number>;
+  /** Nodes that agents spoke for to any replica, and when that was last, ms since the Unix epoch; now, where one is connected here. */
+  nodesHeard(): Promise<ReadonlyMap<string, number>>;
   /** Takes nothing more, commits what waits, acknowledges it, closes. Rejects when that last commit fails. */
   stop(): Promise<void>;
 }
@@ -272,6 +274,7 @@ export function createPipeline(config: PipelineConfig, dependencies: PipelineDep
       }
       return vanished.length;
     },
+    nodesHeard: () => table.nodesHeard(ingest.isKnown),
     async stop() {
       ingest.stopTaking();
       names?.stop();

@@ -22,6 +22,7 @@ import { openStore } from '../store/open-store.ts';
 import { flowTableRoot, openFlowTable, TXN_RETENTION_MS } from '../table/flow-table.ts';
 import type { NamesCounts } from '../telemetry/metrics.ts';
 import { createAggregatorTelemetry, createObserver, notReadyBecause } from '../telemetry/telemetry.ts';
+import { type UnwatchedWatch, watchUnwatched } from '../unwatched-watch.ts';
 import { startUpkeep } from '../upkeep-loop.ts';
 import { watchVanished } from '../vanished-watch.ts';
 import { aggregatorVersion } from '../version.ts';
@@ -52,6 +53,7 @@ interface ServeOptions {
   readonly heldBytes: number;
   readonly maxBatchAge: number | false;
   readonly vanishedAfter: number | false;
+  readonly unwatchedAfter: number;
   readonly maintainInterval: number | false;
   readonly keepFlows: number;
   readonly keepCosts: number;
@@ -147,6 +149,15 @@ export function serveCommand(): Command {
         .env('FLOWTOLL_VANISHED_AFTER')
         .default(86_400_000, '1d')
         .argParser(orNone(parseDuration(1000, TXN_RETENTION_MS - 86_400_000))),
+    )
+    .addOption(
+      new Option(
+        '--unwatched-after <time>',
+        'with --kubernetes: say which nodes have had no agent for this long, 1s to 1d; longer than windows and commits take',
+      )
+        .env('FLOWTOLL_UNWATCHED_AFTER')
+        .default(600_000, '10m')
+        .argParser(parseDuration(1000, 86_400_000)),
     )
     .addOption(
       new Option('--maintain-interval <time>', 'roll up, compact and clean up about this often, 1m to 24h; or "none"')
@@ -280,13 +291,14 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
           },
           { store, log, random: Math.random },
         );
+  let unwatched: UnwatchedWatch | undefined;
   const watched = {
     pipeline,
     table,
     flows,
     observer,
     upkeep: upkeep?.counts,
-    ...(live && { names: namesCounts(live) }),
+    ...(live && { names: namesCounts(live, () => unwatched?.seen) }),
     whyNotReady,
     now: Date.now,
     version: aggregatorVersion(),
@@ -317,9 +329,14 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     options.vanishedAfter === false
       ? () => undefined
       : watchVanished({ silentMs: options.vanishedAfter }, { pipeline, log });
+  if (live !== undefined) {
+    const { index } = live;
+    unwatched = watchUnwatched({ silentMs: options.unwatchedAfter }, { pipeline, index, log, now: Date.now });
+  }
   const signal = await stopRequested;
   log.info({ signal, ...pipeline.held }, 'stopping: last commit');
   stopWatching();
+  unwatched?.stop();
   health.stop();
   await flows.stop();
   await pipeline.stop();
@@ -343,12 +360,15 @@ async function startNames(names: LiveNames, stopRequested: Promise<unknown>, log
   if (names.notReadyBecause() === undefined) log.info(names.index.counts, 'the cluster is known');
 }
 
-function namesCounts({ index, awaited }: LiveNames): NamesCounts {
+function namesCounts({ index, awaited }: LiveNames, nodesSeen: () => NamesCounts['nodes']): NamesCounts {
   return {
     get index() {
       return index.counts;
     },
     waits: awaited.counts,
+    get nodes() {
+      return nodesSeen();
+    },
   };
 }
 

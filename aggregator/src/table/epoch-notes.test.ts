@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { EpochNote } from '../model/epoch-note.ts';
 import type { TxnAction } from './delta-actions.ts';
-import { findVanished, newNotes } from './epoch-notes.ts';
+import { findVanished, newNotes, nodesHeard } from './epoch-notes.ts';
 
 const HOUR_MS = 3_600_000;
 const NOW_MS = 1_800_000_000_000;
@@ -106,5 +106,29 @@ test('only what the log does not know is written', () => {
   expect([...newNotes(notes, log)]).toEqual([
     [`${EPOCH}/ended`, 6],
     [`${OTHER_SPOOL}/announced/b`, 0],
+  ]);
+});
+
+test('nodes that agents spoke for: the newest of their epochs, whichever replica heard it; now where one is connected', () => {
+  const log = txns(
+    `${EPOCH}/announced/node-a 7 40`,
+    `${EPOCH} 9 30`,
+    `${NEXT_BOOT}/announced/node-a 0 20`,
+    `${NEXT_BOOT} 1 3`,
+    `${OTHER_SPOOL}/announced/node-b 0 8`,
+    `${uuid('3')}.${uuid('c')} 5 1`,
+  );
+  const hours = (alive: string[]) =>
+    Array.from(nodesHeard(log, { nowMs: NOW_MS, isAlive: (epoch) => alive.includes(epoch) }), ([node, heardMs]) => [
+      node,
+      (NOW_MS - heardMs) / HOUR_MS,
+    ]);
+  expect(hours([])).toEqual([
+    ['node-a', 3],
+    ['node-b', 8],
+  ]);
+  expect(hours([OTHER_SPOOL])).toEqual([
+    ['node-a', 3],
+    ['node-b', 0],
   ]);
 });

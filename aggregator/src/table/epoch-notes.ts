@@ -102,6 +102,20 @@ export function findVanished(txns: ReadonlyMap<string, TxnAction>, rule: Vanishe
   return found;
 }
 
+/** Nodes that agents spoke for, and when a commit or a Hello of one was last heard of: now, where its stream is here. */
+export function nodesHeard(
+  txns: ReadonlyMap<string, TxnAction>,
+  { nowMs, isAlive }: Pick<VanishedRule, 'nowMs' | 'isAlive'>,
+): Map<string, number> {
+  const heard = new Map<string, number>();
+  for (const facts of factsOf(txns)) {
+    if (facts.node === undefined) continue;
+    const heardMs = isAlive(facts.epoch) ? nowMs : lastHeardMs(facts);
+    heard.set(facts.node, Math.max(heard.get(facts.node) ?? 0, heardMs));
+  }
+  return heard;
+}
+
 function lastHeardMs(facts: EpochFacts): number {
   return Math.max(facts.committedMs, facts.announcedMs);
 }

@@ -7,7 +7,14 @@ import { Checkpointer } from './checkpointer.ts';
 import { type CommitPlan, type PendingBatch, planCommit, type RefusedBatch } from './commit-plan.ts';
 import { type DataFiles, openParquetFiles, type StagedFiles } from './data-files.ts';
 import type { DeltaLog } from './delta-log.ts';
-import { findVanished, newNotes, type VanishedEpoch, type VanishedRule, vanishedAppId } from './epoch-notes.ts';
+import {
+  findVanished,
+  newNotes,
+  nodesHeard,
+  type VanishedEpoch,
+  type VanishedRule,
+  vanishedAppId,
+} from './epoch-notes.ts';
 import { CHECKPOINT_BYTES, CHECKPOINT_ENTRIES } from './log-upkeep.ts';
 import { commitInfo, openWritableLog, REMOVAL_RETENTION_MS, STAGED_MAX_MS, TXN_RETENTION_MS } from './open-log.ts';
 import type { RowBuffer } from './row-buffer.ts';
@@ -86,6 +93,12 @@ export interface FlowTable<Rows = RowBuffer> {
     rule: Omit<VanishedRule, 'nowMs' | 'retentionMs'>,
     fill: (vanished: VanishedEpoch, rows: Rows) => void,
   ): Promise<readonly VanishedEpoch[]>;
+
+  /**
+   * Nodes that agents spoke for to any replica, and when that was last; ms since the Unix epoch. Reads the log. Those of which the log
+   * remembers nothing any more are not among them.
+   */
+  nodesHeard(isAlive: VanishedRule['isAlive']): Promise<ReadonlyMap<string, number>>;
 
   /** Waits for what is under way. */
   close(): Promise<void>;
@@ -229,6 +242,11 @@ class DeltaFlowTable<Rows> implements FlowTable<Rows> {
       }, fill);
       return proposal.items;
     });
+  }
+
+  async nodesHeard(isAlive: VanishedRule['isAlive']): Promise<ReadonlyMap<string, number>> {
+    await this.#refresh();
+    return nodesHeard(this.#log.txns, { nowMs: this.#clock(), isAlive });
   }
 
   async close(): Promise<void> {

@@ -4,6 +4,7 @@ import type { FlowServer } from '../api/flow-service.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { ClusterIndexCounts } from '../topology/cluster/cluster-index.ts';
 import type { LateNamesCounts } from '../topology/cluster/late-names.ts';
+import type { NodesSeen } from '../unwatched-watch.ts';
 import type { UpkeepCounts } from '../upkeep-loop.ts';
 
 /** What the metrics are read from. */
@@ -26,6 +27,8 @@ export interface AggregatorMetricsSource {
 export interface NamesCounts {
   readonly index: ClusterIndexCounts;
   readonly waits: Readonly<LateNamesCounts>;
+  /** Undefined while nobody can know. */
+  readonly nodes: NodesSeen | undefined;
 }
 
 /** Checkpoints of the table's log, of this process. */
@@ -300,6 +303,20 @@ const rows: readonly AggregatorMetric[] = [
 ];
 
 const names: readonly AggregatorMetric[] = [
+  {
+    name: 'flowtoll_nodes',
+    type: 'gauge',
+    unit: 'nodes',
+    help: 'Nodes that Kubernetes lists. Absent where flowtoll_nodes_unwatched is.',
+    read: ({ names }) => names?.nodes?.listed,
+  },
+  {
+    name: 'flowtoll_nodes_unwatched',
+    type: 'gauge',
+    unit: 'nodes',
+    help: 'Those that no agent speaks for: older than --unwatched-after, and for as long no commit of any replica and no stream here was of them; their names are in the log. Every replica reads the same table and says the same: take the maximum, never the sum. Absent until this process has watched without failures for --unwatched-after: silence proves nothing before.',
+    read: ({ names }) => names?.nodes?.unwatched.length,
+  },
   {
     name: 'flowtoll_cluster_objects',
     type: 'gauge',

@@ -388,5 +388,5 @@ test('counts', () => {
     ...{ pods: 1, nodes: 1, services: 1, namespaces: 1, owners: 1 },
     ...{ addresses: 2, ended: 0, droppedForRoom: 0 },
   });
-  expect(index.nodeNames).toEqual(['n1']);
+  expect([...index.nodesCreatedUs.keys()]).toEqual(['n1']);
 });

@@ -131,9 +131,9 @@ export class ClusterIndex implements ClusterSink, TopologySource, Topology {
     };
   }
 
-  /** Names of the nodes that exist. */
-  get nodeNames(): string[] {
-    return this.#nodes.names;
+  /** The nodes that exist, by name, and when each was made: µs, of the cluster's clock. */
+  get nodesCreatedUs(): ReadonlyMap<string, number> {
+    return this.#nodes.createdUs;
   }
 
   /** Calls `listener` with each address that a pod or a node begins to hold; returns how to stop that. */

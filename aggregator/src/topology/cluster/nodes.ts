@@ -81,9 +81,9 @@ export class Nodes {
     return this.#byUid.size;
   }
 
-  /** Names of the nodes that exist. */
-  get names(): string[] {
-    return Array.from(this.#byUid.values(), ({ identity }) => identity.name);
+  /** The nodes that exist, by name, and when each was made, µs. */
+  get createdUs(): ReadonlyMap<string, number> {
+    return new Map(Array.from(this.#byUid.values(), ({ identity, createdUs }) => [identity.name, createdUs]));
   }
 
   byUid(uid: string): NodeHolder | undefined {
