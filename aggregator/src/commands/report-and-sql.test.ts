@@ -199,6 +199,7 @@ describe('report for programs', () => {
         unpriced: { hours: 1, tx_bytes: 100, rx_bytes: 0 },
         unpriced_processing: { hours: 1, tx_bytes: 100, rx_bytes: 0 },
         encapsulation: { hours: 1, tx_bytes: 2048, rx_bytes: 1024 },
+        unwatched_nodes: [],
         lost: [
           {
             reason: 'events-dropped',
@@ -439,5 +440,44 @@ describe('filters and groups', () => {
   ])('$args', async ({ args, code, message }) => {
     const located = args.map((arg) => (arg.endsWith('.yaml') ? join(root, arg) : arg));
     await expect(report(...demo, ...located)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+});
+
+describe('nodes without an agent', () => {
+  const at = (minute: number) => ({
+    windowStartUs: WINDOW_US + minute * 60e6,
+    windowEndUs: WINDOW_US + (minute + 1) * 60e6,
+  });
+  const toNode = (peerNode: string, minute: number, row: Partial<FlowRow> = {}) =>
+    flowRow({ ...web, node: 'n1', peerCluster: 'nodes', peerNode, ...at(minute), ...row });
+
+  beforeAll(() =>
+    writeTable('nodes', [
+      toNode('silent', 0),
+      toNode('n2', 0),
+      toNode('n1', 3, { node: 'n2' }),
+      // It vanished: that is what the aggregator says.
+      toNode('gone', 0),
+      flowRow({ node: 'gone', trafficClass: 'lost', lossReason: 'node-vanished', ...at(2) }),
+      // Its agent says that it lost something.
+      toNode('lossy', 0),
+      flowRow({ node: 'lossy', trafficClass: 'lost', lossReason: 'events-dropped', ...at(2) }),
+      toNode('abroad', 0, { peerCluster: 'elsewhere' }),
+      toNode('too-new', 8),
+      toNode('n2', 12),
+    ]),
+  );
+
+  test.each([[[]], [['--by', 'node']]])('are named from rows, hourly sums or not: %j', async (by) => {
+    const args = ['--cluster', 'nodes', ...by];
+    expect((await report(...args)).text).toContain(
+      '  no agent              what these nodes pay for: nodes/gone, nodes/silent\n',
+    );
+    const json = JSON.parse((await report(...args, '--format', 'json')).text);
+    expect(json.not_in_total.unwatched_nodes).toEqual([
+      { cluster: 'nodes', node: 'gone' },
+      { cluster: 'nodes', node: 'silent' },
+    ]);
+    expect((await report(...args, '--format', 'csv')).remarks).toContain('nodes/silent');
   });
 });

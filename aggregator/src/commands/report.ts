@@ -5,8 +5,9 @@ import { GROUPING_NAMES, parseGroupings } from '../query/grouping.ts';
 import { loadGroupsFile } from '../query/groups/read.ts';
 import { createReport } from '../query/report.ts';
 import { missingLines, reportCsv, reportJson, reportText } from '../query/report-output.ts';
-import { canUseHourlyRows, flowRows, hourlyRows } from '../query/report-rows.ts';
+import { canUseHourlyRows, flowRows, hourlyRows, remainingRows } from '../query/report-rows.ts';
 import { parseTimeBound } from '../query/time-bound.ts';
+import { unwatchedNodes } from '../query/unwatched-nodes.ts';
 import { COST_TABLE_COLUMNS } from '../table/schema.ts';
 import { parsePath } from './option-values.ts';
 import { type CommandOutput, formatOption, type OutputFormat, processOutput } from './options.ts';
@@ -77,16 +78,19 @@ export function reportCommand(
       const tables = await openTables({ flags, remark: output.remark, withRemaining: isHourly });
       try {
         const report = await createReport(tables.session, options, rows);
+        // Hourly sums have no nodes: of what they hold nobody can tell.
+        const detailed = isHourly ? remainingRows(options) : rows;
+        const unwatched = await unwatchedNodes(tables.session, detailed);
         switch (flags.format) {
           case 'table':
-            await output.write(reportText(report));
+            await output.write(reportText(report, unwatched));
             break;
           case 'json':
-            await output.write(reportJson(report));
+            await output.write(reportJson(report, unwatched));
             break;
           case 'csv':
             await output.write(reportCsv(report));
-            output.remark(`${missingLines(report).join('\n')}\n`);
+            output.remark(`${missingLines(report, unwatched).join('\n')}\n`);
             break;
         }
       } finally {

@@ -49,7 +49,7 @@ export async function openTables({ flags, remark, withRemaining = false }: OpenT
   ];
   if (withRemaining) {
     const remaining = await Promise.all(clusters.map((cluster) => remainingFiles(store, cluster)));
-    tables.push(sourceTable(REMAINING_ROWS, COST_TABLE_COLUMNS, remaining.flat()));
+    tables.push(sourceTable(REMAINING_ROWS, TABLE_COLUMNS, remaining.flat()));
   }
   return openOver(store, tables, flags, remark);
 }

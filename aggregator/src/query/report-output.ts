@@ -3,16 +3,19 @@
 import { prettyJson } from './cell.ts';
 import { csvLine } from './csv.ts';
 import type { ByteCounts, LossSummary, Measures, Report, ReportOptions } from './report.ts';
-import { renderTable, type TextColumn } from './text-table.ts';
+import { printable, renderTable, type TextColumn } from './text-table.ts';
 import { bytesText, countText, minuteText, usdExact, usdText } from './units.ts';
+import type { UnwatchedNode } from './unwatched-nodes.ts';
 
 /** Shown where a row has no value for a key. */
 const NO_KEY = '-';
 /** Shown where nothing of a sum has a price: unknown is not zero. */
 const NO_PRICE = '?';
+/** Nodes without an agent that are named. */
+const NODES_MAX = 10;
 
 /** For terminals. The last lines are what the total does not have, or has without being sure. */
-export function reportText(report: Report): string {
+export function reportText(report: Report, unwatched: readonly UnwatchedNode[]): string {
   const { groups, total, options } = report;
   if (report.firstWindowStartUs === null || report.lastWindowEndUs === null) {
     return nothingText(options);
@@ -55,7 +58,7 @@ export function reportText(report: Report): string {
     '',
     ...renderTable(columns, rows, [cells(['Total'], total)]),
     '',
-    ...missingLines(report),
+    ...missingLines(report, unwatched),
     '',
   ].join('\n');
 }
@@ -79,7 +82,7 @@ function periodText(startUs: bigint, endUs: bigint): string {
 }
 
 /** Lines of text on what the total does not say; one line if there is nothing to say. */
-export function missingLines(report: Report): string[] {
+export function missingLines(report: Report, unwatched: readonly UnwatchedNode[]): string[] {
   const withoutCost = [
     ...bytesLine('unknown class', report.unknownClass, ''),
     ...bytesLine('no rate', report.unpriced, ''),
@@ -88,6 +91,7 @@ export function missingLines(report: Report): string[] {
   const outside = [
     ...report.losses.map((loss) => [`lost: ${loss.reason}`, lossText(loss)] as const),
     ...bytesLine('encapsulation', report.encapsulation, ' in tunnels between nodes; what they carry is counted above'),
+    ...unwatchedLine(unwatched),
   ];
   const uncertain = [
     ...(report.estimatedCost === 0n ? [] : [['estimated', usdText(report.estimatedCost)] as const]),
@@ -115,6 +119,13 @@ function bytesLine(label: string, counts: ByteCounts, suffix: string): Line[] {
   return [[label, `${bytesText(counts.txBytes)} sent, ${bytesText(counts.rxBytes)} received${suffix}`]];
 }
 
+function unwatchedLine(unwatched: readonly UnwatchedNode[]): Line[] {
+  if (unwatched.length === 0) return [];
+  const names = unwatched.slice(0, NODES_MAX).map(({ cluster, node }) => printable(`${cluster}/${node}`));
+  const more = unwatched.length - names.length;
+  return [['no agent', `what these nodes pay for: ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`]];
+}
+
 function lossText(loss: LossSummary): string {
   const parts: string[] = [];
   if (loss.knownBytes !== null) {
@@ -138,7 +149,7 @@ function keyNames(report: Report): string[] {
 }
 
 /** One JSON document. Bytes are integers, money is decimal text, null is unknown. */
-export function reportJson(report: Report): string {
+export function reportJson(report: Report, unwatched: readonly UnwatchedNode[]): string {
   const names = keyNames(report);
   const document = {
     clusters: report.clusters,
@@ -158,6 +169,7 @@ export function reportJson(report: Report): string {
       unpriced: bytesObject(report.unpriced),
       unpriced_processing: bytesObject(report.unpricedProcessing),
       encapsulation: bytesObject(report.encapsulation),
+      unwatched_nodes: unwatched.map(({ cluster, node }) => ({ cluster, node })),
       lost: report.losses.map((loss) => ({
         reason: loss.reason,
         hours: loss.hours,

@@ -58,6 +58,11 @@ export function hourlyRows(period: Period, columns: readonly string[]): string {
   return parts.join(' UNION ALL ');
 }
 
+/** The rows of the period that hourly sums do not have yet, with all columns of `flows`. */
+export function remainingRows(period: Period): string {
+  return `SELECT * FROM ${REMAINING_ROWS} WHERE ${periodCondition(period)}`;
+}
+
 /** The whole hours within a period. */
 function wholeHours({ sinceMs, untilMs }: Period): Period {
   return {
