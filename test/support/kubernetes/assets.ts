@@ -29,7 +29,7 @@ export async function controlPlaneAssets(): Promise<ControlPlaneAssets | { reado
 }
 
 async function findAssets(folder: string | undefined): Promise<ControlPlaneAssets | { readonly missing: string }> {
-  if (folder === undefined) {
+  if (folder === undefined || folder === '') {
     return { missing: 'KUBEBUILDER_ASSETS is not set: it names the folder of kube-apiserver and the like' };
   }
   const etcd = await firstThere(
