@@ -20,8 +20,8 @@ const DICTIONARY_ENTRY_BYTES = 72;
 export type Codes = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
 /** Text as codes into a dictionary, which stays when the rows go: the next rows have mostly the same texts. */
-export class TextVector {
-  readonly column: TextColumn | MapColumn;
+export class TextVector<Row = FlowRow> {
+  readonly column: TextColumn<Row> | MapColumn<Row>;
   codes: Codes;
   /** The value of each code; element 0 stands for null. Rows before the last `clear` may have had values that no row has now. */
   values: string[] = [''];
@@ -32,12 +32,12 @@ export class TextVector {
   #lastValue: string | null = null;
   #lastCode = NULL_CODE;
 
-  constructor(column: TextColumn | MapColumn, capacity: number) {
+  constructor(column: TextColumn<Row> | MapColumn<Row>, capacity: number) {
     this.column = column;
     this.codes = new Uint8Array(capacity);
   }
 
-  set(index: number, row: FlowRow): void {
+  set(index: number, row: Row): void {
     const value = this.column.of(row);
     if (value !== this.#lastValue) {
       this.#lastCode = value === null ? this.#nullCode() : (this.#codeOf.get(value) ?? this.#addValue(value));
@@ -124,18 +124,18 @@ function canonicalMap(json: string, column: string): string {
 }
 
 /** Timestamps (µs) and integers as doubles, exact to 2^53; null is NaN. */
-export class NumberVector {
-  readonly column: TimestampColumn | LongColumn | IntegerColumn;
+export class NumberVector<Row = FlowRow> {
+  readonly column: TimestampColumn<Row> | LongColumn<Row> | IntegerColumn<Row>;
   values: Float64Array;
   readonly #max: number;
 
-  constructor(column: TimestampColumn | LongColumn | IntegerColumn, capacity: number) {
+  constructor(column: TimestampColumn<Row> | LongColumn<Row> | IntegerColumn<Row>, capacity: number) {
     this.column = column;
     this.values = new Float64Array(capacity);
     this.#max = column.type === 'integer' ? INTEGER_MAX : Number.MAX_SAFE_INTEGER;
   }
 
-  set(index: number, row: FlowRow): void {
+  set(index: number, row: Row): void {
     const value = this.column.of(row);
     if (value === null && this.column.nullable) {
       this.values[index] = Number.NaN;
@@ -162,16 +162,16 @@ export class NumberVector {
 }
 
 /** Decimals as 64-bit integers, scaled. */
-export class DecimalVector {
-  readonly column: DecimalColumn;
+export class DecimalVector<Row = FlowRow> {
+  readonly column: DecimalColumn<Row>;
   values: BigInt64Array;
 
-  constructor(column: DecimalColumn, capacity: number) {
+  constructor(column: DecimalColumn<Row>, capacity: number) {
     this.column = column;
     this.values = new BigInt64Array(capacity);
   }
 
-  set(index: number, row: FlowRow): void {
+  set(index: number, row: Row): void {
     const value = this.column.of(row);
     if (value === null) {
       this.values[index] = NULL_DECIMAL;
@@ -212,4 +212,7 @@ export function isDecimalBelow(words: Int32Array, a: number, b: number): boolean
   return highA === highB ? words[2 * a]! >>> 0 < words[2 * b]! >>> 0 : highA < highB;
 }
 
-export type ColumnVector = TextVector | NumberVector | DecimalVector;
+export type ColumnVector<Row = FlowRow> = TextVector<Row> | NumberVector<Row> | DecimalVector<Row>;
+
+/** A column's values, whatever they were taken from. */
+export type ColumnVectorOfAny = ColumnVector<never>;

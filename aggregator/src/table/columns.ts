@@ -18,38 +18,47 @@ interface ColumnBase {
 export type ColumnSource = 'agent' | 'enrichment' | 'classification' | 'pricing' | 'configuration' | 'table';
 
 /** Text of few distinct values per file: stored with a dictionary. */
-export interface TextColumn extends ColumnBase {
+export interface TextColumn<Row = FlowRow> extends ColumnBase {
   readonly type: 'text';
-  of(row: FlowRow): string | null;
+  of(row: Row): string | null;
 }
 /** Text to text; `of` gives it as the text of a JSON object. */
-export interface MapColumn extends ColumnBase {
+export interface MapColumn<Row = FlowRow> extends ColumnBase {
   readonly type: 'map';
-  of(row: FlowRow): string | null;
+  of(row: Row): string | null;
 }
 /** Instant; `of` gives µs since the Unix epoch, UTC. */
-export interface TimestampColumn extends ColumnBase {
+export interface TimestampColumn<Row = FlowRow> extends ColumnBase {
   readonly type: 'timestamp';
-  of(row: FlowRow): number | null;
+  of(row: Row): number | null;
 }
 /** Integer of 64 bits in files, exact to 2^53 - 1 in memory, not negative. */
-export interface LongColumn extends ColumnBase {
+export interface LongColumn<Row = FlowRow> extends ColumnBase {
   readonly type: 'long';
-  of(row: FlowRow): number | null;
+  of(row: Row): number | null;
 }
 /** Integer of 32 bits, not negative. */
-export interface IntegerColumn extends ColumnBase {
+export interface IntegerColumn<Row = FlowRow> extends ColumnBase {
   readonly type: 'integer';
-  of(row: FlowRow): number | null;
+  of(row: Row): number | null;
 }
 /** DECIMAL(18,12); `of` gives the integer count of 1e-12. */
-export interface DecimalColumn extends ColumnBase {
+export interface DecimalColumn<Row = FlowRow> extends ColumnBase {
   readonly type: 'decimal';
-  of(row: FlowRow): bigint | null;
+  of(row: Row): bigint | null;
 }
 
 /** A column that is stored in the data files. */
-export type Column = TextColumn | MapColumn | TimestampColumn | LongColumn | IntegerColumn | DecimalColumn;
+export type Column<Row = FlowRow> =
+  | TextColumn<Row>
+  | MapColumn<Row>
+  | TimestampColumn<Row>
+  | LongColumn<Row>
+  | IntegerColumn<Row>
+  | DecimalColumn<Row>;
+
+/** A column of rows of any kind: for what looks at names and types only. */
+export type ColumnOfAny = Column<never>;
 
 /** Digits after the point of a decimal column. */
 export const DECIMAL_SCALE = 12;

@@ -2,7 +2,7 @@
 import { FlowtollError } from '../model/errors.ts';
 import {
   COST_COLUMNS,
-  type Column,
+  type ColumnOfAny,
   DECIMAL_PRECISION,
   DECIMAL_SCALE,
   FLOW_COLUMNS,
@@ -10,7 +10,7 @@ import {
 } from './columns.ts';
 
 /** A column of the data files, or the one that partitions them. */
-export type AnyColumn = Column | typeof PARTITION_COLUMN;
+export type AnyColumn = ColumnOfAny | typeof PARTITION_COLUMN;
 
 /** All columns of `flows` that a query sees: those of the files, then the partition column. */
 export const TABLE_COLUMNS: readonly AnyColumn[] = [...FLOW_COLUMNS, PARTITION_COLUMN];

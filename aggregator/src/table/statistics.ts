@@ -2,7 +2,7 @@
 // on them, so a bound may be loose but never wrong; what cannot be said safely is left out.
 import { compareUtf8 } from '../model/utf8-order.ts';
 import {
-  type ColumnVector,
+  type ColumnVectorOfAny,
   DecimalVector,
   isDecimalBelow,
   NULL_CODE,
@@ -10,8 +10,7 @@ import {
   type NumberVector,
   TextVector,
 } from './column-vectors.ts';
-import { type Column, DECIMAL_PRECISION, DECIMAL_SCALE } from './columns.ts';
-import type { RowPartition } from './row-buffer.ts';
+import { type ColumnOfAny, DECIMAL_PRECISION, DECIMAL_SCALE } from './columns.ts';
 
 /** Characters kept of a text bound; Spark keeps as many. */
 const TEXT_PREFIX_LENGTH = 32;
@@ -24,9 +23,15 @@ const LAST_CHARACTER = '\u{10ffff}';
 const DECIMAL_MARGIN_DIVISOR = 10n ** 13n;
 const DECIMAL_MAX = 10n ** BigInt(DECIMAL_PRECISION) - 1n;
 
+/** Rows, column by column. */
+export interface RowsOfColumns {
+  readonly rowCount: number;
+  readonly vectors: readonly ColumnVectorOfAny[];
+}
+
 /** Extremes of one column in one file, exact. */
 export interface ColumnExtremes {
-  readonly column: Pick<Column, 'name' | 'type'>;
+  readonly column: Pick<ColumnOfAny, 'name' | 'type'>;
   readonly nullCount: number;
   /**
    * Undefined where all are null, or the column has no order. Text; µs since the Unix epoch for timestamps; the count of 1e-12
@@ -37,7 +42,7 @@ export interface ColumnExtremes {
 }
 
 /** The JSON text of the partition's statistics. */
-export function statisticsJson(partition: RowPartition): string {
+export function statisticsJson(partition: RowsOfColumns): string {
   const { rowCount } = partition;
   return statisticsOf(
     rowCount,
@@ -65,7 +70,11 @@ export function statisticsOf(rowCount: number, columns: readonly ColumnExtremes[
 }
 
 /** JSON text of a bound; undefined where there is none that is safe. */
-function boundJson(type: Column['type'], value: string | number | bigint, side: 'lower' | 'upper'): string | undefined {
+function boundJson(
+  type: ColumnOfAny['type'],
+  value: string | number | bigint,
+  side: 'lower' | 'upper',
+): string | undefined {
   switch (type) {
     case 'map':
       return undefined; // A map has no order.
@@ -86,7 +95,7 @@ function boundJson(type: Column['type'], value: string | number | bigint, side: 
 
 type Extremes = Omit<ColumnExtremes, 'column'>;
 
-function extremes(vector: ColumnVector, rowCount: number): Extremes {
+function extremes(vector: ColumnVectorOfAny, rowCount: number): Extremes {
   if (vector instanceof TextVector) {
     return textExtremes(vector, rowCount);
   }

@@ -3,7 +3,7 @@
 // the row buffer; compression, offsets and the footer are file-writer.ts's.
 import { compareUtf8 } from '../../model/utf8-order.ts';
 import {
-  type ColumnVector,
+  type ColumnVectorOfAny,
   DecimalVector,
   isDecimalBelow,
   NULL_CODE,
@@ -57,7 +57,7 @@ export class ChunkEncoder {
   }
 
   /** Encodes the leaves of one column, one after another; `rows` are the rows of the group in the order of the file. */
-  *encode(vector: ColumnVector, rows: Uint32Array): Generator<ColumnChunk> {
+  *encode(vector: ColumnVectorOfAny, rows: Uint32Array): Generator<ColumnChunk> {
     if (vector instanceof NumberVector) yield this.#numbers(vector, rows);
     else if (vector instanceof DecimalVector) yield this.#decimals(vector, rows);
     else if (vector.column.type === 'map') yield* this.#maps(vector, rows);
@@ -236,7 +236,7 @@ export class ChunkEncoder {
     return { ...chunk, dictionary: undefined, data };
   }
 
-  #chunk({ name, type }: ColumnVector['column'], rowCount: number, count: number) {
+  #chunk({ name, type }: ColumnVectorOfAny['column'], rowCount: number, count: number) {
     return {
       ...{ path: [name], physicalType: physicalType(type) },
       ...{ valueCount: rowCount, nullCount: rowCount - count },

@@ -1,6 +1,6 @@
 // The columns of a table in the words of Parquet's footer (https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift):
 // the same physical and logical types that DuckDB writes when it merges files, so that a table looks alike throughout.
-import { type Column, DECIMAL_PRECISION, DECIMAL_SCALE } from '../columns.ts';
+import { type ColumnOfAny, DECIMAL_PRECISION, DECIMAL_SCALE } from '../columns.ts';
 import type { ThriftStruct } from './thrift.ts';
 
 export const INT32 = 1;
@@ -21,7 +21,7 @@ const LOGICAL_TIMESTAMP = 8;
 const UNIT_MICROS = 2;
 
 /** The names from the root to each leaf of a column. */
-export function leafPaths({ name, type }: Pick<Column, 'name' | 'type'>): string[][] {
+export function leafPaths({ name, type }: Pick<ColumnOfAny, 'name' | 'type'>): string[][] {
   return type === 'map'
     ? [
         [name, 'key_value', 'key'],
@@ -31,7 +31,7 @@ export function leafPaths({ name, type }: Pick<Column, 'name' | 'type'>): string
 }
 
 /** Physical type of the values. */
-export function physicalType(type: Column['type']): number {
+export function physicalType(type: ColumnOfAny['type']): number {
   switch (type) {
     case 'text':
     case 'map':
@@ -47,7 +47,7 @@ export function physicalType(type: Column['type']): number {
 export type SchemaElement = (element: ThriftStruct) => void;
 
 /** The schema as Parquet lists it, depth first. */
-export function schemaElements(columns: readonly Column[]): SchemaElement[] {
+export function schemaElements(columns: readonly ColumnOfAny[]): SchemaElement[] {
   const root: SchemaElement = (element) => {
     element.binary(4, 'schema');
     element.i32(5, columns.length);
@@ -55,7 +55,7 @@ export function schemaElements(columns: readonly Column[]): SchemaElement[] {
   return [root, ...columns.flatMap(columnElements)];
 }
 
-function columnElements(column: Column): SchemaElement[] {
+function columnElements(column: ColumnOfAny): SchemaElement[] {
   const { name, type, nullable } = column;
   if (type === 'map') {
     return [
@@ -90,7 +90,7 @@ function text(name: string, repetition: number): SchemaElement {
   };
 }
 
-function number(name: string, type: Exclude<Column['type'], 'text' | 'map'>, repetition: number): SchemaElement {
+function number(name: string, type: Exclude<ColumnOfAny['type'], 'text' | 'map'>, repetition: number): SchemaElement {
   return (element) => {
     element.i32(1, physicalType(type));
     element.i32(3, repetition);

@@ -5,7 +5,7 @@
 import { open } from 'node:fs/promises';
 import { setImmediate as othersTurn } from 'node:timers/promises';
 import { constants, zstdCompressSync } from 'node:zlib';
-import type { ColumnVector } from '../column-vectors.ts';
+import type { ColumnVectorOfAny } from '../column-vectors.ts';
 import { ByteSink } from './byte-sink.ts';
 import { ChunkEncoder, type ColumnChunk } from './column-chunk.ts';
 import { schemaElements } from './column-schema.ts';
@@ -57,7 +57,7 @@ interface RowGroup {
 /** Writes the rows `order` of the vectors to a new file; the vectors must not change meanwhile. Its size in bytes. */
 export async function writeParquetFile(
   path: string,
-  vectors: readonly ColumnVector[],
+  vectors: readonly ColumnVectorOfAny[],
   order: Uint32Array,
   layout: FileLayout,
 ): Promise<number> {
@@ -165,7 +165,7 @@ function dataHeader({ data, valueCount, dictionary }: ColumnChunk, storedBytes: 
   });
 }
 
-function footerBytes(vectors: readonly ColumnVector[], rowCount: number, groups: readonly RowGroup[]): Uint8Array {
+function footerBytes(vectors: readonly ColumnVectorOfAny[], rowCount: number, groups: readonly RowGroup[]): Uint8Array {
   const schema = schemaElements(vectors.map(({ column }) => column));
   return structBytes((footer) => {
     footer.i32(1, FORMAT_VERSION);
