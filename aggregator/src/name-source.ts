@@ -44,7 +44,7 @@ export interface NameSource {
 
 /** Names that come from Kubernetes. */
 export interface LiveNames {
-  readonly index: Pick<ClusterIndex, 'counts' | 'nodesCreatedUs'>;
+  readonly index: Pick<ClusterIndex, 'counts' | 'nodesCreatedUs' | 'takeHoldings' | 'giveBack' | 'restore'>;
   readonly awaited: AwaitedNames & { readonly counts: ReturnType<typeof createLateNames>['counts'] };
   /** Begins to list and watch. */
   start(): void;

@@ -9,6 +9,7 @@ import { type Logger, pino } from 'pino';
 import { createFlowService } from '../api/flow-service.ts';
 import { createHealthService } from '../api/health-service.ts';
 import { createReflectionServices } from '../api/reflection-service.ts';
+import { createEndpointRecorder, type EndpointRecorder } from '../endpoint-recorder.ts';
 import { createEnricher } from '../enrich/enricher.ts';
 import { FlowtollError } from '../model/errors.ts';
 import { timers } from '../model/schedule.ts';
@@ -222,6 +223,12 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   const cluster = options.cluster ?? names.cluster ?? DEFAULT_CLUSTER;
   const books = defaultPriceBooks();
   const store = await openStore(options.store);
+  const endpoints =
+    live &&
+    createEndpointRecorder(
+      { cluster, keepMs: options.keepNames },
+      { store, index: live.index, log, now: Date.now, schedule: timers },
+    );
   const observer = createObserver(log);
   const table = await openFlowTable(store, {
     cluster,
@@ -298,7 +305,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     flows,
     observer,
     upkeep: upkeep?.counts,
-    ...(live && { names: namesCounts(live, () => unwatched?.seen) }),
+    ...(live && { names: namesCounts(live, endpoints, () => unwatched?.seen) }),
     whyNotReady,
     now: Date.now,
     version: aggregatorVersion(),
@@ -309,6 +316,8 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     const metricsPort =
       metricsListen && telemetry && (await startTelemetry(telemetry, metricsListen, metricsAsked, log));
     if (live !== undefined) await startNames(live, stopRequested, log);
+    if (live?.notReadyBecause() === undefined) await endpoints?.load();
+    endpoints?.start();
     return { metricsPort, port: await pipeline.start() };
   });
   memory.now();
@@ -340,6 +349,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   health.stop();
   await flows.stop();
   await pipeline.stop();
+  await endpoints?.stop();
   await live?.stop();
   await upkeep?.stop();
   await telemetry?.stop();
@@ -360,7 +370,11 @@ async function startNames(names: LiveNames, stopRequested: Promise<unknown>, log
   if (names.notReadyBecause() === undefined) log.info(names.index.counts, 'the cluster is known');
 }
 
-function namesCounts({ index, awaited }: LiveNames, nodesSeen: () => NamesCounts['nodes']): NamesCounts {
+function namesCounts(
+  { index, awaited }: LiveNames,
+  endpoints: EndpointRecorder | undefined,
+  nodesSeen: () => NamesCounts['nodes'],
+): NamesCounts {
   return {
     get index() {
       return index.counts;
@@ -369,6 +383,7 @@ function namesCounts({ index, awaited }: LiveNames, nodesSeen: () => NamesCounts
     get nodes() {
       return nodesSeen();
     },
+    endpoints: endpoints?.counts,
   };
 }
 

@@ -226,10 +226,10 @@ const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 const list = (texts: readonly string[]): string => `[${texts.map(literal).join(', ')}]`;
 
 /** Runs a statement; its rows. */
-type Run = (sql: string) => Promise<DuckDBValue[][]>;
+export type Run = (sql: string) => Promise<DuckDBValue[][]>;
 
 /** `spillDirectory` must be its own: DuckDB names its files alike in every process, and two would write into each other's. */
-async function withDuckDb<T>(spillDirectory: string, work: (run: Run) => Promise<T>): Promise<T> {
+export async function withDuckDb<T>(spillDirectory: string, work: (run: Run) => Promise<T>): Promise<T> {
   const instance = await DuckDBInstance.create(':memory:', {
     threads: '1',
     memory_limit: MEMORY_LIMIT,

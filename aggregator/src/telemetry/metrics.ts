@@ -25,6 +25,8 @@ export interface AggregatorMetricsSource {
 
 /** What is known of the cluster, and how commits waited for it. */
 export interface NamesCounts {
+  /** The table `endpoints`; undefined where it is not written. */
+  readonly endpoints?: { readonly rows: number; readonly failures: number; readonly loaded: number } | undefined;
   readonly index: ClusterIndexCounts;
   readonly waits: Readonly<LateNamesCounts>;
   /** Undefined while nobody can know. */
@@ -349,6 +351,27 @@ const names: readonly AggregatorMetric[] = [
     unit: 'holdings',
     help: 'Those that had to go before their time, for want of room: late batches may lack their names.',
     read: ({ names }) => names?.index.droppedForRoom,
+  },
+  {
+    name: 'flowtoll_endpoints_rows_total',
+    type: 'counter',
+    unit: 'rows',
+    help: 'Rows written to the table endpoints.',
+    read: ({ names }) => names?.endpoints?.rows,
+  },
+  {
+    name: 'flowtoll_endpoints_failures_total',
+    type: 'counter',
+    unit: 'tries',
+    help: 'Tries to write or load the table endpoints that failed. Writing is tried again; flows do not wait for it.',
+    read: ({ names }) => names?.endpoints?.failures,
+  },
+  {
+    name: 'flowtoll_endpoints_loaded_total',
+    type: 'counter',
+    unit: 'holdings',
+    help: 'Holdings of addresses that were loaded from the table endpoints at the start.',
+    read: ({ names }) => names?.endpoints?.loaded,
   },
   {
     name: 'flowtoll_names_waits_total',

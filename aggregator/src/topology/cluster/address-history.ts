@@ -75,6 +75,33 @@ interface Holding {
   readonly heardUs: number;
 }
 
+/** A holding as it is to be recorded. */
+export interface HoldingRecord {
+  readonly slot: number;
+  readonly address: string;
+  readonly holder: Holder;
+  readonly fromUs: number;
+  /** Null while it lasts. */
+  readonly toUs: number | null;
+  /** Null where nobody knows. */
+  readonly sureUntilUs: number | null;
+  readonly heardUs: number;
+}
+
+/** What shall be recorded: times in µs since the Unix epoch. */
+export interface RecordRule {
+  /** Now. */
+  readonly atUs: number;
+  /** Open holdings that were recorded before this are recorded again. */
+  readonly renewBeforeUs: number;
+  /** Open holdings that were heard of later are not recorded yet. */
+  readonly settledUs: number;
+  readonly max: number;
+}
+
+/** Not recorded since it began or ended. */
+const UNRECORDED = 0;
+
 /** Holdings that were given up early, since the start. */
 export interface HistoryCounts {
   /** Those that are over and kept. */
@@ -92,6 +119,7 @@ export class AddressHistory {
   readonly #ended = new AgedQueue<number>();
   #columns = new Float64Array(SLOTS_MIN * STRIDE);
   #heardUs = new Float64Array(SLOTS_MIN);
+  #recordedUs = new Float64Array(SLOTS_MIN);
   readonly #holders: (Holder | undefined)[] = [];
   readonly #addresses: string[] = [];
   /** Slots that are free again, by way of OLDER. */
@@ -154,6 +182,51 @@ export class AddressHistory {
   release(holder: Holder, grip: Grip, atUs: number, toUs = atUs, sureUntilUs = lastHeardUs(holder, atUs)): void {
     for (const slot of grip.slots) this.#end(slot, toUs, sureUntilUs, atUs);
     grip.slots = NO_SLOTS;
+  }
+
+  /**
+   * Takes in a holding that is over and that others have heard of, at `heardUs`. The other times as in `hold` and `release`.
+   * @param recordedUs when it was recorded as it is; undefined if it has to be
+   */
+  restore(
+    holder: Holder,
+    address: string,
+    times: { readonly fromUs: number; readonly toUs: number; readonly sureUntilUs: number; readonly heardUs: number },
+    atUs: number,
+    recordedUs: number = UNRECORDED,
+  ): void {
+    const slot = this.#begin(address, holder, times.fromUs, times.heardUs);
+    this.#end(slot, times.toUs, times.sureUntilUs, atUs);
+    this.#recordedUs[slot] = recordedUs;
+  }
+
+  /** Holdings of which a begin, an end or nothing for long has been recorded; from now on they count as recorded. */
+  takeUnrecorded({ atUs, renewBeforeUs, settledUs, max }: RecordRule): HoldingRecord[] {
+    const records: HoldingRecord[] = [];
+    for (let slot = 0; slot < this.#holders.length && records.length < max; slot++) {
+      const holder = this.#holders[slot];
+      if (holder === undefined) continue;
+      const toUs = this.#columns[slot * STRIDE + TO]!;
+      const isDue =
+        toUs === OPEN
+          ? this.#recordedUs[slot]! < renewBeforeUs && this.#heardUs[slot]! <= settledUs
+          : this.#recordedUs[slot] === UNRECORDED;
+      if (!isDue) continue;
+      this.#recordedUs[slot] = atUs;
+      const sureUntilUs = toUs === OPEN ? lastHeardUs(holder, atUs) : this.#columns[slot * STRIDE + SURE]!;
+      records.push({
+        ...{ slot, holder, address: this.#addresses[slot]!, heardUs: this.#heardUs[slot]! },
+        fromUs: this.#columns[slot * STRIDE + FROM]!,
+        toUs: toUs === OPEN ? null : toUs,
+        sureUntilUs: Number.isFinite(sureUntilUs) ? sureUntilUs : null,
+      });
+    }
+    return records;
+  }
+
+  /** Those taken at `atUs` could not be recorded: they are due again, unless they have changed since, and so are anyway. */
+  giveBack(slot: number, atUs: number): void {
+    if (this.#recordedUs[slot] === atUs) this.#recordedUs[slot] = UNRECORDED;
   }
 
   /** Forgets what ended too long ago, or is too much. */
@@ -246,6 +319,7 @@ export class AddressHistory {
     this.#columns[at + TO] = OPEN;
     this.#columns[at + OLDER] = this.#newest.get(address) ?? NONE;
     this.#heardUs[slot] = atUs;
+    this.#recordedUs[slot] = UNRECORDED;
     this.#holders[slot] = holder;
     this.#addresses[slot] = address;
     this.#newest.set(address, slot);
@@ -258,6 +332,7 @@ export class AddressHistory {
     const endUs = Math.max(toUs, this.#columns[at + FROM]! + SHORTEST_US);
     this.#columns[at + TO] = endUs;
     this.#columns[at + SURE] = sureUntilUs >= toUs ? endUs : sureUntilUs;
+    this.#recordedUs[slot] = UNRECORDED;
     this.#ended.push(slot, atUs);
   }
 
@@ -290,6 +365,7 @@ export class AddressHistory {
     if (added === this.#heardUs.length) {
       this.#columns = grown(this.#columns);
       this.#heardUs = grown(this.#heardUs);
+      this.#recordedUs = grown(this.#recordedUs);
     }
     return added;
   }

@@ -8,6 +8,7 @@ import type {
   NodeObject,
   SliceEndpoint,
 } from '../../model/cluster-objects.ts';
+import type { EndpointRow } from '../../model/endpoint-row.ts';
 import type {
   AddressOwner,
   NodeIdentity,
@@ -19,12 +20,12 @@ import type {
   TopologySource,
 } from '../../model/topology.ts';
 import { summaryOf } from '../prefix-summary.ts';
-import { AddressHistory, lastHeardUs } from './address-history.ts';
+import { AddressHistory, type HoldingRecord, lastHeardUs, NEVER_SURE, type RecordRule } from './address-history.ts';
 import { ManualEndpoints } from './manual-endpoints.ts';
 import { NamespaceLabels } from './namespace-labels.ts';
-import { Nodes } from './nodes.ts';
+import { NodeHolder, Nodes } from './nodes.ts';
 import { OwnerChains } from './owner-chains.ts';
-import type { PodNaming } from './pod-holder.ts';
+import { PodHolder, type PodNaming } from './pod-holder.ts';
 import { PodRanges } from './pod-ranges.ts';
 import { Pods } from './pods.ts';
 import { AddressSet, prefixOf } from './prefixes.ts';
@@ -35,6 +36,11 @@ export interface ClusterIndexOptions {
   readonly keepMs?: number;
   /** Most holdings of addresses that are over. Default: 500,000. */
   readonly endedMax?: number;
+}
+
+/** A holding to be recorded. */
+export interface DueHolding extends Omit<EndpointRow, 'cluster'> {
+  readonly slot: number;
 }
 
 /** What is known, in numbers. */
@@ -87,9 +93,11 @@ export class ClusterIndex implements ClusterSink, TopologySource, Topology {
   /** Plain numbers in it, because every lookup compares them. */
   readonly #naming = this.#createNaming();
   readonly #listeners = new Set<(address: string) => void>();
+  readonly #keepUs: number;
 
   constructor(options: ClusterIndexOptions = {}) {
     const keepUs = (options.keepMs ?? KEEP_MS) * 1000;
+    this.#keepUs = keepUs;
     const rules = { keepUs, endedMax: options.endedMax ?? ENDED_MAX };
     this.#holdings = new AddressHistory(
       { ...rules, isExclusive: true },
@@ -129,6 +137,45 @@ export class ClusterIndex implements ClusterSink, TopologySource, Topology {
       addresses: this.#holdings.size,
       ...this.#holdings.counts,
     };
+  }
+
+  /** Holdings of pods and nodes that are to be recorded; they count as recorded until they are given back. */
+  takeHoldings(rule: RecordRule): DueHolding[] {
+    return this.#holdings.takeUnrecorded(rule).flatMap((record) => rowOf(record, rule.atUs) ?? []);
+  }
+
+  /** These could not be recorded. */
+  giveBack(holdings: readonly DueHolding[]): void {
+    for (const { slot, recordedUs } of holdings) this.#holdings.giveBack(slot, recordedUs);
+  }
+
+  /**
+   * Takes in what was recorded before the start, when all that exists has been heard of. Who held an address then and is not known
+   * now ended since. Returns how many holdings were taken in.
+   */
+  restore(rows: readonly EndpointRow[], atUs: number): number {
+    const recent = rows.filter(({ toUs }) => (toUs ?? atUs) >= atUs - this.#keepUs);
+    let count = 0;
+    const nodes = Map.groupBy(
+      recent.filter(({ kind }) => kind === 'node'),
+      ({ uid }) => uid,
+    );
+    for (const [uid, itsRows] of nodes) {
+      const known = this.#nodes.byUid(uid);
+      const holder = known ?? this.#nodes.restoreGone(itsRows, atUs);
+      if (holder === undefined) continue;
+      for (const row of itsRows) {
+        if (known !== undefined && row.toUs === null) continue;
+        const { fromUs, toUs, heardUs, recordedUs } = row;
+        const times = { fromUs, toUs: toUs ?? atUs, sureUntilUs: row.sureUntilUs ?? NEVER_SURE, heardUs };
+        this.#holdings.restore(holder, row.address, times, atUs, toUs === null ? undefined : recordedUs);
+        count++;
+      }
+    }
+    for (const row of recent) if (row.kind === 'pod' && this.#pods.restore(row, atUs)) count++;
+    this.#naming.generation++;
+    this.#expire(atUs);
+    return count;
   }
 
   /** The nodes that exist, by name, and when each was made: µs, of the cluster's clock. */
@@ -265,4 +312,35 @@ export class ClusterIndex implements ClusterSink, TopologySource, Topology {
       labels: (namespace, own) => this.#namespaces.of(namespace, own),
     };
   }
+}
+
+/** What is recorded of a holding; undefined of a holder that is neither pod nor node. */
+function rowOf({ holder, ...holding }: HoldingRecord, recordedUs: number): DueHolding | undefined {
+  if (!(holder instanceof PodHolder || holder instanceof NodeHolder)) return undefined;
+  const { identity } = holder.ownerAs('exact');
+  const { uid } = holder;
+  if (identity.kind === 'node') {
+    const { name: node, provider, region, zone } = identity;
+    const nobody = { namespace: null, pod: null, workloadKind: null, workload: null, labels: null };
+    return { ...holding, recordedUs, kind: 'node', uid, ...nobody, node, provider, region, zone };
+  }
+  if (identity.kind !== 'pod') return undefined;
+  const { namespace, name: pod, workloadKind, workload } = identity;
+  const { name: node, provider, region, zone } = identity.node;
+  const labels = JSON.stringify(identity.labels);
+  return {
+    ...holding,
+    recordedUs,
+    kind: 'pod',
+    uid,
+    namespace,
+    pod,
+    workloadKind,
+    workload,
+    labels,
+    node,
+    provider,
+    region,
+    zone,
+  };
 }

@@ -1,6 +1,7 @@
 // The nodes of the cluster by name, those that are gone too for some time: an agent's last batches come after its node. Where each
 // is follows from node-place.ts; which addresses it holds when is the time index's.
 import type { NodeObject } from '../../model/cluster-objects.ts';
+import type { EndpointRow } from '../../model/endpoint-row.ts';
 import type { AddressOwner, Certainty, NodeIdentity } from '../../model/topology.ts';
 import { type Grip, type Holder, NO_SLOTS } from './address-history.ts';
 import { AgedQueue } from './aged-queue.ts';
@@ -108,6 +109,20 @@ export class Nodes {
     this.#lives.set(node.name, lives);
     isChanged = this.#placeholders.delete(node.name) || lives.length > 1 || isChanged;
     return { holder, isChanged };
+  }
+
+  /** Takes in a node that is gone, of which the rows of its addresses are left; undefined where there are none. */
+  restoreGone(rows: readonly EndpointRow[], atUs: number): NodeHolder | undefined {
+    const [first] = rows;
+    if (first === undefined) return undefined;
+    const { uid, node: name, provider, region, zone } = first;
+    const addresses = rows.map(({ address }) => address);
+    const createdUs = Math.min(...rows.map(({ fromUs }) => fromUs));
+    const node = { uid, name, addresses, podCidrs: [], providerId: null, labels: {}, createdUs };
+    const { holder } = this.put(node);
+    holder.change(addresses, { provider, region, zone, zoneId: null }, zone);
+    this.remove(uid, atUs);
+    return holder;
   }
 
   /** Its life is over; it is remembered for some time. */

@@ -22,6 +22,7 @@ export interface PodNaming {
 const NEVER = -1;
 
 export class PodHolder implements Holder, Grip {
+  readonly uid: string;
   readonly #naming: PodNaming;
   readonly #namespace: string;
   readonly #name: string;
@@ -36,6 +37,7 @@ export class PodHolder implements Holder, Grip {
   #isComplete = true;
 
   constructor(pod: PodObject, naming: PodNaming) {
+    this.uid = pod.uid;
     this.#naming = naming;
     this.#namespace = pod.namespace;
     this.#name = pod.name;

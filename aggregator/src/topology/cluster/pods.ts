@@ -1,6 +1,7 @@
 // The pods that exist, and what each does to the time index: pod-life.ts says what an object means, this what follows from one after
 // another.
 import type { PodObject } from '../../model/cluster-objects.ts';
+import type { EndpointRow } from '../../model/endpoint-row.ts';
 import { type AddressHistory, lastHeardUs, NEVER_SURE } from './address-history.ts';
 import { PodHolder, type PodNaming } from './pod-holder.ts';
 import { beginUs, endUs, hasEnded, ownAddresses } from './pod-life.ts';
@@ -40,6 +41,18 @@ export class Pods {
     if (holder.endUs === null) this.#end(holder, last, atUs);
   }
 
+  /** Takes in a holding of a pod that was recorded before the start; false where the pod itself is known and says more. */
+  restore(row: EndpointRow, atUs: number): boolean {
+    if (row.toUs === null && this.#holders.has(row.uid)) return false;
+    const holder = new PodHolder(podOf(row), this.#naming);
+    const toUs = row.toUs ?? atUs;
+    holder.endUs = toUs;
+    const times = { fromUs: row.fromUs, toUs, sureUntilUs: row.sureUntilUs ?? NEVER_SURE, heardUs: row.heardUs };
+    // What had not ended is gone: it ended while nobody of us listened, and that is news.
+    this.#history.restore(holder, row.address, times, atUs, row.toUs === null ? undefined : row.recordedUs);
+    return true;
+  }
+
   #putNew(pod: PodObject, atUs: number): void {
     const addresses = ownAddresses(pod);
     if (addresses.length === 0) return;
@@ -68,4 +81,15 @@ export class Pods {
     holder.endUs = knownUs ?? atUs;
     this.#history.release(holder, holder, atUs, holder.endUs, knownUs ?? lastHeardUs(holder, atUs));
   }
+}
+
+/** A pod of which only a row is left. Its workload stands for the chain of its owners. */
+function podOf(row: EndpointRow): PodObject {
+  return {
+    ...{ uid: row.uid, namespace: row.namespace ?? '', name: row.pod ?? '', nodeName: row.node, hostNetwork: false },
+    ...{ phase: 'Unknown', addresses: [row.address], createdUs: row.fromUs, startedUs: row.fromUs },
+    ...{ endedUs: null, deletedUs: null },
+    owner: { apiVersion: '', kind: row.workloadKind ?? 'Pod', name: row.workload ?? row.pod ?? '', uid: '' },
+    labels: row.labels === null ? {} : (JSON.parse(row.labels) as Record<string, string>),
+  };
 }

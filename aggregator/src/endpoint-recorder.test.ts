@@ -1,0 +1,176 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DuckDBInstance } from '@duckdb/node-api';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createEndpointRecorder } from './endpoint-recorder.ts';
+import type { NodeObject, PodObject } from './model/cluster-objects.ts';
+import { FlowtollError } from './model/errors.ts';
+import { DirectoryStore } from './store/directory-store.ts';
+import type { ObjectStore } from './store/store.ts';
+import { ClusterIndex } from './topology/cluster/cluster-index.ts';
+
+const HOUR_MS = 3_600_000;
+const T0 = Date.UTC(2026, 0, 31, 12);
+
+const NODE: NodeObject = {
+  ...{ uid: 'n-1', name: 'node-a', addresses: ['10.0.0.10'], podCidrs: [], createdUs: (T0 - HOUR_MS) * 1000 },
+  ...{ providerId: 'aws:///eu-west-1a/i-1', labels: { 'topology.kubernetes.io/region': 'eu-west-1' } },
+};
+
+function pod(uid: string, name: string, startedMs: number): PodObject {
+  return {
+    ...{ uid, name, namespace: 'shop', nodeName: 'node-a', hostNetwork: false, phase: 'Running', endedUs: null },
+    ...{ addresses: ['10.244.0.5'], createdUs: startedMs * 1000, startedUs: startedMs * 1000, deletedUs: null },
+    owner: { apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'cart', uid: 's-1' },
+    labels: { app: 'cart' },
+  };
+}
+
+describe('the table endpoints', () => {
+  let folder: string;
+  let store: ObjectStore;
+  let nowMs: number;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'flowtoll-endpoints-'));
+    store = new DirectoryStore(folder);
+    nowMs = T0;
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  const warnings: string[] = [];
+  function replica(over: ObjectStore = store) {
+    const index = new ClusterIndex({ keepMs: 24 * HOUR_MS });
+    const recorder = createEndpointRecorder(
+      { cluster: 'prod', keepMs: 24 * HOUR_MS },
+      {
+        ...{ store: over, index, now: () => nowMs, schedule: () => () => undefined },
+        log: { info: () => undefined, warn: (_: object, message: string) => void warnings.push(message) },
+      },
+    );
+    return { index, recorder };
+  }
+  const hear = (index: ClusterIndex, pods: readonly PodObject[], nodes: readonly NodeObject[] = [NODE]): void => {
+    for (const node of nodes) index.put('nodes', node, nowMs * 1000);
+    for (const one of pods) index.put('pods', one, nowMs * 1000);
+    index.heard('nodes', nowMs * 1000);
+    index.heard('pods', nowMs * 1000);
+  };
+  const owner = (index: ClusterIndex, fromMs: number) =>
+    index.lookupAddress('10.244.0.5', fromMs * 1000, (fromMs + 60_000) * 1000);
+
+  test('a pod that died, and its node, are named by a replica that started later', async () => {
+    const first = replica();
+    hear(first.index, [pod('p-1', 'cart-0', T0)]);
+    nowMs += 10_000;
+    await first.recorder.record();
+    nowMs = T0 + HOUR_MS;
+    first.index.heard('pods', nowMs * 1000);
+    first.index.remove('pods', 'p-1', undefined, nowMs * 1000);
+    first.index.remove('nodes', 'n-1', undefined, nowMs * 1000);
+    await first.recorder.stop();
+    nowMs = T0 + 5 * HOUR_MS;
+    const second = replica();
+    hear(second.index, [pod('p-2', 'other-0', T0 + 4 * HOUR_MS)], []);
+    await second.recorder.load();
+    expect(warnings).toEqual([]);
+    expect(owner(second.index, T0 + HOUR_MS / 2)).toEqual({
+      certainty: 'exact',
+      identity: {
+        ...{ kind: 'pod', namespace: 'shop', name: 'cart-0', workloadKind: 'StatefulSet', workload: 'cart' },
+        labels: { app: 'cart' },
+        node: expect.objectContaining({ name: 'node-a', provider: 'aws', region: 'eu-west-1', zone: 'eu-west-1a' }),
+      },
+    });
+    expect(owner(second.index, T0 + 4.5 * HOUR_MS)).toMatchObject({
+      certainty: 'exact',
+      identity: { name: 'other-0' },
+    });
+    expect(owner(second.index, T0 + 2 * HOUR_MS)).toBeUndefined();
+  });
+
+  test('whoever died while no replica listened held the address for certain until it was recorded, and maybe later', async () => {
+    const first = replica();
+    hear(first.index, [pod('p-1', 'cart-0', T0)]);
+    nowMs = T0 + 600_000;
+    first.index.heard('pods', nowMs * 1000);
+    await first.recorder.record();
+    nowMs = T0 + 2 * HOUR_MS;
+    const second = replica();
+    hear(second.index, []);
+    await second.recorder.load();
+    expect(owner(second.index, T0 + 300_000)).toMatchObject({ certainty: 'exact', identity: { name: 'cart-0' } });
+    expect(owner(second.index, T0 + HOUR_MS)).toMatchObject({ certainty: 'stale', identity: { name: 'cart-0' } });
+    // It is written that it ended, so that the next replica knows.
+    await second.recorder.record();
+    const third = replica();
+    hear(third.index, []);
+    await third.recorder.load();
+    expect(owner(third.index, T0 + HOUR_MS)).toMatchObject({ certainty: 'stale', identity: { name: 'cart-0' } });
+  });
+
+  test('a pod that lives on is one holder', async () => {
+    const first = replica();
+    hear(first.index, [pod('p-1', 'cart-0', T0)]);
+    nowMs += 10_000;
+    await first.recorder.record();
+    nowMs += HOUR_MS;
+    const second = replica();
+    hear(second.index, [pod('p-1', 'cart-0', T0)]);
+    await second.recorder.load();
+    expect(second.recorder.counts.loaded).toBe(0);
+    expect(owner(second.index, T0 + 60_000)).toMatchObject({ certainty: 'exact', identity: { name: 'cart-0' } });
+  });
+
+  test('what is written stays written; what is open is written again after half of the keep period', async () => {
+    const { index, recorder } = replica();
+    hear(index, [pod('p-1', 'cart-0', T0)]);
+    nowMs += 10_000;
+    await recorder.record();
+    expect(recorder.counts.rows).toBe(2);
+    await recorder.record();
+    expect(recorder.counts.rows).toBe(2);
+    nowMs += 12 * HOUR_MS + 1000;
+    await recorder.record();
+    expect(recorder.counts.rows).toBe(4);
+  });
+
+  test('what could not be written is written later', async () => {
+    let isAway = true;
+    const away = new Proxy(store, {
+      get(target, name) {
+        if (isAway && name === 'put') throw new FlowtollError('STORE_UNAVAILABLE', 'away');
+        const value = Reflect.get(target, name, target) as unknown;
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    const { index, recorder } = replica(away);
+    hear(index, [pod('p-1', 'cart-0', T0)]);
+    nowMs += 10_000;
+    await recorder.record();
+    expect(recorder.counts).toMatchObject({ rows: 0, failures: 1 });
+    expect(warnings.splice(0)).toHaveLength(1);
+    isAway = false;
+    await recorder.record();
+    expect(recorder.counts).toMatchObject({ rows: 2, failures: 1 });
+  });
+
+  test('the files are Parquet with the documented columns', async () => {
+    const { index, recorder } = replica();
+    hear(index, [pod('p-1', 'cart-0', T0)]);
+    nowMs += 10_000;
+    await recorder.record();
+    const instance = await DuckDBInstance.create(':memory:');
+    const connection = await instance.connect();
+    const result = await connection.runAndReadAll(
+      `SELECT address, kind, pod, node, epoch_ms(held_from), held_to, date::VARCHAR, cluster
+         FROM read_parquet('${folder}/prod/endpoints/*/*.parquet', hive_partitioning = true) ORDER BY address`,
+    );
+    expect(result.getRows()).toEqual([
+      ['10.0.0.10', 'node', null, 'node-a', BigInt(T0 - HOUR_MS), null, '2026-01-31', 'prod'],
+      ['10.244.0.5', 'pod', 'cart-0', 'node-a', BigInt(T0), null, '2026-01-31', 'prod'],
+    ]);
+    connection.closeSync();
+    instance.closeSync();
+  });
+});

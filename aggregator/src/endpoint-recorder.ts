@@ -1,0 +1,139 @@
+// Keeps the history of addresses in the table `endpoints`, and gives it back to a replica that starts. Joins the cluster's index and
+// the table, which do not know each other. Never in the way of ingest: what could not be written stays due in the index, which holds
+// it anyway, so nothing waits in memory; it is said, counted, and tried again.
+import type { Logger } from './ingest/ingest-stream.ts';
+import type { EndpointRow } from './model/endpoint-row.ts';
+import type { Schedule } from './model/schedule.ts';
+import type { ObjectStore } from './store/store.ts';
+import { DeltaLog } from './table/delta-log.ts';
+import { ENDPOINT_TABLE_COLUMNS, endpointTableRoot } from './table/endpoint-columns.ts';
+import { readHoldings, writeEndpointFile } from './table/endpoint-files.ts';
+import { flowTableRoot } from './table/flow-table.ts';
+import { openWritableLog } from './table/open-log.ts';
+import type { ClusterIndex } from './topology/cluster/cluster-index.ts';
+import { commitChange } from './upkeep/change.ts';
+
+/** Rows of one file: a bound of memory. */
+const ROWS_MAX = 50_000;
+/** Holdings that are loaded at most: as many as the index keeps that are over. */
+const LOADED_MAX = 500_000;
+const INTERVAL_MS = 60_000;
+/** A pod's workload and node may be heard of after the pod. */
+const SETTLE_US = 5_000_000;
+
+export interface EndpointCounts {
+  /** Rows written to `endpoints`. */
+  rows: number;
+  /** Tries to write, or to load, that failed. */
+  failures: number;
+  /** Holdings loaded at the start. */
+  loaded: number;
+}
+
+export interface EndpointRecorder {
+  readonly counts: EndpointCounts;
+  /** Takes what the table has of the keep period into the index. Call it when the cluster has been heard of in full. Never rejects. */
+  load(): Promise<void>;
+  /** Begins to write. */
+  start(): void;
+  /** Writes what is due; resolves in any case. */
+  record(): Promise<void>;
+  /** Writes what is due, and ends. */
+  stop(): Promise<void>;
+}
+
+export interface EndpointRecorderParts {
+  readonly store: ObjectStore;
+  readonly index: Pick<ClusterIndex, 'takeHoldings' | 'giveBack' | 'restore'>;
+  readonly log: Pick<Logger, 'info' | 'warn'>;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
+  readonly schedule: Schedule;
+}
+
+/** @param keepMs for how long the index keeps what is over; what is open is written again after half of it */
+export function createEndpointRecorder(
+  { cluster, keepMs }: { readonly cluster: string; readonly keepMs: number },
+  { store, index, log, now, schedule }: EndpointRecorderParts,
+): EndpointRecorder {
+  const root = endpointTableRoot(flowTableRoot(cluster));
+  const counts: EndpointCounts = { rows: 0, failures: 0, loaded: 0 };
+  let table: DeltaLog | undefined;
+  let running: Promise<void> = Promise.resolve();
+  let cancel: () => void = () => undefined;
+  let stopped = false;
+
+  async function writeAll(): Promise<void> {
+    for (;;) {
+      const nowMs = now();
+      const atUs = nowMs * 1000;
+      const due = index.takeHoldings({
+        atUs,
+        renewBeforeUs: atUs - keepMs * 500,
+        settledUs: atUs - SETTLE_US,
+        max: ROWS_MAX,
+      });
+      if (due.length === 0) return;
+      try {
+        table ??= await openWritableLog(store, root, ENDPOINT_TABLE_COLUMNS, now);
+        const rows = due.map((row): EndpointRow => ({ ...row, cluster }));
+        const add = await writeEndpointFile(store, root, rows, nowMs);
+        await commitChange(table, now, () => ({ operation: 'WRITE', adds: [add] }));
+        counts.rows += rows.length;
+      } catch (error) {
+        index.giveBack(due);
+        throw error;
+      }
+    }
+  }
+
+  async function tryToWrite(): Promise<void> {
+    try {
+      await writeAll();
+    } catch (error) {
+      counts.failures++;
+      log.warn({ err: error }, 'names of addresses could not be kept in the table endpoints; it is tried again');
+    }
+  }
+
+  function record(): Promise<void> {
+    running = running.then(tryToWrite);
+    return running;
+  }
+
+  function next(): void {
+    cancel = schedule(() => {
+      record().then(() => {
+        if (!stopped) next();
+      });
+    }, INTERVAL_MS);
+  }
+
+  return {
+    counts,
+    async load() {
+      try {
+        const history = new DeltaLog(store, root, now);
+        await history.refresh();
+        if (history.version < 0) return;
+        history.requireReadable();
+        const rows = await readHoldings(store, history, { sinceMs: now() - keepMs, max: LOADED_MAX });
+        counts.loaded += index.restore(rows, now() * 1000);
+        log.info({ holdings: counts.loaded }, 'names of addresses from before the start were loaded');
+      } catch (error) {
+        counts.failures++;
+        log.warn(
+          { err: error },
+          'the table endpoints could not be read: late flows of pods that are gone have no names',
+        );
+      }
+    },
+    start: () => next(),
+    record,
+    async stop() {
+      stopped = true;
+      cancel();
+      await record();
+    },
+  };
+}
