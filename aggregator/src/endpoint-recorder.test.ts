@@ -45,7 +45,10 @@ describe('the table endpoints', () => {
       { cluster: 'prod', keepMs: 24 * HOUR_MS },
       {
         ...{ store: over, index, now: () => nowMs, schedule: () => () => undefined },
-        log: { info: () => undefined, warn: (_: object, message: string) => void warnings.push(message) },
+        log: {
+          info: () => undefined,
+          warn: ({ err }: { err?: unknown }, message: string) => void warnings.push(`${message}: ${err}`),
+        },
       },
     );
     return { index, recorder };

@@ -14,6 +14,7 @@ import type { ObjectStore } from '../store/store.ts';
 import { PARTITION_COLUMN } from '../table/columns.ts';
 import type { AddAction } from '../table/delta-actions.ts';
 import { DeltaLog } from '../table/delta-log.ts';
+import { ENDPOINT_TABLE_COLUMNS, endpointTableRoot } from '../table/endpoint-columns.ts';
 import { flowTableRoot } from '../table/flow-table.ts';
 import { type AnyColumn, COST_TABLE_COLUMNS, sqlType, TABLE_COLUMNS } from '../table/schema.ts';
 import { costTableRoot, filesNotRolledUp, rolledUpVersion } from '../upkeep/roll-up.ts';
@@ -37,6 +38,7 @@ export interface OpenTablesOptions {
 interface ClusterTables {
   readonly flows: DeltaLog;
   readonly costs: DeltaLog;
+  readonly endpoints: DeltaLog;
 }
 
 /** A session with the views `flows` and `costs_hourly` over the named clusters; over all in the store if none is named. */
@@ -46,6 +48,7 @@ export async function openTables({ flags, remark, withRemaining = false }: OpenT
   const tables = [
     sourceTable('flows', TABLE_COLUMNS, filesOf(clusters.map(({ flows }) => flows))),
     sourceTable(HOURLY_ROWS, COST_TABLE_COLUMNS, filesOf(clusters.map(({ costs }) => costs))),
+    sourceTable('endpoints', ENDPOINT_TABLE_COLUMNS, filesOf(clusters.map(({ endpoints }) => endpoints))),
   ];
   if (withRemaining) {
     const remaining = await Promise.all(clusters.map((cluster) => remainingFiles(store, cluster)));
@@ -182,7 +185,10 @@ async function readCluster(store: ObjectStore, cluster: string, wanted: boolean)
     const costs = new DeltaLog(store, costTableRoot(root));
     await costs.refresh();
     if (costs.version >= 0) costs.requireReadable();
-    return { flows, costs };
+    const endpoints = new DeltaLog(store, endpointTableRoot(root));
+    await endpoints.refresh();
+    if (endpoints.version >= 0) endpoints.requireReadable();
+    return { flows, costs, endpoints };
   }
   if (wanted) {
     const others = (await store.listFolders('')).join(', ') || 'nothing';

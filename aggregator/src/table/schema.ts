@@ -8,6 +8,7 @@ import {
   FLOW_COLUMNS,
   PARTITION_COLUMN,
 } from './columns.ts';
+import { ENDPOINT_TABLE_COLUMNS } from './endpoint-columns.ts';
 
 /** A column of the data files, or the one that partitions them. */
 export type AnyColumn = ColumnOfAny | typeof PARTITION_COLUMN;
@@ -99,6 +100,15 @@ The same rows, summed by hour: \`window_start\` and \`window_end\` are the hour'
 measure or a cost that is null in a row of \`flows\` stays apart from those that are not, so what is unknown stays unknown. An
 hour may have several rows with the same names: flows that arrive late are added, nothing is rewritten. Sums are right either
 way.
+
+# Columns of \`endpoints\`
+
+Who held which address from when to when, as \`flowtoll serve --kubernetes\` knew it: one row at the begin of a holding, one at its
+end, and one each half \`--keep-names\` while it lasts. Each replica writes its own: take the last row by address and uid.
+
+| column | type | null | unit | meaning | filled by |
+|---|---|---|---|---|---|
+${columnRows(ENDPOINT_TABLE_COLUMNS)}
 `;
 }
 

@@ -2,7 +2,7 @@
 // go on meanwhile; should one of the inputs be gone by then, the work is thrown away.
 import { withLocalFiles, withScratchFile } from '../store/local-file.ts';
 import type { ObjectStore } from '../store/store.ts';
-import { type Column, PARTITION_COLUMN } from '../table/columns.ts';
+import { type ColumnOfAny, PARTITION_COLUMN, SORT_COLUMNS } from '../table/columns.ts';
 import type { AddAction } from '../table/delta-actions.ts';
 import type { DeltaLog } from '../table/delta-log.ts';
 import { newFileName } from '../table/file-name.ts';
@@ -64,8 +64,9 @@ function groupsOf(files: readonly AddAction[]): AddAction[][] {
 export async function merge(
   tables: { readonly store: ObjectStore; readonly log: DeltaLog; readonly rewriter: Rewriter },
   { date, files }: Merge,
-  columns: readonly Column[],
+  columns: readonly ColumnOfAny[],
   clock: () => number,
+  sort: readonly string[] = SORT_COLUMNS,
 ): Promise<boolean> {
   const { store, log, rewriter } = tables;
   const madeMs = clock();
@@ -74,7 +75,7 @@ export async function merge(
   const keys = files.map((file) => `${log.root}/${decodeURIComponent(file.path)}`);
   const summary = await withLocalFiles(store, keys, (inputs) =>
     withScratchFile(store, async (file) => {
-      const made = await rewriter.merge(inputs, file, columns);
+      const made = await rewriter.merge(inputs, file, columns, sort);
       await store.put(key, { file });
       return made;
     }),

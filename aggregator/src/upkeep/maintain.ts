@@ -3,9 +3,15 @@
 // process may run it at any time.
 import { FlowtollError, lineOf } from '../model/errors.ts';
 import type { ObjectStore } from '../store/store.ts';
-import { FLOW_COLUMNS } from '../table/columns.ts';
+import { type ColumnOfAny, FLOW_COLUMNS, SORT_COLUMNS } from '../table/columns.ts';
 import { decodeCommit } from '../table/delta-actions.ts';
 import { DeltaLog } from '../table/delta-log.ts';
+import {
+  ENDPOINT_COLUMNS,
+  ENDPOINT_SORT_COLUMNS,
+  ENDPOINT_TABLE_COLUMNS,
+  endpointTableRoot,
+} from '../table/endpoint-columns.ts';
 import { flowTableRoot } from '../table/flow-table.ts';
 import { entryKey } from '../table/log-keys.ts';
 import {
@@ -32,6 +38,9 @@ import { vacuum } from './vacuum.ts';
 
 const DAY_MS = 86_400_000;
 
+/** Batches older than the log remembers are refused, so nobody asks for older holdings. */
+const KEEP_ENDPOINTS_MS = TXN_RETENTION_MS + DAY_MS;
+
 export interface MaintainOptions {
   readonly cluster: string;
   /** Milliseconds since the Unix epoch. */
@@ -52,7 +61,7 @@ export interface MaintainOptions {
 
 /** One thing that was done. */
 export interface MaintainStep {
-  readonly table: 'flows' | 'costs_hourly';
+  readonly table: 'flows' | 'costs_hourly' | 'endpoints';
   readonly step: 'roll-up' | 'compact' | 'retention' | 'checkpoint' | 'log-clean-up' | 'vacuum';
   /** How many of `what` it took. */
   readonly count: number;
@@ -93,9 +102,11 @@ export async function maintain(store: ObjectStore, options: MaintainOptions): Pr
       ? await readLog(store, costTableRoot(root), clock)
       : await openWritableLog(store, costTableRoot(root), COST_TABLE_COLUMNS, clock);
   if (costs.version >= 0) requireWritable(costs, COST_TABLE_COLUMNS);
+  const endpoints = await readLog(store, endpointTableRoot(root), clock);
+  if (endpoints.version >= 0) requireWritable(endpoints, ENDPOINT_TABLE_COLUMNS);
   const rewriter = await Rewriter.open(store.scratchDirectory);
   try {
-    await new Round(store, flows, costs, rewriter, options).run();
+    await new Round(store, { flows, costs_hourly: costs, endpoints }, rewriter, options).run();
   } finally {
     rewriter.close();
   }
@@ -108,18 +119,24 @@ async function readLog(store: ObjectStore, root: string, clock: () => number): P
   return log;
 }
 
+type Logs = Readonly<Record<MaintainStep['table'], DeltaLog>>;
+
 class Round {
   readonly #store: ObjectStore;
   readonly #flows: DeltaLog;
   readonly #costs: DeltaLog;
+  readonly #endpoints: DeltaLog;
+  readonly #logs: Logs;
   readonly #rewriter: Rewriter;
   readonly #options: MaintainOptions;
   readonly #failures: MaintainFailure[] = [];
 
-  constructor(store: ObjectStore, flows: DeltaLog, costs: DeltaLog, rewriter: Rewriter, options: MaintainOptions) {
+  constructor(store: ObjectStore, logs: Logs, rewriter: Rewriter, options: MaintainOptions) {
     this.#store = store;
-    this.#flows = flows;
-    this.#costs = costs;
+    this.#logs = logs;
+    this.#flows = logs.flows;
+    this.#costs = logs.costs_hourly;
+    this.#endpoints = logs.endpoints;
     this.#rewriter = rewriter;
     this.#options = options;
   }
@@ -135,10 +152,15 @@ class Round {
       const paths = new Set(waiting.map(({ path }) => path));
       rolledUp = new Set(files.filter((path) => !paths.has(path)));
     });
-    await this.#compact((path) => rolledUp.has(path));
+    await this.#compact('flows', FLOW_COLUMNS, SORT_COLUMNS, (path) => rolledUp.has(path));
+    await this.#compact('endpoints', ENDPOINT_COLUMNS, ENDPOINT_SORT_COLUMNS, () => true);
     const tables = [
       { table: 'flows', log: this.#flows, keepMs: keepFlowsMs, isFree: (path: string) => rolledUp.has(path) },
       { table: 'costs_hourly', log: this.#costs, keepMs: keepCostsMs, isFree: () => true },
+      // Without Kubernetes there is none.
+      ...(this.#endpoints.version < 0
+        ? []
+        : [{ table: 'endpoints', log: this.#endpoints, keepMs: KEEP_ENDPOINTS_MS, isFree: () => true } as const]),
     ] as const;
     for (const { table, log, keepMs, isFree } of tables) {
       await this.#attempt({ table, step: 'retention' }, () => this.#dropOldDays(table, log, keepMs, isFree));
@@ -159,7 +181,7 @@ class Round {
       return true;
     } catch (error) {
       // Throws where nothing can be done at all.
-      await (step.table === 'flows' ? this.#flows : this.#costs).refresh();
+      await this.#logs[step.table].refresh();
       const failure = { ...step, error };
       this.#failures.push(failure);
       this.#options.onFailure?.(failure);
@@ -183,17 +205,22 @@ class Round {
     }
   }
 
-  /** Only `flows`: files of `costs_hourly` are never rewritten, so that a glob over them is right. */
-  async #compact(isFree: (path: string) => boolean): Promise<void> {
+  /** Not `costs_hourly`: its files are never rewritten, so that a glob over them is right. */
+  async #compact(
+    table: 'flows' | 'endpoints',
+    columns: readonly ColumnOfAny[],
+    sort: readonly string[],
+    isFree: (path: string) => boolean,
+  ): Promise<void> {
     const { clock, dryRun } = this.#options;
     const today = new Date(clock()).toISOString().slice(0, 10);
-    for (const one of planMerges(this.#flows.files.values(), today, ({ path }) => isFree(path))) {
+    for (const one of planMerges(this.#logs[table].files.values(), today, ({ path }) => isFree(path))) {
       if (!this.#goesOn) return;
-      const tables = { store: this.#store, log: this.#flows, rewriter: this.#rewriter };
+      const tables = { store: this.#store, log: this.#logs[table], rewriter: this.#rewriter };
       const of = `${one.files.length} files of ${one.date}`;
-      await this.#attempt({ table: 'flows', step: 'compact', of }, async () => {
-        if (dryRun === true || (await merge(tables, one, FLOW_COLUMNS, clock))) {
-          this.#done('flows', 'compact', one.files.length, 'files');
+      await this.#attempt({ table, step: 'compact', of }, async () => {
+        if (dryRun === true || (await merge(tables, one, columns, clock, sort))) {
+          this.#done(table, 'compact', one.files.length, 'files');
         }
       });
     }

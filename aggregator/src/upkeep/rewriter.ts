@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DuckDBConnection, DuckDBDecimalValue, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
-import { COST_COLUMNS, type Column, SORT_COLUMNS } from '../table/columns.ts';
+import { COST_COLUMNS, type Column, type ColumnOfAny, SORT_COLUMNS } from '../table/columns.ts';
 import { sqlType } from '../table/schema.ts';
 import { type ColumnExtremes, statisticsOf } from '../table/statistics.ts';
 
@@ -67,9 +67,14 @@ export class Rewriter {
     this.#instance.closeSync();
   }
 
-  /** All rows of `inputs`, sorted as every file is, in one new file. */
-  async merge(inputs: readonly string[], output: string, columns: readonly Column[]): Promise<FileSummary> {
-    const sort = SORT_COLUMNS.map((name) => `${name} NULLS FIRST`).join(', ');
+  /** All rows of `inputs`, sorted by the columns `by`, in one new file. */
+  async merge(
+    inputs: readonly string[],
+    output: string,
+    columns: readonly ColumnOfAny[],
+    by: readonly string[] = SORT_COLUMNS,
+  ): Promise<FileSummary> {
+    const sort = by.map((name) => `${name} NULLS FIRST`).join(', ');
     await this.#copy(`SELECT ${namesOf(columns)} FROM ${parquet(inputs)} ORDER BY ${sort}`, output);
     return this.summarize(output, columns);
   }
@@ -99,7 +104,7 @@ export class Rewriter {
   }
 
   /** What the log has to know of a file. */
-  async summarize(path: string, columns: readonly Column[]): Promise<FileSummary> {
+  async summarize(path: string, columns: readonly ColumnOfAny[]): Promise<FileSummary> {
     const extremes = columns.map(({ name, type }) =>
       type === 'map'
         ? `count(*) - count(${name}), NULL, NULL`
@@ -148,7 +153,7 @@ function extreme(value: DuckDBValue): string | number | bigint | undefined {
   throw new TypeError(`a text or a number was expected, not ${value}`);
 }
 
-const namesOf = (columns: readonly Column[]): string => columns.map(({ name }) => name).join(', ');
+const namesOf = (columns: readonly ColumnOfAny[]): string => columns.map(({ name }) => name).join(', ');
 const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 const parquet = (paths: readonly string[]): string =>
   `read_parquet([${paths.map(literal).join(', ')}], hive_partitioning = false)`;
