@@ -31,14 +31,15 @@ describe('the table endpoints', () => {
   let folder: string;
   let store: ObjectStore;
   let nowMs: number;
-  beforeEach(() => {
+  const warnings: string[] = [];
+  beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'flowtoll-endpoints-'));
     store = new DirectoryStore(folder);
     nowMs = T0;
+    warnings.length = 0;
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  const warnings: string[] = [];
   function replica(over: ObjectStore = store) {
     const index = new ClusterIndex({ keepMs: 24 * HOUR_MS });
     const recorder = createEndpointRecorder(
