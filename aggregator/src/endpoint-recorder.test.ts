@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
@@ -35,6 +35,7 @@ describe('the table endpoints', () => {
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'flowtoll-endpoints-'));
     store = new DirectoryStore(folder);
+    mkdirSync(store.scratchDirectory, { recursive: true });
     nowMs = T0;
     warnings.length = 0;
   });
