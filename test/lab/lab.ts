@@ -151,6 +151,10 @@ function sysctls(cluster: LabCluster, host: string, options: LabOptions, smallWi
     'net/ipv6/conf/default/accept_dad': 0,
     'net/ipv6/conf/default/accept_ra': 0,
     'net/ipv6/conf/default/router_solicitations': 0,
+    // Devices that come up say within these ms who listens to which groups, and through the tunnel that is traffic: by default for
+    // two seconds, which may be between a reading of the counters and one of conntrack.
+    'net/ipv6/conf/default/mldv2_unsolicited_report_interval': 10,
+    'net/ipv4/conf/default/igmpv3_unsolicited_report_interval': 10,
     'net/ipv4/conf/all/rp_filter': 0,
     'net/ipv4/conf/default/rp_filter': 0,
     // A busy machine answers late; nothing is lost here that a probe would have to send again.
