@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import { keepHeapSmall } from './release-memory.ts';
+import { describe, expect, test } from 'vitest';
+import { createMemoryRelease, keepHeapSmall } from './release-memory.ts';
 
 const MIB = 2 ** 20;
 
@@ -13,10 +13,47 @@ test('what was needed once is given back to the system', () => {
   expect(process.memoryUsage().heapTotal).toBeLessThan(full - 16 * MIB);
 });
 
-test('nothing is done while the process has not grown', () => {
-  const memory = keepHeapSmall();
-  memory.now();
-  const began = performance.now();
-  for (let i = 0; i < 1000; i++) memory.ifGrown();
-  expect(performance.now() - began).toBeLessThan(1000);
+describe('when the process has grown', () => {
+  /** `collectMs`: what one collection takes. */
+  function setup(heapUsed: number, collectMs: number) {
+    const state = { rss: 100 * MIB, nowMs: 1000, collections: 0 };
+    const release = createMemoryRelease({
+      collect: () => {
+        state.collections++;
+        state.nowMs += collectMs;
+      },
+      memory: () => ({ rss: state.rss, heapUsed }),
+      now: () => state.nowMs,
+    });
+    /** How many collections it makes of growing so much, so much later. */
+    const grow = (mib: number, afterMs: number): number => {
+      const before = state.collections;
+      state.rss += mib * MIB;
+      state.nowMs += afterMs;
+      release.ifGrown();
+      return state.collections - before;
+    };
+    return { release, grow };
+  }
+
+  test('by 16 MiB since the last collection, and not by less', () => {
+    const { release, grow } = setup(40 * MIB, 50);
+    expect([grow(16, 1000), grow(1, 1000), grow(10, 1000), grow(7, 1000)]).toEqual([0, 1, 0, 1]);
+    expect(grow(10, 1000)).toBe(0);
+    release.now();
+    expect(grow(10, 1000)).toBe(0);
+  });
+
+  test('of a large heap by a quarter', () => {
+    const { release, grow } = setup(400 * MIB, 50);
+    release.now();
+    expect([grow(100, 1000), grow(1, 1000)]).toEqual([0, 1]);
+  });
+
+  test('never before 250 ms, nor more than a fifth of the time', () => {
+    const quick = setup(40 * MIB, 10);
+    expect([quick.grow(20, 0), quick.grow(20, 249), quick.grow(0, 1)]).toEqual([1, 0, 1]);
+    const slow = setup(40 * MIB, 500);
+    expect([slow.grow(20, 0), slow.grow(20, 2499), slow.grow(0, 1)]).toEqual([1, 0, 1]);
+  });
 });

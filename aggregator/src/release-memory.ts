@@ -23,18 +23,36 @@ export interface MemoryRelease {
   ifGrown(): void;
 }
 
+export interface ReleaseParts {
+  /** Collects, and gives back empty pages. */
+  readonly collect: () => void;
+  /** Bytes of the process that are resident, and of its heap that are used. */
+  readonly memory: () => { readonly rss: number; readonly heapUsed: number };
+  /** Milliseconds of a clock that is never set. */
+  readonly now: () => number;
+}
+
 /** Sets the flags. At the beginning: what has been taken by then stays until the first release. */
 export function keepHeapSmall(): MemoryRelease {
   for (const flag of FLAGS) setFlagsFromString(flag);
   const collectGarbage = runInNewContext('gc') as CollectGarbage;
-  let residentBytes = process.memoryUsage.rss();
+  return createMemoryRelease({
+    collect: () => collectGarbage({ type: 'major', execution: 'sync', flavor: 'last-resort' }),
+    memory: process.memoryUsage,
+    now: () => performance.now(),
+  });
+}
+
+/** Decides when to collect. */
+export function createMemoryRelease({ collect, memory, now }: ReleaseParts): MemoryRelease {
+  let residentBytes = memory().rss;
   let growthBytes = GROWTH_BYTES;
   let againMs = 0;
   const release = (): void => {
-    const beginMs = performance.now();
-    collectGarbage({ type: 'major', execution: 'sync', flavor: 'last-resort' });
-    const endMs = performance.now();
-    const { rss, heapUsed } = process.memoryUsage();
+    const beginMs = now();
+    collect();
+    const endMs = now();
+    const { rss, heapUsed } = memory();
     residentBytes = rss;
     growthBytes = Math.max(GROWTH_BYTES, heapUsed * GROWTH_PART);
     againMs = endMs + Math.max(INTERVAL_MS, (endMs - beginMs) / TIME_PART);
@@ -42,8 +60,7 @@ export function keepHeapSmall(): MemoryRelease {
   return {
     now: release,
     ifGrown() {
-      if (performance.now() < againMs) return;
-      if (process.memoryUsage.rss() - residentBytes > growthBytes) release();
+      if (now() >= againMs && memory().rss - residentBytes > growthBytes) release();
     },
   };
 }

@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AGGREGATOR_PROGRAM, type Programs, type Running } from '../support/processes.ts';
+import { until } from '../support/until.ts';
 import type { AgentsCommand, AgentsMessage, AgentsState } from './agents.ts';
 import { topologyDocument } from './cluster.ts';
 import { checkTable, type TableReport } from './table-check.ts';
@@ -63,7 +64,6 @@ const EARLY_SHARE = 0.6;
 export const SPOOL_BYTES_MAX = 2 ** 30;
 /** How long the aggregator is watched when all is done. */
 const REST_MS = 2000;
-const POLL_MS = 250;
 const DAY_MS = 86_400_000;
 
 const COMMIT_FAILED = 'commit failed; batches are kept and it is tried again';
@@ -210,11 +210,11 @@ class Outage {
   }
 
   async #failures(trouble: 'readOnly' | 'gone', count: number): Promise<void> {
-    const deadline = performance.now() + 3 * 60_000;
-    while (this.#failed(trouble) < count) {
-      if (performance.now() > deadline) throw new Error(`only ${this.#failed(trouble)} commits failed: ${trouble}`);
-      await sleep(POLL_MS);
-    }
+    const describe = () => `(${this.#failed(trouble)})`;
+    await until(`${count} commits failed: ${trouble}`, () => this.#failed(trouble) >= count, {
+      patienceMs: 3 * 60_000,
+      describe,
+    });
   }
 
   #check(epochs: readonly string[]): Promise<TableReport> {

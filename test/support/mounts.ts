@@ -6,10 +6,16 @@ import { join } from 'node:path';
 const PAGE_BYTES = 4096;
 const BALLAST = '.ballast';
 
-function mount(...args: string[]): void {
-  const { status, stderr } = spawnSync('mount', args, { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`mount ${args.join(' ')}: ${stderr.trim()} (these tests need root)`);
+function run(program: string, args: readonly string[]): void {
+  const { status, stderr } = spawnSync(program, args, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${program} ${args.join(' ')}: ${stderr.trim()} (these tests need root)`);
 }
+
+/** Runs mount(8). */
+export const mount = (...args: string[]): void => run('mount', args);
+
+/** Takes away what is mounted there, also while it is used. */
+export const unmount = (path: string): void => run('umount', ['-l', path]);
 
 /** The mounts of one test file. */
 export class Mounts {

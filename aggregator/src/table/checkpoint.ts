@@ -4,9 +4,9 @@
 import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
 import { FlowtollError } from '../model/errors.ts';
 import type { AddAction, MetaDataAction, ProtocolAction, RemoveAction, TxnAction } from './delta-actions.ts';
+import { type RunSql, withDuckDb } from './duckdb.ts';
 
 /** What a log says at one version. */
 export interface LogState {
@@ -31,9 +31,6 @@ export interface CheckpointInput {
   /** When a file was removed of which neither its action nor its entry says when; ms since the Unix epoch. */
   readonly nowMs: number;
 }
-
-/** Small enough for a sidecar's memory; what does not fit is spilled beside the new file. */
-const MEMORY_LIMIT = '256MB';
 
 /** Bytes of one row group: statistics are kilobytes a file, and DuckDB holds a row group in memory. */
 const ROW_GROUP_BYTES = '4MB';
@@ -137,7 +134,7 @@ export async function readCheckpoint(path: string, name: string): Promise<LogSta
   }
 }
 
-async function read(path: string, run: Run): Promise<LogState> {
+async function read(path: string, run: RunSql): Promise<LogState> {
   const from = `FROM read_parquet(${literal(path)})`;
   const [protocol] = await run(`SELECT to_json(protocol) ${from} WHERE protocol IS NOT NULL`);
   const [metaData] = await run(
@@ -224,25 +221,3 @@ function structType(name: ActionName): string {
 const quoted = (names: readonly string[]): string => names.map((name) => `"${name}"`).join(', ');
 const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 const list = (texts: readonly string[]): string => `[${texts.map(literal).join(', ')}]`;
-
-/** Runs a statement; its rows. */
-export type Run = (sql: string) => Promise<DuckDBValue[][]>;
-
-/** `spillDirectory` must be its own: DuckDB names its files alike in every process, and two would write into each other's. */
-export async function withDuckDb<T>(spillDirectory: string, work: (run: Run) => Promise<T>): Promise<T> {
-  const instance = await DuckDBInstance.create(':memory:', {
-    threads: '1',
-    memory_limit: MEMORY_LIMIT,
-    temp_directory: spillDirectory,
-    preserve_insertion_order: 'false',
-    autoinstall_known_extensions: 'false',
-    autoload_known_extensions: 'false',
-  });
-  const connection = await instance.connect();
-  try {
-    return await work(async (sql) => (await connection.runAndReadAll(sql)).getRows());
-  } finally {
-    connection.closeSync();
-    instance.closeSync();
-  }
-}

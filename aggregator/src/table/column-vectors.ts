@@ -3,7 +3,15 @@
 import { freeBytes } from '@flowtoll/proto';
 import { FlowtollError } from '../model/errors.ts';
 import type { FlowRow } from '../model/flow-row.ts';
-import type { DecimalColumn, IntegerColumn, LongColumn, MapColumn, TextColumn, TimestampColumn } from './columns.ts';
+import type {
+  Column,
+  DecimalColumn,
+  IntegerColumn,
+  LongColumn,
+  MapColumn,
+  TextColumn,
+  TimestampColumn,
+} from './columns.ts';
 
 /** Code of null in a text vector; the codes of the dictionary begin at 1. */
 export const NULL_CODE = 0;
@@ -210,6 +218,19 @@ export function isDecimalBelow(words: Int32Array, a: number, b: number): boolean
   const highA = words[2 * a + 1]!;
   const highB = words[2 * b + 1]!;
   return highA === highB ? words[2 * a]! >>> 0 < words[2 * b]! >>> 0 : highA < highB;
+}
+
+/** Room for `capacity` values of the column. */
+export function createVector<Row>(column: Column<Row>, capacity: number): ColumnVector<Row> {
+  switch (column.type) {
+    case 'text':
+    case 'map':
+      return new TextVector(column, capacity);
+    case 'decimal':
+      return new DecimalVector(column, capacity);
+    default:
+      return new NumberVector(column, capacity);
+  }
 }
 
 export type ColumnVector<Row = FlowRow> = TextVector<Row> | NumberVector<Row> | DecimalVector<Row>;

@@ -1,17 +1,11 @@
 // Data files of one commit, written before anything names them: rows in, Parquet files in the store out. Behind an interface,
 // so that the commit itself can be tried on files of another kind. Knows neither batches nor the log.
-import { randomUUID } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { ObjectStore } from '../store/store.ts';
-import { cannotWrite } from '../store/unavailable.ts';
-import { PARTITION_COLUMN } from './columns.ts';
+import { putDataFile } from './data-file.ts';
 import type { AddAction } from './delta-actions.ts';
-import { newFileName } from './file-name.ts';
 import { inTurn } from './memory-turn.ts';
-import { writeParquet } from './parquet.ts';
-import { RowBuffer, type RowPartition } from './row-buffer.ts';
-import { statisticsJson } from './statistics.ts';
+import { RowBuffer } from './row-buffer.ts';
+import { sortedRowOrder } from './row-order.ts';
 
 /** Files that are in the store and that no log entry names yet. */
 export interface StagedFiles {
@@ -57,7 +51,10 @@ export class ParquetFiles implements DataFiles<RowBuffer> {
     const adds: AddAction[] = [];
     try {
       fill(this.#rows);
-      for (const partition of this.#rows.partitions()) adds.push(await this.#writePartition(partition));
+      for (const partition of this.#rows.partitions()) {
+        const at = { date: partition.date, nowMs: this.#clock() };
+        adds.push(await putDataFile(this.#store, this.#root, at, partition, sortedRowOrder(partition)));
+      }
       return { adds, rowCount: this.#rows.rowCount };
     } catch (error) {
       // The first error says more; vacuum finds what stays behind.
@@ -70,35 +67,5 @@ export class ParquetFiles implements DataFiles<RowBuffer> {
 
   async discard({ adds }: StagedFiles): Promise<void> {
     for (const { path } of adds) await this.#store.delete(`${this.#root}/${path}`);
-  }
-
-  async #writePartition(partition: RowPartition): Promise<AddAction> {
-    const name = `${PARTITION_COLUMN.name}=${partition.date}/${newFileName(this.#clock())}`;
-    await this.#makeScratchDirectory();
-    const file = join(this.#store.scratchDirectory, `${randomUUID()}.parquet`);
-    try {
-      const { sizeBytes } = await writeParquet(partition, file);
-      const stats = statisticsJson(partition);
-      await this.#store.put(`${this.#root}/${name}`, { file });
-      return {
-        path: name,
-        partitionValues: { [PARTITION_COLUMN.name]: partition.date },
-        size: sizeBytes,
-        modificationTime: this.#clock(),
-        dataChange: true,
-        stats,
-      };
-    } finally {
-      await rm(file, { force: true });
-    }
-  }
-
-  async #makeScratchDirectory(): Promise<void> {
-    const { scratchDirectory } = this.#store;
-    try {
-      await mkdir(scratchDirectory, { recursive: true });
-    } catch (error) {
-      throw cannotWrite(scratchDirectory, error);
-    }
   }
 }

@@ -3,19 +3,15 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { EndpointRow } from '../model/endpoint-row.ts';
-import { withLocalFiles, withScratchFile } from '../store/local-file.ts';
+import { withLocalFiles } from '../store/local-file.ts';
 import type { ObjectStore } from '../store/store.ts';
-import { withDuckDb } from './checkpoint.ts';
-import { type ColumnVector, DecimalVector, NumberVector, TextVector } from './column-vectors.ts';
-import { type Column, PARTITION_COLUMN } from './columns.ts';
+import { createVector } from './column-vectors.ts';
+import { PARTITION_COLUMN } from './columns.ts';
+import { putDataFile } from './data-file.ts';
 import type { AddAction } from './delta-actions.ts';
 import type { DeltaLog } from './delta-log.ts';
+import { withDuckDb } from './duckdb.ts';
 import { ENDPOINT_COLUMNS } from './endpoint-columns.ts';
-import { newFileName } from './file-name.ts';
-import { writeParquetFile } from './parquet-file/file-writer.ts';
-import { statisticsJson } from './statistics.ts';
-
-const LAYOUT = { zstdLevel: 1, rowGroupRows: 122_880 };
 
 /** Puts the rows into a file of the day `nowMs`; it is in the table when the log names it. */
 export async function writeEndpointFile(
@@ -25,39 +21,13 @@ export async function writeEndpointFile(
   nowMs: number,
 ): Promise<AddAction> {
   const sorted = rows.toSorted((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
-  const vectors = ENDPOINT_COLUMNS.map((column) => vectorOf(column, sorted.length));
+  const vectors = ENDPOINT_COLUMNS.map((column) => createVector(column, sorted.length));
   for (const vector of vectors) for (const [i, row] of sorted.entries()) vector.set(i, row);
-  const date = new Date(nowMs).toISOString().slice(0, 10);
-  const path = `${PARTITION_COLUMN.name}=${date}/${newFileName(nowMs)}`;
+  const at = { date: new Date(nowMs).toISOString().slice(0, 10), nowMs };
   try {
-    return await withScratchFile(store, async (file) => {
-      const size = await writeParquetFile(file, vectors, Uint32Array.from(sorted.keys()), LAYOUT);
-      await store.put(`${root}/${path}`, { file });
-      return {
-        ...{
-          path,
-          size,
-          partitionValues: { [PARTITION_COLUMN.name]: date },
-          modificationTime: nowMs,
-          dataChange: true,
-        },
-        stats: statisticsJson({ rowCount: sorted.length, vectors }),
-      };
-    });
+    return await putDataFile(store, root, at, { rowCount: sorted.length, vectors }, Uint32Array.from(sorted.keys()));
   } finally {
     for (const vector of vectors) vector.free();
-  }
-}
-
-function vectorOf(column: Column<EndpointRow>, capacity: number): ColumnVector<EndpointRow> {
-  switch (column.type) {
-    case 'text':
-    case 'map':
-      return new TextVector(column, capacity);
-    case 'decimal':
-      return new DecimalVector(column, capacity);
-    default:
-      return new NumberVector(column, capacity);
   }
 }
 

@@ -1,9 +1,7 @@
-// A partition of the row buffer into one Parquet file: its rows sorted, its columns as they are. Knows rows and files; knows
-// nothing of Delta or of the store.
+// Rows, as columns, into one Parquet file, laid out as the files of commits are. Knows nothing of Delta or of the store.
 import { cannotWrite } from '../store/unavailable.ts';
 import { writeParquetFile } from './parquet-file/file-writer.ts';
-import type { RowPartition } from './row-buffer.ts';
-import { sortedRowOrder } from './row-order.ts';
+import type { RowsOfColumns } from './statistics.ts';
 
 const LAYOUT = {
   /** zstd's fast end: level 3 costs a third more CPU for a few per cent of the bytes. Compaction may spend more. */
@@ -12,16 +10,13 @@ const LAYOUT = {
   rowGroupRows: 122_880,
 };
 
-export interface ParquetFile {
-  readonly rowCount: number;
-  readonly sizeBytes: number;
-}
-
-/** Writes the rows, sorted, to a new file. The rows must not change meanwhile. Throws STORE_UNAVAILABLE if it cannot be written. */
-export async function writeParquet(partition: RowPartition, path: string): Promise<ParquetFile> {
+/**
+ * Writes the rows in this order to a new file; its size in bytes. The rows must not change meanwhile. Throws STORE_UNAVAILABLE if it
+ * cannot be written.
+ */
+export async function writeParquet({ vectors }: RowsOfColumns, order: Uint32Array, path: string): Promise<number> {
   try {
-    const sizeBytes = await writeParquetFile(path, partition.vectors, sortedRowOrder(partition), LAYOUT);
-    return { rowCount: partition.rowCount, sizeBytes };
+    return await writeParquetFile(path, vectors, order, LAYOUT);
   } catch (error) {
     // What the system refuses is the store's; everything else is ours.
     throw error instanceof Error && 'syscall' in error ? cannotWrite(path, error) : error;

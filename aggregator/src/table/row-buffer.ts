@@ -2,7 +2,7 @@
 // row, no object kept. Memory and dictionaries of one day are kept over `clear`, so a steady load allocates nothing, and two days at
 // midnight do not cost twice for ever.
 import type { FlowRow } from '../model/flow-row.ts';
-import { type ColumnVector, DecimalVector, NumberVector, TextVector } from './column-vectors.ts';
+import { type ColumnVector, createVector, DecimalVector, NumberVector, TextVector } from './column-vectors.ts';
 import { FLOW_COLUMNS, LOCAL_COLUMNS, PEER_COLUMNS } from './columns.ts';
 import { SideCodes } from './side-codes.ts';
 
@@ -36,17 +36,7 @@ export class RowPartition {
 
   constructor(day: number) {
     this.#day = day;
-    this.vectors = FLOW_COLUMNS.map((column) => {
-      switch (column.type) {
-        case 'text':
-        case 'map':
-          return new TextVector(column, FIRST_CAPACITY);
-        case 'decimal':
-          return new DecimalVector(column, FIRST_CAPACITY);
-        default:
-          return new NumberVector(column, FIRST_CAPACITY);
-      }
-    });
+    this.vectors = FLOW_COLUMNS.map((column) => createVector(column, FIRST_CAPACITY));
     this.#texts = this.vectors.filter((vector) => vector instanceof TextVector);
     this.#numbers = this.vectors.filter((vector) => vector instanceof NumberVector);
     this.#decimals = this.vectors.filter((vector) => vector instanceof DecimalVector);
