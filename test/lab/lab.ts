@@ -112,6 +112,8 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     const small = options.smallWindows ?? exact;
     await Promise.all(wiring.hosts.map((host) => exec(host, ['sh', '-e'], sysctls(cluster, host, options, small))));
     await run(['ip', '-batch', '-'], `${wiring.links.join('\n')}\n`);
+    // First who counts: devices that come up send.
+    await Promise.all(wiring.hosts.map((host) => loadRules(host, cluster, exec)));
     await Promise.all(wiring.hosts.map((host) => configure(host, cluster, wiring, offloads, exec)));
     const helpers = await startHelpers(cluster, spawnInside);
     const counting = [...cluster.pods.map((pod) => pod.name), 'underlay', 'outside'];
@@ -151,8 +153,8 @@ function sysctls(cluster: LabCluster, host: string, options: LabOptions, smallWi
     'net/ipv6/conf/default/accept_dad': 0,
     'net/ipv6/conf/default/accept_ra': 0,
     'net/ipv6/conf/default/router_solicitations': 0,
-    // Devices that come up say within these ms who listens to which groups, and through the tunnel that is traffic: by default for
-    // two seconds, which may be between a reading of the counters and one of conntrack.
+    // Devices that come up say within these ms who listens to which groups, and through the tunnel that is traffic. By default for
+    // two seconds: it may be between a reading of the counters and one of conntrack.
     'net/ipv6/conf/default/mldv2_unsolicited_report_interval': 10,
     'net/ipv4/conf/default/igmpv3_unsolicited_report_interval': 10,
     'net/ipv4/conf/all/rp_filter': 0,
@@ -208,6 +210,15 @@ const LONG_TIMEOUT_S = 600;
 /** A mask of this machine's processors (at most 32 of them), as sysfs takes it. */
 const ALL_CPUS = (2 ** Math.min(32, availableParallelism()) - 1).toString(16);
 
+/** The rules and counters of a host. */
+async function loadRules(host: string, cluster: LabCluster, exec: Lab['exec']): Promise<void> {
+  const node = cluster.nodes.find((candidate) => candidate.name === host);
+  if (node !== undefined) await exec(host, ['nft', '-f', '-'], nodeRules(cluster, node));
+  else if (host !== 'management') {
+    await exec(host, ['nft', '-f', '-'], counterRules(host === 'underlay' ? 'router' : 'host'));
+  }
+}
+
 async function configure(
   host: string,
   cluster: LabCluster,
@@ -218,11 +229,6 @@ async function configure(
   await exec(host, ['ip', '-batch', '-'], `${wiring.config.get(host)!.join('\n')}\n`);
   const config6 = wiring.config6.get(host)!;
   if (config6.length > 0) await exec(host, ['ip', '-6', '-batch', '-'], `${config6.join('\n')}\n`);
-  const node = cluster.nodes.find((candidate) => candidate.name === host);
-  if (node !== undefined) await exec(host, ['nft', '-f', '-'], nodeRules(cluster, node));
-  else if (host !== 'management') {
-    await exec(host, ['nft', '-f', '-'], counterRules(host === 'underlay' ? 'router' : 'host'));
-  }
   const devices = wiring.devices.get(host)!;
   // Steer packets to processors by flow: a sender that moves between processors would overtake itself, and TCP send again.
   const steer = devices.map((device) => `echo ${ALL_CPUS} > /sys/class/net/${device}/queues/rx-0/rps_cpus || true\n`);
@@ -231,7 +237,8 @@ async function configure(
     exec(host, ['ethtool', '-K', device, ...features.flatMap((feature) => [feature, 'off'])]);
   // A tunnel device merges what it unpacks, unlike a veth, unless told otherwise.
   if (offloads === 'exact' && devices.includes(TUNNEL_DEVICE)) await switchOff(TUNNEL_DEVICE, 'gro');
-  if (offloads === 'cut-at-node' && node !== undefined) await switchOff(UNDERLAY_DEVICE, 'tso', 'gso');
+  const isNode = cluster.nodes.some(({ name }) => name === host);
+  if (offloads === 'cut-at-node' && isNode) await switchOff(UNDERLAY_DEVICE, 'tso', 'gso');
 }
 
 async function startHelpers(cluster: LabCluster, spawnInside: Lab['spawn']): Promise<Map<string, Helper>> {
