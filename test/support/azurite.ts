@@ -1,19 +1,19 @@
 // Azure Blob Storage for tests: Azurite, Microsoft's emulator, from npm by a lock file of its own (hundreds of packages that
-// nothing else needs), installed once in test/.cache. Knows Azurite; knows nothing of Flowtoll.
+// nothing else needs), installed once. Knows Azurite; knows nothing of Flowtoll.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { access, copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { BlobServiceClient } from '@azure/storage-blob';
 import type { ForeignTable } from './delta-rows.ts';
 import { freePorts } from './free-ports.ts';
+import { installOnce } from './install-once.ts';
 import { startServer } from './server-process.ts';
 
 const run = promisify(execFile);
 
 const LOCKED = join(import.meta.dirname, 'azurite');
-const CACHE = join(import.meta.dirname, '..', '.cache');
 const PROGRAM = join('node_modules', 'azurite', 'dist', 'src', 'blob', 'main.js');
 
 const ACCOUNT = 'flowtoll';
@@ -34,24 +34,15 @@ export interface Azurite {
 /** The program; undefined, after saying why, where it cannot be had (an error under CI=true). */
 export async function azuriteProgram(): Promise<string | undefined> {
   const lock = await readFile(join(LOCKED, 'package-lock.json'));
-  const folder = join(CACHE, `azurite-${createHash('sha256').update(lock).digest('hex').slice(0, 16)}`);
-  const ready = join(folder, 'ready');
-  if (
-    await access(ready).then(
-      () => true,
-      () => false,
-    )
-  ) {
-    return join(folder, PROGRAM);
-  }
-  // What a run that was cut off has left is not worth repairing.
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
-  for (const file of ['package.json', 'package-lock.json']) {
-    await copyFile(join(LOCKED, file), join(folder, file));
-  }
+  const digest = createHash('sha256').update(lock).digest('hex').slice(0, 16);
   try {
-    await run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts', '--omit=dev'], { cwd: folder });
+    const folder = await installOnce(`azurite-${digest}`, async (folder) => {
+      for (const file of ['package.json', 'package-lock.json']) {
+        await copyFile(join(LOCKED, file), join(folder, file));
+      }
+      await run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts', '--omit=dev'], { cwd: folder });
+    });
+    return join(folder, PROGRAM);
   } catch (error) {
     const missing = `npm could not install Azurite: ${error instanceof Error ? error.message : error}`;
     if (process.env['CI'] === 'true') {
@@ -60,8 +51,6 @@ export async function azuriteProgram(): Promise<string | undefined> {
     console.warn(`Azure is not tested: ${missing}`);
     return undefined;
   }
-  await writeFile(ready, '');
-  return join(folder, PROGRAM);
 }
 
 export async function startAzurite(program: string): Promise<Azurite> {

@@ -1,10 +1,10 @@
-// A Python with pinned packages for tests that need foreign readers, made once in test/.cache (ignored by git). Knows pip;
+// A Python with pinned packages for tests that need foreign readers. Knows pip;
 // knows nothing of what the packages are for.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { access, mkdir, rm, writeFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { installOnce } from './install-once.ts';
 
 const run = promisify(execFile);
 
@@ -45,39 +45,24 @@ export async function pythonEnvironment(requirements: readonly string[]): Promis
 }
 
 async function makeEnvironment(requirements: readonly string[]): Promise<PythonEnvironment> {
-  const name = createHash('sha256').update(requirements.join('\n')).digest('hex').slice(0, 16);
-  const folder = fileURLToPath(new URL(`../.cache/python-${name}/`, import.meta.url));
-  const python = `${folder}bin/python`;
-  const ready = `${folder}ready`;
-  if (await exists(ready)) {
-    return { python };
-  }
-  // What a run that was cut off has left is not worth repairing.
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
+  const digest = createHash('sha256').update(requirements.join('\n')).digest('hex').slice(0, 16);
+  const pythonOf = (folder: string) => join(folder, 'bin', 'python');
   try {
-    await run('python3', ['-m', 'venv', folder]);
-  } catch (error) {
-    return {
-      missing: `python3 with its venv module (Debian: apt-get install python3-venv) is missing: ${detail(error)}`,
-    };
-  }
-  try {
-    await run(python, ['-m', 'pip', 'install', '--quiet', '--no-deps', '--only-binary=:all:', ...requirements], {
-      maxBuffer: 16 * 1024 * 1024,
+    const folder = await installOnce(`python-${digest}`, async (folder) => {
+      await run('python3', ['-m', 'venv', folder]).catch((error) => {
+        throw new Error(
+          `python3 with its venv module (Debian: apt-get install python3-venv) is missing: ${detail(error)}`,
+        );
+      });
+      const pip = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--only-binary=:all:', ...requirements];
+      await run(pythonOf(folder), pip, { maxBuffer: 16 * 1024 * 1024 }).catch((error) => {
+        throw new Error(`pip could not install ${requirements.join(', ')} from its package index: ${detail(error)}`);
+      });
     });
+    return { python: pythonOf(folder) };
   } catch (error) {
-    return { missing: `pip could not install ${requirements.join(', ')} from its package index: ${detail(error)}` };
+    return { missing: error instanceof Error ? error.message : String(error) };
   }
-  await writeFile(ready, `${requirements.join('\n')}\n`);
-  return { python };
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 function detail(error: unknown): string {
