@@ -8,6 +8,8 @@ import type { NodeObject, PodObject } from './model/cluster-objects.ts';
 import { FlowtollError } from './model/errors.ts';
 import { DirectoryStore } from './store/directory-store.ts';
 import type { ObjectStore } from './store/store.ts';
+import { DeltaLog } from './table/delta-log.ts';
+import { knownUntilMs } from './table/endpoint-known-until.ts';
 import { ClusterIndex } from './topology/cluster/cluster-index.ts';
 
 const HOUR_MS = 3_600_000;
@@ -46,7 +48,7 @@ describe('the table endpoints', () => {
     const recorder = createEndpointRecorder(
       { cluster: 'prod', keepMs: 24 * HOUR_MS },
       {
-        ...{ store: over, index, now: () => nowMs, schedule: () => () => undefined },
+        ...{ store: over, index, now: () => nowMs, schedule: () => () => undefined, random: () => 0 },
         log: {
           info: () => undefined,
           warn: ({ err }: { err?: unknown }, message: string) => void warnings.push(`${message}: ${err}`),
@@ -138,6 +140,38 @@ describe('the table endpoints', () => {
     nowMs += 12 * HOUR_MS + 1000;
     await recorder.record();
     expect(recorder.counts.rows).toBe(4);
+  });
+
+  test('it is said until when all is known, with rows and without, about once a minute and by one of two replicas', async () => {
+    const [one, other] = [replica(), replica()];
+    const known = async () => {
+      const log = new DeltaLog(store, 'prod/endpoints');
+      await log.refresh();
+      return { version: log.version, knownMs: knownUntilMs(log) };
+    };
+    hear(one.index, [pod('p-1', 'cart-0', T0)]);
+    hear(other.index, [pod('p-1', 'cart-0', T0)]);
+    nowMs += 10_000;
+    await one.recorder.record();
+    expect(await known()).toEqual({ version: 1, knownMs: T0 });
+    nowMs += 60_000;
+    // Nothing was heard since: nothing new can be said.
+    await one.recorder.record();
+    expect(await known()).toEqual({ version: 1, knownMs: T0 });
+    for (const { index } of [one, other]) {
+      index.heard('pods', nowMs * 1000);
+      index.heard('nodes', (nowMs + 1000) * 1000);
+    }
+    nowMs += 2000;
+    await one.recorder.record();
+    // What was heard in the last five seconds may not be in the table yet.
+    expect(await known()).toEqual({ version: 2, knownMs: nowMs - 5000 });
+    await other.recorder.record();
+    // Its own rows, and nothing else.
+    expect(other.recorder.counts.rows).toBe(2);
+    expect(await known()).toEqual({ version: 3, knownMs: nowMs - 5000 });
+    await other.recorder.record();
+    expect(await known()).toMatchObject({ version: 3 });
   });
 
   test('what could not be written is written later', async () => {

@@ -7,10 +7,11 @@ import type { Schedule } from './model/schedule.ts';
 import type { ObjectStore } from './store/store.ts';
 import { DeltaLog } from './table/delta-log.ts';
 import { ENDPOINT_TABLE_COLUMNS, endpointTableRoot } from './table/endpoint-columns.ts';
-import { readHoldings, writeEndpointFile } from './table/endpoint-files.ts';
+import { endpointFileKeys, readHoldings, writeEndpointFile } from './table/endpoint-files.ts';
+import { knownUntilAction, knownUntilMs } from './table/endpoint-known-until.ts';
 import { flowTableRoot } from './table/flow-table.ts';
 import { openWritableLog } from './table/open-log.ts';
-import type { ClusterIndex } from './topology/cluster/cluster-index.ts';
+import type { ClusterIndex, DueHolding } from './topology/cluster/cluster-index.ts';
 import { commitChange } from './upkeep/change.ts';
 
 /** Rows of one file: a bound of memory. */
@@ -18,6 +19,10 @@ const ROWS_MAX = 50_000;
 /** Holdings that are loaded at most: as many as the index keeps that are over. */
 const LOADED_MAX = 500_000;
 const INTERVAL_MS = 60_000;
+/** Between rounds of different replicas some time passes, so that they do not race for the same entry of the log. */
+const JITTER_MS = 10_000;
+/** It is said this often until when all is known, also where nothing begins and nothing ends. */
+const KNOWN_UNTIL_MS = 50_000;
 /** A pod's workload and node may be heard of after the pod. */
 const SETTLE_US = 5_000_000;
 
@@ -44,17 +49,19 @@ export interface EndpointRecorder {
 
 export interface EndpointRecorderParts {
   readonly store: ObjectStore;
-  readonly index: Pick<ClusterIndex, 'takeHoldings' | 'giveBack' | 'restore'>;
+  readonly index: Pick<ClusterIndex, 'takeHoldings' | 'giveBack' | 'restore' | 'heardUntilUs'>;
   readonly log: Pick<Logger, 'info' | 'warn'>;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
   readonly schedule: Schedule;
+  /** From 0, inclusive, to 1, exclusive. */
+  readonly random: () => number;
 }
 
 /** @param keepMs for how long the index keeps what is over; what is open is written again after half of it */
 export function createEndpointRecorder(
   { cluster, keepMs }: { readonly cluster: string; readonly keepMs: number },
-  { store, index, log, now, schedule }: EndpointRecorderParts,
+  { store, index, log, now, schedule, random }: EndpointRecorderParts,
 ): EndpointRecorder {
   const root = endpointTableRoot(flowTableRoot(cluster));
   const counts: EndpointCounts = { rows: 0, failures: 0, loaded: 0 };
@@ -67,24 +74,34 @@ export function createEndpointRecorder(
     for (;;) {
       const nowMs = now();
       const atUs = nowMs * 1000;
-      const due = index.takeHoldings({
-        atUs,
-        renewBeforeUs: atUs - keepMs * 500,
-        settledUs: atUs - SETTLE_US,
-        max: ROWS_MAX,
-      });
-      if (due.length === 0) return;
+      const settledUs = atUs - SETTLE_US;
+      const heardUs = Math.min(index.heardUntilUs, settledUs);
+      const due = index.takeHoldings({ atUs, renewBeforeUs: atUs - keepMs * 500, settledUs, max: ROWS_MAX });
+      const isAll = due.length < ROWS_MAX;
       try {
-        table ??= await openWritableLog(store, root, ENDPOINT_TABLE_COLUMNS, now);
-        const rows = due.map((row): EndpointRow => ({ ...row, cluster }));
-        const add = await writeEndpointFile(store, root, rows, nowMs);
-        await commitChange(table, now, () => ({ operation: 'WRITE', adds: [add] }));
-        counts.rows += rows.length;
+        await write(due, nowMs, isAll && Number.isFinite(heardUs) ? heardUs / 1000 : undefined);
       } catch (error) {
         index.giveBack(due);
         throw error;
       }
+      if (isAll) return;
     }
+  }
+
+  /** @param heardMs until when all is in the table with these; undefined if that cannot be said */
+  async function write(due: readonly DueHolding[], nowMs: number, heardMs: number | undefined): Promise<void> {
+    if (due.length === 0 && heardMs === undefined) return;
+    table ??= await openWritableLog(store, root, ENDPOINT_TABLE_COLUMNS, now);
+    const log = table;
+    const rows = due.map((row): EndpointRow => ({ ...row, cluster }));
+    const adds = rows.length === 0 ? [] : [await writeEndpointFile(store, root, rows, nowMs)];
+    await commitChange(log, now, () => {
+      // With several replicas one in a minute is enough.
+      const isNews = heardMs !== undefined && heardMs >= (knownUntilMs(log) ?? 0) + KNOWN_UNTIL_MS;
+      if (adds.length === 0 && !isNews) return undefined;
+      return { operation: 'WRITE', adds, txns: isNews ? [knownUntilAction(heardMs, now())] : [] };
+    });
+    counts.rows += rows.length;
   }
 
   async function tryToWrite(): Promise<void> {
@@ -102,11 +119,14 @@ export function createEndpointRecorder(
   }
 
   function next(): void {
-    cancel = schedule(() => {
-      record().then(() => {
-        if (!stopped) next();
-      });
-    }, INTERVAL_MS);
+    cancel = schedule(
+      () => {
+        record().then(() => {
+          if (!stopped) next();
+        });
+      },
+      INTERVAL_MS + random() * JITTER_MS,
+    );
   }
 
   return {
@@ -117,8 +137,10 @@ export function createEndpointRecorder(
         await history.refresh();
         if (history.version < 0) return;
         history.requireReadable();
-        const rows = await readHoldings(store, history, { sinceMs: now() - keepMs, max: LOADED_MAX });
-        counts.loaded += index.restore(rows, now() * 1000);
+        const sinceMs = now() - keepMs;
+        await readHoldings(store, endpointFileKeys(history, sinceMs), { sinceMs, max: LOADED_MAX }, (rows) => {
+          counts.loaded += index.restore(rows, now() * 1000);
+        });
         log.info({ holdings: counts.loaded }, 'names of addresses from before the start were loaded');
       } catch (error) {
         counts.failures++;

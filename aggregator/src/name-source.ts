@@ -11,6 +11,8 @@ import { createLateNames } from './topology/cluster/late-names.ts';
 import { loadTopologyFile, type TopologyFile } from './topology/file-topology.ts';
 import { splitLabelKeys } from './topology/label-keys.ts';
 import { mergeTopologies } from './topology/merged-topology.ts';
+import { OtherClusters, type Overlap } from './topology/others/other-clusters.ts';
+import { withOtherClusters } from './topology/others/with-other-clusters.ts';
 
 export interface NameSourceConfig {
   /** Path of a topology file. */
@@ -32,10 +34,14 @@ export interface NameSourceParts {
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
   readonly schedule: Schedule;
+  /** Hears once of each kind of another cluster that cannot be named. */
+  readonly onOverlap: (overlap: Overlap) => void;
 }
 
 export interface NameSource {
   readonly topology: TopologySource;
+  /** What is known of other clusters; nothing, until somebody says it. */
+  readonly others: OtherClusters;
   /** Name of the cluster, if a file gives one. */
   readonly cluster: string | undefined;
   /** Undefined where all names are known at the start. */
@@ -44,7 +50,10 @@ export interface NameSource {
 
 /** Names that come from Kubernetes. */
 export interface LiveNames {
-  readonly index: Pick<ClusterIndex, 'counts' | 'nodesCreatedUs' | 'takeHoldings' | 'giveBack' | 'restore'>;
+  readonly index: Pick<
+    ClusterIndex,
+    'counts' | 'nodesCreatedUs' | 'heardUntilUs' | 'takeHoldings' | 'giveBack' | 'restore'
+  >;
   readonly awaited: AwaitedNames & { readonly counts: ReturnType<typeof createLateNames>['counts'] };
   /** Begins to list and watch. */
   start(): void;
@@ -58,6 +67,14 @@ export interface LiveNames {
 /** Reads the file and the configuration; nothing is asked of the API before start(). Throws what is wrong with either. */
 export async function openNameSource(config: NameSourceConfig, parts: NameSourceParts): Promise<NameSource> {
   const file = readFile(config, parts);
+  const withOthers = (own: TopologySource) => {
+    const others = new OtherClusters(
+      { ranges: file?.otherClusters ?? [], keepMs: config.keepMs },
+      own,
+      parts.onOverlap,
+    );
+    return { topology: withOtherClusters(own, others), others };
+  };
   if (config.kubernetes === undefined) {
     if (file === undefined) {
       throw new FlowtollError(
@@ -65,11 +82,12 @@ export async function openNameSource(config: NameSourceConfig, parts: NameSource
         'nobody says whose addresses are: give --kubernetes, or a topology file with --topology',
       );
     }
-    return { topology: file.source, cluster: file.cluster, live: undefined };
+    return { ...withOthers(file.source), cluster: file.cluster, live: undefined };
   }
   const index = new ClusterIndex({ keepMs: config.keepMs });
-  const topology = file === undefined ? index : mergeTopologies(index, file.source);
-  return { topology, cluster: file?.cluster, live: await liveNames(config.kubernetes, config, parts, index, topology) };
+  const { topology, others } = withOthers(file === undefined ? index : mergeTopologies(index, file.source));
+  const live = await liveNames(config.kubernetes, config, parts, index, topology);
+  return { topology, others, cluster: file?.cluster, live };
 }
 
 function readFile({ topology, kubernetes }: NameSourceConfig, { log }: NameSourceParts): TopologyFile | undefined {
@@ -112,7 +130,10 @@ async function liveNames(
     {},
     {
       index,
-      topology: topology.snapshot(),
+      topology: {
+        lookupAddress: (address, startUs, endUs) => topology.snapshot().lookupAddress(address, startUs, endUs),
+        inClusterRanges: (address) => topology.snapshot().inClusterRanges(address),
+      },
       isPrivate: (address) => addressScope(address) === 'private',
       now,
       schedule,

@@ -14,6 +14,7 @@ import { createEnricher } from '../enrich/enricher.ts';
 import { FlowtollError } from '../model/errors.ts';
 import { timers } from '../model/schedule.ts';
 import { type LiveNames, openNameSource } from '../name-source.ts';
+import { followOtherClusters, type OtherClustersFollower, overlapMessage } from '../other-clusters-follower.ts';
 import { createPipeline, type Pipeline } from '../pipeline.ts';
 import { defaultPriceBooks } from '../pricing/default-books.ts';
 import { createPricer } from '../pricing/pricer.ts';
@@ -21,8 +22,9 @@ import { createClassifier } from '../pricing/traffic-class.ts';
 import { keepHeapSmall } from '../release-memory.ts';
 import { openStore } from '../store/open-store.ts';
 import { flowTableRoot, openFlowTable, TXN_RETENTION_MS } from '../table/flow-table.ts';
-import type { NamesCounts } from '../telemetry/metrics.ts';
+import type { NamesCounts, OthersCounts } from '../telemetry/metrics.ts';
 import { createAggregatorTelemetry, createObserver, notReadyBecause } from '../telemetry/telemetry.ts';
+import type { OtherClusters } from '../topology/others/other-clusters.ts';
 import { type UnwatchedWatch, watchUnwatched } from '../unwatched-watch.ts';
 import { startUpkeep } from '../upkeep-loop.ts';
 import { watchVanished } from '../vanished-watch.ts';
@@ -47,6 +49,7 @@ interface ServeOptions {
   readonly kubeContext?: string;
   readonly ownerKinds?: readonly string[];
   readonly keepNames: number;
+  readonly otherClusters: boolean;
   readonly listen: ListenAddress;
   readonly commitInterval: number;
   readonly commitBytes: number;
@@ -108,6 +111,12 @@ export function serveCommand(): Command {
         .env('FLOWTOLL_KEEP_NAMES')
         .default(86_400_000, '1d')
         .argParser(parseDuration(3_600_000, TXN_RETENTION_MS)),
+    )
+    .addOption(
+      new Option('--other-clusters <on>', 'name addresses of other clusters under the same root of the store, too')
+        .env('FLOWTOLL_OTHER_CLUSTERS')
+        .default(true)
+        .argParser(parseSwitch),
     )
     .addOption(
       new Option('--listen <host:port>', 'where agents connect; port 0 lets the system choose')
@@ -217,7 +226,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   const memory = keepHeapSmall();
   const names = await openNameSource(
     { ...options, ownerKinds: options.ownerKinds ?? [], labelKeys: options.labels ?? [], keepMs: options.keepNames },
-    { log, now: Date.now, schedule: timers },
+    { log, now: Date.now, schedule: timers, onOverlap: (overlap) => log.info(overlap, overlapMessage(overlap)) },
   );
   const { topology, live } = names;
   const cluster = options.cluster ?? names.cluster ?? DEFAULT_CLUSTER;
@@ -227,8 +236,14 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     live &&
     createEndpointRecorder(
       { cluster, keepMs: options.keepNames },
-      { store, index: live.index, log, now: Date.now, schedule: timers },
+      { store, index: live.index, log, now: Date.now, schedule: timers, random: Math.random },
     );
+  const follower = options.otherClusters
+    ? followOtherClusters(
+        { cluster, keepMs: options.keepNames },
+        { store, others: names.others, log, now: Date.now, schedule: timers, random: Math.random },
+      )
+    : undefined;
   const observer = createObserver(log);
   const table = await openFlowTable(store, {
     cluster,
@@ -306,6 +321,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     observer,
     upkeep: upkeep?.counts,
     ...(live && { names: namesCounts(live, endpoints, () => unwatched?.seen) }),
+    ...(follower && { others: othersCounts(names.others, follower) }),
     whyNotReady,
     now: Date.now,
     version: aggregatorVersion(),
@@ -318,6 +334,8 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     if (live !== undefined) await startNames(live, stopRequested, log);
     if (live?.notReadyBecause() === undefined) await endpoints?.load();
     endpoints?.start();
+    await follower?.read();
+    follower?.start();
     return { metricsPort, port: await pipeline.start() };
   });
   memory.now();
@@ -349,6 +367,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   health.stop();
   await flows.stop();
   await pipeline.stop();
+  await follower?.stop();
   await endpoints?.stop();
   await live?.stop();
   await upkeep?.stop();
@@ -384,6 +403,26 @@ function namesCounts(
       return nodesSeen();
     },
     endpoints: endpoints?.counts,
+  };
+}
+
+function othersCounts(others: OtherClusters, { counts }: OtherClustersFollower): OthersCounts {
+  return {
+    get clusters() {
+      return others.counts.clusters;
+    },
+    get holdings() {
+      return others.counts.holdings;
+    },
+    get dropped() {
+      return others.counts.dropped;
+    },
+    get overlapping() {
+      return others.counts.overlapping;
+    },
+    get failures() {
+      return counts.failures;
+    },
   };
 }
 

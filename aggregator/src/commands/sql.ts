@@ -31,7 +31,7 @@ export function sqlCommand(
 ): Command {
   const command = new Command('sql')
     .description(
-      'Query the tables "flows" and "costs_hourly" (docs/columns.md). Nothing can be changed by it. Without a statement: a ' +
+      'Query the tables "flows", "costs_hourly" and "endpoints" (docs/columns.md). Nothing can be changed by it. Without a statement: a ' +
         'shell on a terminal; else the statements on standard input.',
     )
     .addArgument(new Argument('[statement]', 'SQL as DuckDB speaks it; times are UTC'))

@@ -36,6 +36,8 @@ export interface Endpoint {
   readonly peerKind: PeerKind;
   /** Whether it belongs to the cluster's own topology. */
   readonly inCluster: boolean;
+  /** The other cluster that it belongs to. */
+  readonly otherCluster: string | null;
   readonly provider: string | null;
   readonly region: string | null;
   readonly zone: string | null;
@@ -65,6 +67,7 @@ const NOBODY = {
   service: undefined,
   localKind: null,
   inCluster: false,
+  otherCluster: null,
   node: null,
   namespace: null,
   workloadKind: null,
@@ -112,11 +115,11 @@ export function createResolveEndpoints(labelKeys: readonly string[]): ResolveEnd
   }
 
   function keep(address: string, known: Kept): void {
-    const { inCluster } = known.endpoint;
-    const [kept, max] = inCluster ? [named, NAMED_MAX] : [outside, OUTSIDE_MAX];
+    const isNamed = known.endpoint.inCluster || known.endpoint.otherCluster !== null;
+    const [kept, max] = isNamed ? [named, NAMED_MAX] : [outside, OUTSIDE_MAX];
     if (kept.size >= max) kept.clear();
     kept.set(address, known);
-    (inCluster ? outside : named).delete(address);
+    (isNamed ? outside : named).delete(address);
   }
 
   function makeEndpoint(
@@ -188,10 +191,8 @@ function podEndpoint(address: string, pod: PodIdentity, owner: AddressOwner, lab
     ...NOBODY,
     key: ++lastKey,
     address,
-    home: pod.node.name,
-    localKind: 'pod',
     peerKind: 'pod',
-    inCluster: true,
+    ...sideOf(pod.node, 'pod'),
     provider: pod.node.provider,
     region: pod.node.region,
     zone: pod.node.zone,
@@ -205,16 +206,21 @@ function podEndpoint(address: string, pod: PodIdentity, owner: AddressOwner, lab
   };
 }
 
+/** What is on a node of another cluster is never local, although a node here may have the same name. */
+function sideOf({ name, cluster }: NodeIdentity, localKind: LocalKind) {
+  return cluster === undefined
+    ? { home: name, localKind, inCluster: true }
+    : { inCluster: false, otherCluster: cluster };
+}
+
 function nodeEndpoint(address: string, node: NodeIdentity, owner: AddressOwner): Endpoint {
   return {
     ...NOBODY,
     key: ++lastKey,
     address,
-    home: node.name,
-    isNodeAddress: true,
-    localKind: 'node',
+    isNodeAddress: node.cluster === undefined,
     peerKind: 'node',
-    inCluster: true,
+    ...sideOf(node, 'node'),
     provider: node.provider,
     region: node.region,
     zone: node.zone,

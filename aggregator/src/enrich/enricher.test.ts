@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { FlowRow } from '../model/flow-row.ts';
-import { batchOf, enrichAll, SHARED, type TestFlow } from './testing.ts';
+import { batchOf, enrichAll, OTHER_POD, SHARED, type TestFlow } from './testing.ts';
 
 const POD_A = '10.244.1.2'; // on n1
 const POD_B = '10.244.1.3'; // on n1
@@ -247,6 +247,32 @@ describe('addresses of the reporting node that only its agent names', () => {
     expect(ofNode({ from: POD_A, to: SERVICE }, bridge, SERVICE, POD_A)).toEqual(
       enrichAll(batchOf('n1', [{ from: POD_A, to: SERVICE }])).rows.map(legText),
     );
+  });
+});
+
+describe('addresses of another cluster', () => {
+  it('are peers with its names, never local, although a node here has the same name', () => {
+    const { rows } = enrichAll(
+      batchOf('n1', [
+        { from: POD_A, to: OTHER_POD },
+        { from: OTHER_POD, to: NODE_1 },
+      ]),
+    );
+    expect(rows.map(legText)).toEqual([
+      `pod ${POD_A} -> pod ${OTHER_POD} ${SENT}`,
+      `node ${NODE_1} <- pod ${OTHER_POD} ${RECEIVED}`,
+    ]);
+    for (const row of rows) {
+      expect(row).toMatchObject({
+        ...{ peerCluster: 'eu', peerProvider: 'aws', peerRegion: 'eu-west-1', peerZone: 'eu-west-1a', peerNode: 'n1' },
+        ...{ peerNamespace: 'shop', peerWorkload: 'far', peerPod: 'far-1', resolution: 'exact' },
+      });
+    }
+  });
+
+  it('have no node ports of ours', () => {
+    const { rows } = enrichAll(batchOf('n1', [{ from: POD_A, to: POD_C, asked: ['10.8.0.1', 30080] }]));
+    expect(rows).toMatchObject([{ service: null }]);
   });
 });
 

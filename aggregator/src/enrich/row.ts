@@ -106,7 +106,7 @@ export function setLocalUnnamed(row: FlowRow, kind: 'node' | null, ip: string | 
 export function setPeer(row: FlowRow, peer: Endpoint): void {
   row.peerKey = peer.key;
   row.peerKind = peer.peerKind;
-  row.peerCluster = peer.inCluster ? row.cluster : null;
+  row.peerCluster = peer.inCluster ? row.cluster : peer.otherCluster;
   row.peerProvider = peer.provider;
   row.peerRegion = peer.region;
   row.peerZone = peer.zone;

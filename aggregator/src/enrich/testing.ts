@@ -40,6 +40,9 @@ const SSH_SERVICE: ServiceIdentity = { kind: 'service', namespace: 'shop', name:
 /** An address of both services. */
 export const SHARED = '192.0.2.9';
 
+/** Of a pod of cluster `eu`, on a node that has the name of one here. */
+export const OTHER_POD = '10.8.0.5';
+
 const IDENTITIES: Readonly<Record<string, Identity>> = {
   '172.20.1.1': N1,
   '10.244.1.1': N1,
@@ -50,6 +53,8 @@ const IDENTITIES: Readonly<Record<string, Identity>> = {
   '10.244.1.3': pod('b-1', N1),
   '10.244.2.2': pod('c-2', N2),
   'fd00:244:2::2': pod('c-2', N2),
+  [OTHER_POD]: pod('far-1', { ...N1, cluster: 'eu', region: 'eu-west-1', zone: 'eu-west-1a', addresses: [] }),
+  '10.8.0.1': { ...N1, cluster: 'eu', region: 'eu-west-1', zone: 'eu-west-1a', addresses: [] },
   '10.96.0.10': WEB_SERVICE,
   '198.51.100.0/24': { kind: 'external', name: 'partners', provider: null, region: null, zone: null },
   '172.21.0.9': { kind: 'external', name: 'orders-db', provider: 'aws', region: 'us-east-1', zone: 'us-east-1b' },

@@ -19,6 +19,8 @@ export type Certainty = 'exact' | 'ambiguous' | 'stale';
 export interface NodeIdentity extends Place {
   readonly kind: 'node';
   readonly name: string;
+  /** The cluster it is in, of a node of another one. */
+  readonly cluster?: string;
   /** The first of each family is the node's main address. */
   readonly addresses: readonly string[];
 }

@@ -31,51 +31,87 @@ export async function writeEndpointFile(
   }
 }
 
+/** Which holdings are read. */
+export interface HoldingsRule {
+  /** Those of which a row was recorded since; ms since the Unix epoch. */
+  readonly sinceMs: number;
+  /** At most so many, those recorded last. */
+  readonly max: number;
+}
+
+/** Keys of the files that may have rows recorded since then; ms since the Unix epoch. */
+export function endpointFileKeys(log: DeltaLog, sinceMs: number): string[] {
+  const firstDate = new Date(sinceMs).toISOString().slice(0, 10);
+  return Array.from(log.files.values())
+    .filter(({ partitionValues }) => (partitionValues[PARTITION_COLUMN.name] ?? '') >= firstDate)
+    .map(({ path }) => `${log.root}/${decodeURIComponent(path)}`);
+}
+
 /**
- * The holdings of which a row was recorded since `sinceMs`, each once, the newest first; at most `max`. Of several rows the last one
- * names it; it ended at the earliest end that was heard.
+ * The holdings in these files, each once: first all of nodes as one piece, then those of pods in pieces of some thousands. Of several
+ * rows of a holding the last one names it; it ended at the earliest end that was heard.
  */
 export async function readHoldings(
   store: ObjectStore,
-  log: DeltaLog,
-  { sinceMs, max }: { readonly sinceMs: number; readonly max: number },
-): Promise<EndpointRow[]> {
-  const firstDate = new Date(sinceMs).toISOString().slice(0, 10);
-  const keys = Array.from(log.files.values())
-    .filter(({ partitionValues }) => (partitionValues[PARTITION_COLUMN.name] ?? '') >= firstDate)
-    .map(({ path }) => `${log.root}/${decodeURIComponent(path)}`);
-  if (keys.length === 0) return [];
-  return withLocalFiles(store, keys, (paths) =>
-    withDuckDb(join(store.scratchDirectory, `${randomUUID()}.spill`), async (run) => {
-      const rows = await run(holdingsQuery(paths, sinceMs, max));
-      return rows.map((values) => holdingOf(values as readonly (string | bigint | null)[]));
+  keys: readonly string[],
+  rule: HoldingsRule,
+  take: (holdings: readonly EndpointRow[]) => void,
+): Promise<void> {
+  if (keys.length === 0) return;
+  await withLocalFiles(store, keys, (paths) =>
+    withDuckDb(join(store.scratchDirectory, `${randomUUID()}.spill`), async (_, stream) => {
+      const sameText = createSameText();
+      let nodes: EndpointRow[] | undefined = [];
+      for await (const rows of stream(holdingsQuery(paths, rule))) {
+        const holdings = rows.map((values) => holdingOf(values as readonly (string | bigint | null)[], sameText));
+        const firstPod = holdings.findIndex(({ kind }) => kind === 'pod');
+        nodes?.push(...(firstPod < 0 ? holdings : holdings.slice(0, firstPod)));
+        if (firstPod < 0) continue;
+        if (nodes !== undefined) take(nodes);
+        nodes = undefined;
+        take(holdings.slice(firstPod));
+      }
+      if (nodes !== undefined && nodes.length > 0) take(nodes);
     }),
   );
 }
 
-function holdingsQuery(paths: readonly string[], sinceMs: number, max: number): string {
+function holdingsQuery(paths: readonly string[], { sinceMs, max }: HoldingsRule): string {
   const files = paths.map((path) => `'${path.replaceAll("'", "''")}'`).join(', ');
-  return `SELECT cluster, address, kind, uid, epoch_us(min(held_from) OVER w), epoch_us(min(held_to) OVER w),
-      epoch_us(max(sure_until) OVER w), epoch_us(min(heard_at) OVER w), epoch_us(recorded_at), namespace, pod, workload_kind,
-      workload, node, provider, region, zone, to_json(labels)::VARCHAR
-    FROM read_parquet([${files}], hive_partitioning = false)
-    WHERE epoch_us(recorded_at) >= ${Math.floor(sinceMs * 1000)}
-    WINDOW w AS (PARTITION BY address, uid)
-    QUALIFY row_number() OVER (PARTITION BY address, uid ORDER BY recorded_at DESC) = 1
-    ORDER BY recorded_at DESC LIMIT ${max}`;
+  return `SELECT * FROM (
+      SELECT cluster, address, kind, uid, epoch_us(min(held_from) OVER w) AS held_from, epoch_us(min(held_to) OVER w),
+        epoch_us(max(sure_until) OVER w), epoch_us(min(heard_at) OVER w), epoch_us(recorded_at) AS recorded, namespace, pod,
+        workload_kind, workload, node, provider, region, zone, to_json(labels)::VARCHAR
+      FROM read_parquet([${files}], hive_partitioning = false)
+      WHERE epoch_us(recorded_at) >= ${Math.floor(sinceMs * 1000)}
+      WINDOW w AS (PARTITION BY address, uid)
+      QUALIFY row_number() OVER (PARTITION BY address, uid ORDER BY recorded_at DESC) = 1
+      ORDER BY recorded DESC LIMIT ${max})
+    ORDER BY kind, held_from`;
 }
 
-function holdingOf(values: readonly (string | bigint | null)[]): EndpointRow {
+/** One text for all that are alike: hundreds of thousands of rows share their nodes, workloads and labels. */
+function createSameText(): (text: string) => string {
+  const texts = new Map<string, string>();
+  return (text) => {
+    const same = texts.get(text);
+    if (same === undefined) texts.set(text, text);
+    return same ?? text;
+  };
+}
+
+function holdingOf(values: readonly (string | bigint | null)[], sameText: (text: string) => string): EndpointRow {
   const text = (i: number) => values[i] as string | null;
+  const shared = (i: number) => (values[i] === null ? null : sameText(values[i] as string));
   const time = (i: number) => (values[i] === null ? null : Number(values[i]));
   const toUs = time(5);
   const sureUntilUs = time(6);
   return {
-    ...{ cluster: text(0)!, address: text(1)!, kind: text(2) === 'node' ? 'node' : 'pod', uid: text(3)! },
+    ...{ cluster: shared(0)!, address: text(1)!, kind: text(2) === 'node' ? 'node' : 'pod', uid: text(3)! },
     ...{ fromUs: time(4)!, toUs, heardUs: time(7)!, recordedUs: time(8)! },
     // A replica that had not heard of the end was sure for longer.
     sureUntilUs: toUs === null || sureUntilUs === null ? sureUntilUs : Math.min(sureUntilUs, toUs),
-    ...{ namespace: text(9), pod: text(10), workloadKind: text(11), workload: text(12), node: text(13)! },
-    ...{ provider: text(14), region: text(15), zone: text(16), labels: text(17) },
+    ...{ namespace: shared(9), pod: text(10), workloadKind: shared(11), workload: shared(12), node: shared(13)! },
+    ...{ provider: shared(14), region: shared(15), zone: shared(16), labels: shared(17) },
   };
 }

@@ -1,9 +1,11 @@
 // Every metric of the aggregator: the one list that /metrics and docs/metrics.md are made of.
 import { type Histogram, type Metric, PROCESS_METRICS } from '@flowtoll/proto/telemetry';
 import type { FlowServer } from '../api/flow-service.ts';
+import type { FollowerCounts } from '../other-clusters-follower.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { ClusterIndexCounts } from '../topology/cluster/cluster-index.ts';
 import type { LateNamesCounts } from '../topology/cluster/late-names.ts';
+import type { OtherClustersCounts } from '../topology/others/other-clusters.ts';
 import type { NodesSeen } from '../unwatched-watch.ts';
 import type { UpkeepCounts } from '../upkeep-loop.ts';
 
@@ -18,6 +20,8 @@ export interface AggregatorMetricsSource {
   readonly upkeep: UpkeepCounts | undefined;
   /** Undefined where names come from a file. */
   readonly names: NamesCounts | undefined;
+  /** Undefined where addresses of other clusters are not asked for. */
+  readonly others: OthersCounts | undefined;
   /** Milliseconds since the Unix epoch. */
   readonly nowMs: number;
   readonly version: string;
@@ -32,6 +36,9 @@ export interface NamesCounts {
   /** Undefined while nobody can know. */
   readonly nodes: NodesSeen | undefined;
 }
+
+/** What is known of other clusters. */
+export interface OthersCounts extends OtherClustersCounts, FollowerCounts {}
 
 /** Checkpoints of the table's log, of this process. */
 export interface CheckpointCounts {
@@ -372,6 +379,41 @@ const names: readonly AggregatorMetric[] = [
     unit: 'holdings',
     help: 'Holdings of addresses that were loaded from the table endpoints at the start.',
     read: ({ names }) => names?.endpoints?.loaded,
+  },
+  {
+    name: 'flowtoll_other_clusters',
+    type: 'gauge',
+    unit: 'clusters',
+    help: 'Other clusters under the same root of which addresses are known, from their tables endpoints.',
+    read: ({ others }) => others?.clusters,
+  },
+  {
+    name: 'flowtoll_other_clusters_overlapping',
+    type: 'gauge',
+    unit: 'clusters',
+    help: 'Those of which pods or nodes are not named, because somebody else has one of their addresses, too.',
+    read: ({ others }) => others?.overlapping,
+  },
+  {
+    name: 'flowtoll_other_cluster_holdings',
+    type: 'gauge',
+    unit: 'holdings',
+    help: 'Holdings of addresses that are known of other clusters, with those that are over.',
+    read: ({ others }) => others?.holdings,
+  },
+  {
+    name: 'flowtoll_other_cluster_holdings_dropped_total',
+    type: 'counter',
+    unit: 'holdings',
+    help: 'Holdings of other clusters that there was no room for: their addresses have no names.',
+    read: ({ others }) => others?.dropped,
+  },
+  {
+    name: 'flowtoll_other_cluster_failures_total',
+    type: 'counter',
+    unit: 'tries',
+    help: 'Readings of what other clusters there are, or of their tables endpoints, that failed. They are tried again.',
+    read: ({ others }) => others?.failures,
   },
   {
     name: 'flowtoll_names_waits_total',

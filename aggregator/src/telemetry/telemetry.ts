@@ -10,7 +10,13 @@ import type { FlowServer } from '../api/flow-service.ts';
 import type { Logger } from '../ingest/ingest-stream.ts';
 import type { Pipeline, PipelineObserver } from '../pipeline.ts';
 import type { UpkeepCounts } from '../upkeep-loop.ts';
-import { AGGREGATOR_METRICS, type AggregatorHistograms, type CheckpointCounts, type NamesCounts } from './metrics.ts';
+import {
+  AGGREGATOR_METRICS,
+  type AggregatorHistograms,
+  type CheckpointCounts,
+  type NamesCounts,
+  type OthersCounts,
+} from './metrics.ts';
 
 /** For how long commits may fail before this replica is not ready, in ms. Agents keep what they have meanwhile. */
 export const NOT_READY_AFTER_MS = 60_000;
@@ -57,6 +63,8 @@ export interface AggregatorTelemetryParts {
   readonly upkeep: UpkeepCounts | undefined;
   /** Absent where names come from a file. */
   readonly names?: NamesCounts;
+  /** Absent where addresses of other clusters are not asked for. */
+  readonly others?: OthersCounts;
   /** Why nothing should be sent to this replica; undefined when it is ready. */
   readonly whyNotReady: () => string | undefined;
   /** Milliseconds since the Unix epoch. */
@@ -67,7 +75,7 @@ export interface AggregatorTelemetryParts {
 
 /** Makes the server; nothing happens before start(). The table is open by then, so that is half of being ready. */
 export function createAggregatorTelemetry(config: ListenAddress, parts: AggregatorTelemetryParts): TelemetryServer {
-  const { pipeline, table, flows, observer, upkeep, names, now, version } = parts;
+  const { pipeline, table, flows, observer, upkeep, names, others, now, version } = parts;
   return createTelemetryServer(config, {
     metrics: () =>
       metricsText(AGGREGATOR_METRICS, {
@@ -78,6 +86,7 @@ export function createAggregatorTelemetry(config: ListenAddress, parts: Aggregat
         checkpoints: observer.checkpoints,
         upkeep,
         names,
+        others,
         nowMs: now(),
         version,
       }),

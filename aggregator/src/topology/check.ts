@@ -2,9 +2,9 @@
 // finds; what it returns may be used only if it reported nothing.
 
 import { type Path, type Problems, pathText } from '../document/problems.ts';
-import { canonicalText, type Ip, type Prefix, parseAddress, parsePrefix } from './address.ts';
+import { canonicalText, contains, type Ip, type Prefix, parseAddress, parsePrefix } from './address.ts';
 import type { Located, TopologyDocument } from './document.ts';
-import type { ExternalEntry, NodeEntry, PodEntry, ServiceEntry } from './schema.ts';
+import type { ClusterEntry, ExternalEntry, NodeEntry, PodEntry, ServiceEntry } from './schema.ts';
 
 /** An entry with its addresses in canonical form. */
 export interface Checked<T> {
@@ -19,6 +19,8 @@ export interface CheckedTopology {
   readonly services: readonly Checked<ServiceEntry>[];
   readonly external: readonly { readonly entry: ExternalEntry; readonly prefixes: readonly Prefix[] }[];
   readonly clusterRanges: readonly Prefix[];
+  /** Other clusters, and where their addresses are their own. */
+  readonly clusters: readonly { readonly name: string; readonly ranges: readonly Prefix[] }[];
 }
 
 /** Checks the whole document; problems go to `problems`. */
@@ -35,7 +37,9 @@ export function checkTopology(document: TopologyDocument, problems: Problems): C
   checkNodePorts(document.services, problems);
   checkUnique(document.external, (external) => external.name, 'external', problems);
   const external = checkExternal(document.external, problems);
-  return { nodes, pods, services, external, clusterRanges: rangesOf(document) };
+  checkUnique(document.clusters, (cluster) => cluster.name, 'cluster', problems);
+  const clusters = checkClusters(document.clusters, problems);
+  return { nodes, pods, services, external, clusterRanges: rangesOf(document), clusters };
 }
 
 /** Remembers who has an address, and reports the second one. */
@@ -194,6 +198,29 @@ function checkExternal(
       }
     }
     return { entry, prefixes: prefixes.map(({ prefix }) => prefix) };
+  });
+}
+
+/** An address is one cluster's at most. */
+function checkClusters(
+  entries: readonly Located<ClusterEntry>[],
+  problems: Problems,
+): { name: string; ranges: Prefix[] }[] {
+  const seen: { readonly prefix: Prefix; readonly name: string; readonly path: Path }[] = [];
+  return entries.map(({ path, entry: { name, ranges } }) => {
+    const prefixes = locatedPrefixes(ranges, [...path, 'ranges']);
+    for (const { prefix, path: prefixPath } of prefixes) {
+      const other = seen.find((one) => contains(one.prefix, prefix) || contains(prefix, one.prefix));
+      if (other === undefined) seen.push({ prefix, name, path: prefixPath });
+      else {
+        const text = `${canonicalText(prefix.network)}/${prefix.bits}`;
+        problems.add(
+          prefixPath,
+          `${text} overlaps a range of cluster ${other.name} (${pathText(other.path)}); say whose it is as seen from here`,
+        );
+      }
+    }
+    return { name, ranges: prefixes.map(({ prefix }) => prefix) };
   });
 }
 

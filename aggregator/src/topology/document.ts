@@ -4,6 +4,8 @@ import type { z } from 'zod';
 import { isMapping, parseText, type Raw } from '../document/parse-text.ts';
 import type { Path, Problems } from '../document/problems.ts';
 import {
+  type ClusterEntry,
+  clusterSchema,
   type ExternalEntry,
   externalSchema,
   type NodeEntry,
@@ -31,6 +33,7 @@ export interface TopologyDocument {
   readonly pods: readonly Located<PodEntry>[];
   readonly services: readonly Located<ServiceEntry>[];
   readonly external: readonly Located<ExternalEntry>[];
+  readonly clusters: readonly Located<ClusterEntry>[];
   /** Names of all node entries, malformed ones too: a reference to those is not a second problem. */
   readonly nodeNames: ReadonlySet<string>;
 }
@@ -56,6 +59,7 @@ export function readDocument(text: string, problems: Problems, needsNodes: boole
     pods: readEntries(raw, 'pods', podSchema, problems),
     services: readEntries(raw, 'services', serviceSchema, problems),
     external: readEntries(raw, 'external', externalSchema, problems),
+    clusters: readEntries(raw, 'clusters', clusterSchema, problems),
     nodeNames: new Set(rawList(raw, 'nodes').flatMap((node) => (isMapping(node) ? [String(node['name'])] : []))),
   };
 }
@@ -64,7 +68,7 @@ export function readDocument(text: string, problems: Problems, needsNodes: boole
 function checkTopLevel(raw: Raw, problems: Problems, needsNodes: boolean): void {
   const shallow: Raw = { ...raw };
   delete shallow['ranges'];
-  for (const key of ['nodes', 'pods', 'services', 'external']) {
+  for (const key of ['nodes', 'pods', 'services', 'external', 'clusters']) {
     if (Array.isArray(shallow[key])) delete shallow[key];
   }
   const checked = topologySchema.safeParse(shallow);

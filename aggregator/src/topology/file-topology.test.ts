@@ -264,6 +264,19 @@ nodes: [{ name: n1, addresses: [] }]
 pods: [{ name: p, namespace: s, node: n1, addresses: [10.0.0.1] }]`,
     problems: [/nodes\[0\]\.addresses: /],
   },
+  {
+    name: 'clusters of one name, or with ranges that overlap',
+    text: `${NODES}clusters:
+  - { name: eu, ranges: [10.8.0.0/14] }
+  - { name: eu, ranges: [] }
+  - { name: us, ranges: [10.12.0.0/16, 10.9.0.0/16] }
+  - { name: ap }`,
+    problems: [
+      /clusters\[3\]\.ranges: /,
+      /clusters\[1\]\.name: cluster eu is also clusters\[0\]/,
+      /clusters\[2\]\.ranges\[1\]: 10\.9\.0\.0\/16 overlaps a range of cluster eu \(clusters\[0\]\.ranges\[0\]\)/,
+    ],
+  },
   { name: 'too many aliases', text: billionLaughs(), problems: [/\(file\): not readable as YAML: /] },
 ];
 

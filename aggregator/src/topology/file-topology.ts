@@ -31,6 +31,8 @@ export interface TopologyFile {
   readonly source: TopologySource;
   /** Name of the cluster, if the file gives one. */
   readonly cluster: string | undefined;
+  /** Where addresses of other clusters are their own. */
+  readonly otherClusters: CheckedTopology['clusters'];
   /** What is allowed but perhaps not meant; for the log. */
   readonly notes: readonly string[];
 }
@@ -66,7 +68,12 @@ export function parseTopology(text: string, file: string, options: TopologyFileO
     throw new FlowtollError('TOPOLOGY_INVALID', `topology file ${file} cannot be read`);
   }
   const topology = new FileTopology(checked);
-  return { source: { snapshot: () => topology }, cluster: document.cluster, notes: notesOf(checked) };
+  return {
+    source: { snapshot: () => topology },
+    cluster: document.cluster,
+    otherClusters: checked.clusters,
+    notes: notesOf(checked),
+  };
 }
 
 function notesOf({ nodes }: CheckedTopology): string[] {

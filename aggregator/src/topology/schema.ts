@@ -74,6 +74,16 @@ export const externalSchema = z
   })
   .describe('A name, and perhaps a place, for addresses outside the cluster.');
 
+/** Where another cluster's addresses are its own. */
+export const clusterSchema = z
+  .strictObject({
+    name: name.describe('Name of the cluster, as in the store.'),
+    ranges: prefixes.describe(
+      'Where its addresses are its own as seen from here; elsewhere it is not named. Empty: it is never named.',
+    ),
+  })
+  .describe('Another cluster under the same root, whose addresses others have, too.');
+
 /** The whole file. */
 export const topologySchema = z
   .strictObject({
@@ -88,6 +98,10 @@ export const topologySchema = z
     pods: z.array(podSchema).optional(),
     services: z.array(serviceSchema).optional(),
     external: z.array(externalSchema).optional(),
+    clusters: z
+      .array(clusterSchema)
+      .optional()
+      .describe('Other clusters under the same root. One that is not listed is named where no address is seen twice.'),
   })
   .describe('Flowtoll topology file: nodes, pods, services and names of outside addresses of one cluster.');
 
@@ -96,6 +110,7 @@ export type NodeEntry = z.infer<typeof nodeSchema>;
 export type PodEntry = z.infer<typeof podSchema>;
 export type ServiceEntry = z.infer<typeof serviceSchema>;
 export type ExternalEntry = z.infer<typeof externalSchema>;
+export type ClusterEntry = z.infer<typeof clusterSchema>;
 
 /** Text with a syntax that a JSON Schema cannot say; its own message says what to do. */
 function textThat(parse: (text: string) => Parsed<unknown>) {

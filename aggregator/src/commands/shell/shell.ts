@@ -69,7 +69,7 @@ class Shell {
   }
 
   async run(): Promise<void> {
-    this.#say('SQL over flows and costs_hourly; .help says more, .quit ends.\n');
+    this.#say('SQL over flows, costs_hourly and endpoints; .help says more, .quit ends.\n');
     this.#prompt();
     for (;;) {
       const line = this.#lines.shift();

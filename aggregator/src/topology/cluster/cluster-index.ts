@@ -139,6 +139,11 @@ export class ClusterIndex implements ClusterSink, TopologySource, Topology {
     };
   }
 
+  /** Until when it has been heard of pods and nodes, µs; -Infinity before that. */
+  get heardUntilUs(): number {
+    return Math.min(this.#heard.pods.untilUs, this.#heard.nodes.untilUs);
+  }
+
   /** Holdings of pods and nodes that are to be recorded; they count as recorded until they are given back. */
   takeHoldings(rule: RecordRule): DueHolding[] {
     return this.#holdings.takeUnrecorded(rule).flatMap((record) => rowOf(record, rule.atUs) ?? []);

@@ -1,0 +1,169 @@
+// Names for addresses of other clusters, as far as an address can mean only one thing from here. Two clusters may give the same
+// addresses to different pods, and nobody sees from outside which one a flow meant: so pods (or nodes) of a cluster are not named at
+// all when any address of theirs is seen to be somebody else's, too, unless the operator said in which ranges they are reached from
+// here. Knows neither stores nor tables.
+import type { EndpointRow } from '../../model/endpoint-row.ts';
+import type { AddressOwner, Topology, TopologySource } from '../../model/topology.ts';
+import { contains, type Prefix, parsePrefix } from '../address.ts';
+import { type OpenHolding, RecordedCluster } from './recorded-cluster.ts';
+
+/** What the operator said of another cluster. */
+export interface OtherClusterRanges {
+  readonly name: string;
+  /** Where its addresses are its own as seen from here; elsewhere it is not named. */
+  readonly ranges: readonly Prefix[];
+}
+
+export interface OtherClustersOptions {
+  readonly ranges: readonly OtherClusterRanges[];
+  /** For how long what is over is kept, ms. */
+  readonly keepMs: number;
+  /** Most holdings of each cluster. Default: 500,000. */
+  readonly holdingsMax?: number;
+}
+
+/** Two clusters have the same addresses. */
+export interface Overlap {
+  readonly cluster: string;
+  /** What is not named for it. */
+  readonly kind: 'pod' | 'node';
+  /** An address that shows it. */
+  readonly address: string;
+  /** Who has it, too: another cluster, or undefined for the aggregator's own. */
+  readonly other: string | undefined;
+}
+
+export interface OtherClustersCounts {
+  readonly clusters: number;
+  /** Holdings of addresses that are known of all of them. */
+  readonly holdings: number;
+  /** Holdings that there was no room for. */
+  readonly dropped: number;
+  /** Clusters of which pods or nodes are not named, because others have the same addresses. */
+  readonly overlapping: number;
+}
+
+const HOLDINGS_MAX = 500_000;
+/** Two that hold an address at one moment do so for longer than clocks differ. */
+const LONG_US = 30_000_000;
+/** Holdings that are compared in one turn of the event loop. */
+const COMPARED_AT_ONCE = 10_000;
+
+export class OtherClusters {
+  readonly #own: TopologySource;
+  readonly #onOverlap: (overlap: Overlap) => void;
+  readonly #options: OtherClustersOptions;
+  readonly #clusters = new Map<string, RecordedCluster>();
+  readonly #ranges: ReadonlyMap<string, readonly Prefix[]>;
+  /** What is not named, as `CLUSTER kind`. */
+  readonly #overlaps = new Map<string, Overlap>();
+
+  constructor(options: OtherClustersOptions, own: TopologySource, onOverlap: (overlap: Overlap) => void) {
+    this.#options = options;
+    this.#ranges = new Map(options.ranges.map(({ name, ranges }) => [name, ranges]));
+    this.#own = own;
+    this.#onOverlap = onOverlap;
+  }
+
+  get counts(): OtherClustersCounts {
+    const clusters = [...this.#clusters.values()];
+    return {
+      clusters: clusters.length,
+      holdings: clusters.reduce((sum, { size }) => sum + size, 0),
+      dropped: clusters.reduce((sum, { dropped }) => sum + dropped, 0),
+      overlapping: new Set(Array.from(this.#overlaps.values(), ({ cluster }) => cluster)).size,
+    };
+  }
+
+  /** Whether the operator said that a cluster is never named. */
+  isIgnored(cluster: string): boolean {
+    return this.#ranges.get(cluster)?.length === 0;
+  }
+
+  take(cluster: string, rows: readonly EndpointRow[], atUs: number): void {
+    let recorded = this.#clusters.get(cluster);
+    if (recorded === undefined) {
+      const { keepMs, holdingsMax = HOLDINGS_MAX } = this.#options;
+      recorded = new RecordedCluster({ name: cluster, keepUs: keepMs * 1000, holdingsMax });
+      this.#clusters.set(cluster, recorded);
+    }
+    recorded.take(rows, atUs);
+  }
+
+  /** All that happened in a cluster until then has been taken in. */
+  knownUntil(cluster: string, untilUs: number): void {
+    this.#clusters.get(cluster)?.knownUntil(untilUs);
+  }
+
+  expire(nowUs: number): void {
+    for (const recorded of this.#clusters.values()) recorded.expire(nowUs);
+  }
+
+  /** Compares what all hold now. `rest` is awaited between pieces of the work. */
+  async compare(rest: () => Promise<unknown>): Promise<void> {
+    for (const [name, recorded] of this.#clusters) {
+      if (this.#ranges.has(name)) continue;
+      let compared = 0;
+      for (const holding of recorded.open()) {
+        if (++compared % COMPARED_AT_ONCE === 0) await rest();
+        this.#compareOne(name, recorded, holding);
+      }
+    }
+  }
+
+  /**
+   * Whose address it was, in another cluster. Where two may be meant nobody is named: `ambiguous` would say that one of them is
+   * likely.
+   */
+  lookupAddress(address: string, startUs: number, endUs: number): AddressOwner | undefined {
+    let found: AddressOwner | undefined;
+    let isOwnRange: boolean | undefined;
+    for (const [name, recorded] of this.#clusters) {
+      const owner = recorded.lookup(address, startUs, endUs);
+      if (owner === undefined) continue;
+      const ranges = this.#ranges.get(name);
+      if (ranges !== undefined) {
+        if (isWithin(address, ranges)) return owner;
+        continue;
+      }
+      if (this.#overlaps.has(`${name} ${owner.identity.kind}`)) continue;
+      isOwnRange ??= this.#own.snapshot().inClusterRanges(address);
+      if (isOwnRange) continue;
+      if (found !== undefined && (found.certainty === 'stale') === (owner.certainty === 'stale')) return undefined;
+      if (found === undefined || found.certainty === 'stale') found = owner;
+    }
+    return found;
+  }
+
+  #compareOne(cluster: string, recorded: RecordedCluster, { kind, address, fromUs }: OpenHolding): void {
+    const atUs = recorded.knownUntilUs - LONG_US;
+    if (this.#overlaps.has(`${cluster} ${kind}`) || fromUs > atUs) return;
+    const own = this.#own.snapshot();
+    const holdsForCertain = (topology: Pick<Topology, 'lookupAddress'>) => {
+      const owner = topology.lookupAddress(address, atUs, atUs + 1);
+      return owner?.certainty === 'exact' && owner.identity.kind !== 'external';
+    };
+    if (own.inClusterRanges(address) || holdsForCertain(own)) {
+      this.#found({ cluster, kind, address, other: undefined });
+      return;
+    }
+    for (const [other, itsHoldings] of this.#clusters) {
+      if (other === cluster || this.#ranges.has(other)) continue;
+      const lookupAddress = itsHoldings.lookup.bind(itsHoldings);
+      if (itsHoldings.knownUntilUs >= atUs && holdsForCertain({ lookupAddress })) {
+        this.#found({ cluster, kind, address, other });
+        return;
+      }
+    }
+  }
+
+  #found(overlap: Overlap): void {
+    this.#overlaps.set(`${overlap.cluster} ${overlap.kind}`, overlap);
+    this.#onOverlap(overlap);
+  }
+}
+
+function isWithin(address: string, ranges: readonly Prefix[]): boolean {
+  const parsed = parsePrefix(address, true);
+  return !('problem' in parsed) && ranges.some((range) => contains(range, parsed.value));
+}

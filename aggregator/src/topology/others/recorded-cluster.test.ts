@@ -1,0 +1,116 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { EndpointRow } from '../../model/endpoint-row.ts';
+import { RecordedCluster } from './recorded-cluster.ts';
+import { HOUR_US, rowOf, T0 } from './testing.ts';
+
+const cluster = () => new RecordedCluster({ name: 'eu', keepUs: 24 * HOUR_US, holdingsMax: 1000 });
+
+describe('holdings of another cluster', () => {
+  test('a pod has its names, its place and its cluster', () => {
+    const eu = cluster();
+    eu.take([rowOf('10.8.0.5', 'cart-0', { fromUs: T0 })], T0 + 60e6);
+    eu.knownUntil(T0 + 60e6);
+    expect(eu.lookup('10.8.0.5', T0, T0 + 60e6)).toEqual({
+      certainty: 'exact',
+      identity: {
+        ...{
+          kind: 'pod',
+          namespace: 'shop',
+          name: 'cart-0',
+          workloadKind: 'StatefulSet',
+          workload: 'cart',
+          labels: {},
+        },
+        node: {
+          ...{ kind: 'node', name: 'node-a', cluster: 'eu', addresses: [] },
+          ...{ provider: 'aws', region: 'eu-west-1', zone: 'eu-west-1a' },
+        },
+      },
+    });
+  });
+
+  test('what lasts is certain until five minutes after all was known, and stale after that', () => {
+    const eu = cluster();
+    eu.take([rowOf('10.8.0.5', 'cart-0', { fromUs: T0 })], T0);
+    eu.knownUntil(T0 + HOUR_US);
+    const certainty = (minutes: number) => {
+      const startUs = T0 + HOUR_US + minutes * 60e6;
+      return eu.lookup('10.8.0.5', startUs, startUs + 60e6)?.certainty;
+    };
+    expect([certainty(-30), certainty(4), certainty(6), certainty(600)]).toEqual(['exact', 'exact', 'stale', 'stale']);
+    eu.knownUntil(T0 + 2 * HOUR_US);
+    expect(certainty(6)).toBe('exact');
+  });
+
+  test('a pod that two replicas saw end, and a third saw live on a little later, ended', () => {
+    const eu = cluster();
+    const lives = rowOf('10.8.0.5', 'cart-0', { fromUs: T0, recordedUs: T0 + 300e6 });
+    const ended = rowOf('10.8.0.5', 'cart-0', { fromUs: T0, toUs: T0 + 200e6, recordedUs: T0 + 201e6 });
+    eu.take([lives, ended, { ...ended, toUs: T0 + 203e6, recordedUs: T0 + 204e6 }], T0 + 310e6);
+    eu.take([lives], T0 + 320e6);
+    eu.knownUntil(T0 + 320e6);
+    expect(eu.lookup('10.8.0.5', T0 + 140e6, T0 + 195e6)?.certainty).toBe('exact');
+    expect(eu.lookup('10.8.0.5', T0 + 400e6, T0 + 460e6)).toBeUndefined();
+    expect(Array.from(eu.open())).toEqual([]);
+  });
+
+  test('what nobody records any more ended at some time since', () => {
+    const eu = cluster();
+    eu.take([rowOf('10.8.0.5', 'cart-0', { fromUs: T0, recordedUs: T0 + 60e6 })], T0 + 60e6);
+    eu.expire(T0 + 23 * HOUR_US);
+    expect(Array.from(eu.open())).toHaveLength(1);
+    eu.expire(T0 + 25 * HOUR_US);
+    expect(Array.from(eu.open())).toEqual([]);
+    expect(eu.size).toBe(1);
+    eu.expire(T0 + 50 * HOUR_US);
+    expect(eu.size).toBe(0);
+    expect(eu.lookup('10.8.0.5', T0, T0 + 60e6)).toBeUndefined();
+  });
+
+  test('there is room for so many; the others are counted', () => {
+    const eu = new RecordedCluster({ name: 'eu', keepUs: 24 * HOUR_US, holdingsMax: 2 });
+    eu.take(
+      [1, 2, 3, 4].map((i) => rowOf(`10.8.0.${i}`, `cart-${i}`, { fromUs: T0 })),
+      T0,
+    );
+    expect([eu.size, eu.dropped]).toEqual([2, 2]);
+  });
+
+  test('rows in any order, in any pieces and any number of times say the same', () => {
+    const lives = fc.array(fc.record({ lengthS: fc.integer({ min: 60, max: 600 }), isSeenAlive: fc.boolean() }), {
+      ...{ minLength: 1, maxLength: 4 },
+    });
+    const addresses = fc.array(lives, { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(addresses, fc.infiniteStream(fc.nat()), (all, numbers) => {
+        const pick = (below: number) => numbers.next().value! % below;
+        // One pod after another on each address, five minutes apart: whose it was at a time is plain.
+        const truth: { address: string; name: string; fromUs: number; toUs: number }[] = [];
+        const rows: EndpointRow[] = [];
+        for (const [a, itsLives] of all.entries()) {
+          let atUs = T0;
+          for (const [i, { lengthS, isSeenAlive }] of itsLives.entries()) {
+            const [address, name, fromUs, toUs] = [`10.8.0.${a}`, `pod-${a}-${i}`, atUs, atUs + lengthS * 1e6];
+            truth.push({ address, name, fromUs, toUs });
+            if (isSeenAlive) rows.push(rowOf(address, name, { fromUs, recordedUs: fromUs + 1e6 }));
+            rows.push(rowOf(address, name, { fromUs, toUs, recordedUs: toUs + 1e6 }));
+            atUs = toUs + 300e6;
+          }
+        }
+        const heardUs = T0 + HOUR_US;
+        const eu = cluster();
+        for (let round = 0; round < 3; round++) {
+          for (const row of rows) if (pick(2) === 0) eu.take([row, rows[pick(rows.length)]!], heardUs);
+        }
+        eu.take(rows, heardUs);
+        eu.knownUntil(heardUs);
+        for (const { address, name, fromUs, toUs } of truth) {
+          const inside = eu.lookup(address, fromUs + 10e6, toUs - 10e6);
+          expect(inside).toMatchObject({ certainty: 'exact', identity: { name } });
+          expect(eu.lookup(address, toUs + 130e6, toUs + 190e6)).toBeUndefined();
+        }
+      }),
+    );
+  });
+});

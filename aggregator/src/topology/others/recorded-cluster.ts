@@ -1,0 +1,211 @@
+// Who held which address in another cluster, from the rows of its table `endpoints`. Rows come more than once, from several replicas
+// and in any order; each holding begins once and ends once, at the end that is heard of first. Knows neither stores nor what is
+// named by it.
+import type { EndpointRow } from '../../model/endpoint-row.ts';
+import type { AddressOwner, Certainty, NodeIdentity, PodIdentity } from '../../model/topology.ts';
+import { AddressHistory, type Grip, type Holder, NEVER_SURE, NO_SLOTS } from '../cluster/address-history.ts';
+
+/**
+ * What is known of another cluster is as old as its watch's last bookmark, its aggregator's next row and our next reading, a
+ * minute each: it is not silent yet.
+ */
+const DELAY_US = 180_000_000;
+
+/** Rows have labels of their local side only. */
+const NO_LABELS = Object.freeze({});
+
+export interface RecordedClusterRules {
+  readonly name: string;
+  /** For how long what is over is kept, µs. */
+  readonly keepUs: number;
+  /** Most holdings. */
+  readonly holdingsMax: number;
+}
+
+/** A holding that lasts, for whoever compares clusters. */
+export interface OpenHolding {
+  readonly kind: 'pod' | 'node';
+  readonly address: string;
+  readonly fromUs: number;
+}
+
+/** One address of a holder: what begins and ends. */
+interface Held extends Grip {
+  readonly address: string;
+  fromUs: number;
+  recordedUs: number;
+  /** When its end was heard of; null while it lasts. */
+  overUs: number | null;
+}
+
+class RecordedHolder implements Holder {
+  readonly heard: { readonly untilUs: number };
+  held: readonly Held[] = [];
+  identity: PodIdentity | NodeIdentity;
+  /** When the row was recorded that gives the identity. */
+  namedUs: number;
+
+  constructor(heard: { readonly untilUs: number }, identity: PodIdentity | NodeIdentity, namedUs: number) {
+    this.heard = heard;
+    this.identity = identity;
+    this.namedUs = namedUs;
+  }
+
+  rename(identity: PodIdentity | NodeIdentity, namedUs: number): void {
+    this.identity = identity;
+    this.namedUs = namedUs;
+  }
+
+  isSameAs(other: Holder): boolean {
+    if (!(other instanceof RecordedHolder)) return false;
+    const [a, b] = [this.identity, other.identity];
+    if (a.kind === 'node' || b.kind === 'node') return a.kind === b.kind && a.name === b.name;
+    return a.namespace === b.namespace && a.name === b.name && a.node.name === b.node.name;
+  }
+
+  ownerAs(certainty: Certainty): AddressOwner {
+    return { identity: this.identity, certainty };
+  }
+}
+
+export class RecordedCluster {
+  readonly #rules: RecordedClusterRules;
+  readonly #heard = { untilUs: Number.NEGATIVE_INFINITY };
+  readonly #history: AddressHistory;
+  readonly #holders = new Map<string, RecordedHolder>();
+  /** One object for all pods of a node. */
+  readonly #nodes = new Map<string, NodeIdentity>();
+  #size = 0;
+  #knownUntilUs = Number.NEGATIVE_INFINITY;
+  #dropped = 0;
+
+  constructor(rules: RecordedClusterRules) {
+    this.#rules = rules;
+    this.#history = new AddressHistory({ keepUs: rules.keepUs, endedMax: rules.holdingsMax, isExclusive: true });
+  }
+
+  /** Holdings that are kept. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Holdings that there was no room for. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Until when all is known, µs; -Infinity while nobody has said it. */
+  get knownUntilUs(): number {
+    return this.#knownUntilUs;
+  }
+
+  /** Takes in rows that were recorded, in any order. */
+  take(rows: readonly EndpointRow[], atUs: number): void {
+    for (const row of rows.toSorted((a, b) => a.recordedUs - b.recordedUs)) this.#takeRow(row, atUs);
+  }
+
+  /** All that happened until then has been taken in. */
+  knownUntil(untilUs: number): void {
+    this.#knownUntilUs = Math.max(this.#knownUntilUs, untilUs);
+    this.#heard.untilUs = this.#knownUntilUs + DELAY_US;
+  }
+
+  /**
+   * Forgets what ended too long ago. What lasts is recorded again and again: what was not for so long ended at some time since,
+   * and nobody is left to say when.
+   */
+  expire(nowUs: number): void {
+    const longAgoUs = nowUs - this.#rules.keepUs;
+    for (const [uid, holder] of this.#holders) {
+      for (const held of holder.held) {
+        if (held.overUs !== null || held.recordedUs >= longAgoUs) continue;
+        this.#history.release(holder, held, nowUs, nowUs, held.recordedUs);
+        held.overUs = nowUs;
+      }
+      const kept = holder.held.filter(({ overUs }) => overUs === null || overUs >= longAgoUs);
+      this.#size -= holder.held.length - kept.length;
+      holder.held = kept;
+      if (kept.length === 0) this.#holders.delete(uid);
+    }
+    this.#history.expire(nowUs);
+  }
+
+  /** As of AddressHistory. */
+  lookup(address: string, startUs: number, endUs: number): AddressOwner | undefined {
+    return this.#history.lookup(address, startUs, endUs);
+  }
+
+  /** What lasts, as far as is known. */
+  *open(): Generator<OpenHolding> {
+    for (const { identity, held } of this.#holders.values()) {
+      for (const { address, fromUs, overUs } of held) {
+        if (overUs === null) yield { kind: identity.kind, address, fromUs };
+      }
+    }
+  }
+
+  #takeRow(row: EndpointRow, atUs: number): void {
+    const holder = this.#holderOf(row);
+    const held = holder.held.find(({ address }) => address === row.address);
+    if (held === undefined) this.#begin(holder, row, atUs);
+    else if (held.overUs === null) this.#goOn(holder, held, row, atUs);
+    if (holder.held.length > 0) this.#holders.set(row.uid, holder);
+  }
+
+  #holderOf(row: EndpointRow): RecordedHolder {
+    const known = this.#holders.get(row.uid);
+    if (known === undefined) return new RecordedHolder(this.#heard, this.#identityOf(row), row.recordedUs);
+    if (row.recordedUs >= known.namedUs) known.rename(this.#identityOf(row), row.recordedUs);
+    return known;
+  }
+
+  #begin(holder: RecordedHolder, row: EndpointRow, atUs: number): void {
+    const { address, fromUs, toUs, heardUs, recordedUs } = row;
+    if (toUs !== null && toUs < atUs - this.#rules.keepUs) return;
+    if (this.#size >= this.#rules.holdingsMax) {
+      this.#dropped++;
+      return;
+    }
+    const held: Held = { address, fromUs, recordedUs, overUs: toUs === null ? null : atUs, slots: NO_SLOTS };
+    holder.held = holder.held.length === 0 ? [held] : [...holder.held, held];
+    this.#size++;
+    if (toUs === null) this.#history.hold(holder, held, [address], fromUs, heardUs);
+    else this.#history.restore(holder, address, { fromUs, toUs, sureUntilUs: sureUntil(row), heardUs }, atUs);
+  }
+
+  #goOn(holder: RecordedHolder, held: Held, row: EndpointRow, atUs: number): void {
+    held.recordedUs = Math.max(held.recordedUs, row.recordedUs);
+    if (row.toUs === null) return;
+    this.#history.release(holder, held, atUs, row.toUs, sureUntil(row));
+    held.overUs = atUs;
+  }
+
+  #identityOf(row: EndpointRow): PodIdentity | NodeIdentity {
+    const node = this.#nodeOf(row);
+    if (row.kind === 'node') return node;
+    const { namespace, pod, workloadKind, workload } = row;
+    return {
+      kind: 'pod',
+      namespace: namespace ?? '',
+      name: pod ?? '',
+      node,
+      workloadKind,
+      workload,
+      labels: NO_LABELS,
+    };
+  }
+
+  #nodeOf({ node: name, provider, region, zone }: EndpointRow): NodeIdentity {
+    const known = this.#nodes.get(name);
+    if (known?.provider === provider && known.region === region && known.zone === zone) return known;
+    const node: NodeIdentity = {
+      ...{ kind: 'node', name, cluster: this.#rules.name, provider, region, zone, addresses: [] },
+    };
+    this.#nodes.set(name, node);
+    return node;
+  }
+}
+
+function sureUntil({ sureUntilUs }: EndpointRow): number {
+  return sureUntilUs ?? NEVER_SURE;
+}
