@@ -1,7 +1,8 @@
-// Servers that tests start: asked until they answer, and killed. Knows processes; knows no server.
+// Servers that tests start: asked until they answer, and killed, also when this process ends before they were stopped. Knows
+// processes; knows no server.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync } from 'node:fs';
+import { openSync, rmSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,6 +31,15 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
+/** Servers that were not stopped yet, and their folders. */
+const running = new Map<ChildProcess, string>();
+
+process.on('exit', () => {
+  for (const child of running.keys()) child.kill('SIGKILL');
+  // They may need a moment to be gone, and write until then.
+  for (const folder of running.values()) rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
+});
+
 /** Starts a server as `plan` says, which is asked anew for each try; `folder` is the server's own, empty and temporary. */
 export async function startServer<P extends ServerPlan>(
   plan: (folder: string) => Promise<P>,
@@ -55,12 +65,14 @@ async function tryToStart<P extends ServerPlan>(planFor: (folder: string) => Pro
     stdio: ['ignore', openSync(log, 'a'), openSync(log, 'a')],
   });
   const failed = once(child, 'error').catch(() => undefined);
+  running.set(child, folder);
   const stop = async (): Promise<void> => {
     if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
       child.kill('SIGKILL');
       await once(child, 'exit');
     }
     await rm(folder, { recursive: true, force: true });
+    running.delete(child);
     await plan.sweep?.();
   };
   try {
