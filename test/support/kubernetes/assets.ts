@@ -19,6 +19,12 @@ export interface ControlPlaneAssets {
   readonly etcd: string;
 }
 
+/** How to get the programs, for whoever lacks them. */
+export const HOW_TO_GET_ASSETS = `envtest's setup-envtest gets kube-apiserver and etcd, and prints the folder that KUBEBUILDER_ASSETS is to name:
+  go run sigs.k8s.io/controller-runtime/tools/setup-envtest@latest use 1.34.x --print path
+kube-controller-manager and kube-scheduler of the same version go into that folder from the Kubernetes release:
+  https://dl.k8s.io/v1.34.2/bin/linux/amd64/kube-controller-manager (and …/kube-scheduler); make them executable`;
+
 /** The programs, or a sentence on what is missing; that is an error under CI=true. */
 export async function controlPlaneAssets(): Promise<ControlPlaneAssets | { readonly missing: string }> {
   const assets = await findAssets(process.env['KUBEBUILDER_ASSETS']);
@@ -32,6 +38,9 @@ async function findAssets(folder: string | undefined): Promise<ControlPlaneAsset
   if (folder === undefined || folder === '') {
     return { missing: 'KUBEBUILDER_ASSETS is not set: it names the folder of kube-apiserver and the like' };
   }
+  if (!(await isThere(folder))) {
+    return { missing: `KUBEBUILDER_ASSETS names ${folder}, and there is no such folder` };
+  }
   const etcd = await firstThere(
     [folder, ...(process.env['PATH'] ?? '').split(delimiter)].map((dir) => join(dir, 'etcd')),
   );
@@ -40,9 +49,10 @@ async function findAssets(folder: string | undefined): Promise<ControlPlaneAsset
       missing: 'etcd is neither in KUBEBUILDER_ASSETS nor on the path (on Debian: apt-get install etcd-server)',
     };
   }
-  const programs = (await allThere(folder)) ? folder : await unpacked(folder);
+  const absent = await absentFrom(folder);
+  const programs = absent.length === 0 ? folder : await unpacked(folder);
   if (programs === undefined) {
-    return { missing: `KUBEBUILDER_ASSETS (${folder}) has not all of ${PROGRAMS.join(', ')}` };
+    return { missing: `KUBEBUILDER_ASSETS (${folder}) has no ${absent.join(', no ')}` };
   }
   const [apiServer, controllerManager, scheduler] = PROGRAMS.map((name) => join(programs, name));
   return { apiServer: apiServer!, controllerManager: controllerManager!, scheduler: scheduler!, etcd };
@@ -75,10 +85,15 @@ async function unpacked(folder: string): Promise<string | undefined> {
 }
 
 async function allThere(folder: string): Promise<boolean> {
+  return (await absentFrom(folder)).length === 0;
+}
+
+async function absentFrom(folder: string): Promise<string[]> {
+  const absent: string[] = [];
   for (const name of PROGRAMS) {
-    if (!(await isThere(join(folder, name)))) return false;
+    if (!(await isThere(join(folder, name)))) absent.push(name);
   }
-  return true;
+  return absent;
 }
 
 async function firstThere(paths: readonly string[]): Promise<string | undefined> {
