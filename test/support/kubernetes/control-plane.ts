@@ -107,8 +107,9 @@ async function apiServerPlan(program: string, folder: string, etcdUrl: string) {
       ],
       ...[`--service-account-key-file=${folder}/sa.pub`, `--service-account-signing-key-file=${folder}/sa.key`],
       ...['--service-account-issuer=https://kubernetes.default.svc', `--token-auth-file=${folder}/tokens.csv`],
-      ...['--authorization-mode=Node,RBAC', '--service-cluster-ip-range=10.96.0.0/16'],
-      '--disable-admission-plugins=ServiceAccount',
+      ...['--authorization-mode=Node,RBAC', '--disable-admission-plugins=ServiceAccount'],
+      // Of both families; services have one of IPv4 alone unless they ask for more.
+      '--service-cluster-ip-range=10.96.0.0/16,fd00:10:96::/112',
     ],
     ask: () => askReady(url, adminToken),
     url,

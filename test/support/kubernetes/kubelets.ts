@@ -11,6 +11,16 @@ export interface NodePlan {
   readonly podPrefix: string;
   readonly region: string;
   readonly zone: string;
+  /** Of nodes with both families: the same in IPv6, the first four groups of addresses of pods. */
+  readonly ipv6?: { readonly address: string; readonly podPrefix: string };
+}
+
+/** What kubelets do otherwise than by default. */
+export interface KubeletsOptions {
+  /** The addresses of a pod that begins, the main one first. Default: one of each family that no running pod of its node has. */
+  readonly addressesOf?: (pod: KubeObject, pods: readonly KubeObject[]) => readonly string[];
+  /** Whether pods of jobs end as soon as they run. Default: true. */
+  readonly jobsEnd?: boolean;
 }
 
 const LOOK_EVERY_MS = 50;
@@ -19,13 +29,15 @@ const ADDRESSES_PER_NODE = 12;
 
 export async function createNode(
   client: KubeClient,
-  { name, address, podPrefix, region, zone }: NodePlan,
+  { name, address, podPrefix, region, zone, ipv6 }: NodePlan,
 ): Promise<void> {
   const now = new Date().toISOString();
+  const podCIDRs = [`${podPrefix}.0/24`, ...(ipv6 === undefined ? [] : [`${ipv6.podPrefix}::/64`])];
+  const place = { 'topology.kubernetes.io/region': region, 'topology.kubernetes.io/zone': zone };
   await client.create('nodes', undefined, {
     ...{ apiVersion: 'v1', kind: 'Node' },
-    metadata: { name, labels: { 'topology.kubernetes.io/region': region, 'topology.kubernetes.io/zone': zone } },
-    spec: { providerID: `aws:///${zone}/i-${name}`, podCIDR: `${podPrefix}.0/24`, podCIDRs: [`${podPrefix}.0/24`] },
+    metadata: { name, labels: { 'kubernetes.io/hostname': name, ...place } },
+    spec: { providerID: `aws:///${zone}/i-${name}`, podCIDR: podCIDRs[0], podCIDRs },
   });
   const resources = { cpu: '64', memory: '256Gi', pods: '110' };
   await client.patch(
@@ -36,6 +48,7 @@ export async function createNode(
       status: {
         addresses: [
           { type: 'InternalIP', address },
+          ...(ipv6 === undefined ? [] : [{ type: 'InternalIP', address: ipv6.address }]),
           { type: 'Hostname', address: name },
         ],
         capacity: resources,
@@ -57,13 +70,17 @@ export async function createNode(
 export class Kubelets {
   readonly #client: KubeClient;
   readonly #nodes: ReadonlyMap<string, NodePlan>;
+  readonly #addressesOf: NonNullable<KubeletsOptions['addressesOf']>;
+  readonly #jobsEnd: boolean;
   readonly #stopped = new AbortController();
   readonly #running: Promise<void>;
   #next = 0;
 
-  constructor(client: KubeClient, nodes: readonly NodePlan[]) {
+  constructor(client: KubeClient, nodes: readonly NodePlan[], options: KubeletsOptions = {}) {
     this.#client = client;
     this.#nodes = new Map(nodes.map((node) => [node.name, node]));
+    this.#addressesOf = options.addressesOf ?? ((pod, pods) => this.#freeAddresses(pod, pods));
+    this.#jobsEnd = options.jobsEnd ?? true;
     this.#running = this.#run();
     // Told by `stop`.
     this.#running.catch(() => undefined);
@@ -91,8 +108,8 @@ export class Kubelets {
     if (metadata.deletionTimestamp !== undefined) {
       await this.#client.delete('pods', metadata.namespace, metadata.name, { gracePeriodSeconds: 0 });
     } else if (pod['status'].phase === 'Pending') {
-      await this.#say(pod, runningStatus(pod['spec'].hostNetwork ? node.address : this.#address(node, pods)));
-    } else if (pod['status'].phase === 'Running' && metadata.ownerReferences?.[0]?.kind === 'Job') {
+      await this.#say(pod, runningStatus(pod['spec'].hostNetwork ? addressesOf(node) : this.#addressesOf(pod, pods)));
+    } else if (this.#jobsEnd && pod['status'].phase === 'Running' && metadata.ownerReferences?.[0]?.kind === 'Job') {
       await this.#say(pod, succeededStatus(pod));
     }
   }
@@ -104,7 +121,8 @@ export class Kubelets {
       .catch((error: Error) => (error.message.includes('404') ? undefined : Promise.reject(error)));
   }
 
-  #address({ name, podPrefix }: NodePlan, pods: readonly KubeObject[]): string {
+  #freeAddresses(pod: KubeObject, pods: readonly KubeObject[]): string[] {
+    const { name, podPrefix, ipv6 } = this.#nodes.get(pod['spec'].nodeName)!;
     const taken = new Set(
       pods
         .filter((pod) => pod['spec'].nodeName === name && pod['status'].phase === 'Running')
@@ -113,19 +131,25 @@ export class Kubelets {
     for (let tries = 0; tries < 250; tries++) {
       // When the few are taken, more.
       const range = tries < ADDRESSES_PER_NODE ? ADDRESSES_PER_NODE : 250;
-      const address = `${podPrefix}.${2 + (this.#next++ % range)}`;
-      if (!taken.has(address)) return address;
+      const host = 2 + (this.#next++ % range);
+      const address = `${podPrefix}.${host}`;
+      if (!taken.has(address))
+        return [address, ...(ipv6 === undefined ? [] : [`${ipv6.podPrefix}::${host.toString(16)}`])];
     }
     throw new Error(`no address is left on ${name}`);
   }
 }
 
-function runningStatus(address: string): object {
+function addressesOf({ address, ipv6 }: NodePlan): string[] {
+  return [address, ...(ipv6 === undefined ? [] : [ipv6.address])];
+}
+
+function runningStatus(addresses: readonly string[]): object {
   const now = new Date().toISOString();
   return {
     phase: 'Running',
-    podIP: address,
-    podIPs: [{ ip: address }],
+    podIP: addresses[0],
+    podIPs: addresses.map((ip) => ({ ip })),
     startTime: now,
     conditions: ['PodScheduled', 'Initialized', 'ContainersReady', 'Ready'].map((type) => ({
       ...{ type, status: 'True', lastTransitionTime: now },
