@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { run } from './exec.ts';
 import type { Lab } from './lab.ts';
+import { outsideTopologyOf } from './topology.ts';
 import { MANAGEMENT_ADDRESS } from './wiring.ts';
 
 /** Command lines of the two programs: pass them to `process.execPath`. */
@@ -37,17 +38,25 @@ export interface AggregatorOptions {
   readonly directory: string;
   readonly clusterName: string;
   readonly commitInterval: string;
+  /**
+   * Path of a kubeconfig: the cluster's names come from there, and the topology file has what is outside of the cluster alone.
+   * Default: the topology file has all names.
+   */
+  readonly kubeconfig?: string;
 }
 
 /** Starts the aggregator; resolves once it listens. */
 export async function startAggregator(lab: Lab, options: AggregatorOptions): Promise<Part> {
-  const topology = join(options.directory, 'topology.json');
-  await writeFile(topology, JSON.stringify(lab.topology(options.clusterName), undefined, 2));
+  const { directory, clusterName, commitInterval, kubeconfig } = options;
+  const topology = join(directory, 'topology.json');
+  const content = kubeconfig === undefined ? lab.topology(clusterName) : outsideTopologyOf(lab.cluster, clusterName);
+  await writeFile(topology, JSON.stringify(content, undefined, 2));
   const part = watchPart(
     'aggregator',
     lab.spawn('management', [
-      ...[process.execPath, AGGREGATOR, 'serve', '--store', storeOf(options.directory), '--topology', topology],
-      ...['--listen', `0.0.0.0:${PORT}`, '--commit-interval', options.commitInterval],
+      ...[process.execPath, AGGREGATOR, 'serve', '--store', storeOf(directory), '--topology', topology],
+      ...['--listen', `0.0.0.0:${PORT}`, '--commit-interval', commitInterval],
+      ...(kubeconfig === undefined ? [] : ['--kubernetes', kubeconfig]),
     ]),
   );
   await part.logged('listening');

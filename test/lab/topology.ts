@@ -33,6 +33,13 @@ export function topologyOf(shape: LabCluster, cluster: string): Record<string, u
       addresses: service.address,
       nodePorts: service.nodePort === undefined ? [] : [service.nodePort],
     })),
-    external: [{ name: 'outside-host', addresses: shape.outside.flat() }],
+    external: externalOf(shape),
   };
 }
+
+/** The same without what Kubernetes can know: what is outside of the cluster. */
+export function outsideTopologyOf(shape: LabCluster, cluster: string): Record<string, unknown> {
+  return { version: 1, cluster, external: externalOf(shape) };
+}
+
+const externalOf = (shape: LabCluster) => [{ name: 'outside-host', addresses: shape.outside.flat() }];
