@@ -71,12 +71,22 @@ const PAIRS = `
     AND (initiator = 'local' AND local_kind = 'pod' OR initiator = 'peer' AND peer_kind NOT IN ('pod', 'node'))
   GROUP BY ALL`;
 
-/** Prints the comparison; gives the bytes that headers do not explain. */
-export async function printComparison(store: string, payloads: Payloads): Promise<number> {
+export interface Comparison {
+  /** Bytes that headers do not explain. */
+  readonly restBytes: number;
+  /** Pairs that only the generator or only the table knows. */
+  readonly unmatched: readonly string[];
+}
+
+/** Prints the comparison, and gives what it showed. */
+export async function printComparison(store: string, payloads: Payloads): Promise<Comparison> {
   const rows = await sql<PairRow>(store, PAIRS);
   const lines: string[][] = [];
-  let unexplained = 0;
-  for (const pair of [...new Set([...payloads.keys(), ...rows.map((row) => row.pair)])].sort()) {
+  const unmatched: string[] = [];
+  let restBytes = 0;
+  const tablePairs = new Set(rows.map((row) => row.pair));
+  for (const pair of [...new Set([...payloads.keys(), ...tablePairs])].sort()) {
+    if (!payloads.has(pair) || !tablePairs.has(pair)) unmatched.push(pair);
     const payload = payloads.get(pair) ?? 0;
     let bytes = 0;
     let packets = 0;
@@ -88,9 +98,9 @@ export async function printComparison(store: string, payloads: Payloads): Promis
       if (row.header.startsWith('tcp')) headers += Number(row.connections) * TCP_HANDSHAKE_BYTES;
     }
     const rest = bytes - payload - headers;
-    unexplained += Math.abs(rest);
+    restBytes += Math.abs(rest);
     lines.push([pair, bytesText(payload), bytesText(bytes), String(packets), String(headers), String(rest)]);
   }
   table(['who → whom', 'payload sent', 'in the table', 'packets', 'header bytes', 'rest'], lines);
-  return unexplained;
+  return { restBytes, unmatched };
 }

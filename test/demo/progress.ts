@@ -28,7 +28,7 @@ export function bytesText(bytes: number): string {
 /** Prints rows under a head, numbers to the right. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): void {
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
-  const isNumber = head.map((_, i) => rows.every((row) => /^[-\d]/.test(row[i]!)));
+  const isNumber = head.map((_, i) => rows.every((row) => /^-?[\d.]+( \w+)?$/.test(row[i]!)));
   const line = (cells: readonly string[]): string =>
     cells.map((cell, i) => (isNumber[i] ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!))).join('  ');
   process.stdout.write(`${[head, ...rows].map((row) => `  ${line(row).trimEnd()}`).join('\n')}\n`);

@@ -20,6 +20,7 @@ export interface SideNames {
 interface ApiService {
   /** namespace/name */
   readonly name: string;
+  readonly addresses: readonly string[];
   readonly hasNodePort: boolean;
   /** Ports of its pods. */
   readonly targetPorts: ReadonlySet<number>;
@@ -83,6 +84,7 @@ function serviceOf({ metadata, spec }: KubeObject, pods: readonly KubeObject[]):
   );
   return {
     name: `${metadata.namespace}/${metadata.name}`,
+    addresses: spec.clusterIPs,
     hasNodePort: ports.some(({ nodePort }) => nodePort !== undefined),
     targetPorts: new Set(ports.map(({ targetPort }) => targetPort)),
     targets: new Set(

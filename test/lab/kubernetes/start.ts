@@ -1,6 +1,6 @@
 // A real Kubernetes control plane that knows the laboratory's cluster: its nodes, workloads and services, whose pods run and
 // have the laboratory's addresses. The aggregator reaches it as it would anywhere, by a kubeconfig.
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { rbacRules } from '@flowtoll/aggregator/kubernetes/rbac.ts';
 import type { ControlPlaneAssets } from '../../support/kubernetes/assets.ts';
@@ -21,6 +21,7 @@ export interface LabKubernetes {
   readonly kubeconfig: string;
   /** May do everything; works outside of the laboratory. */
   readonly admin: KubeClient;
+  /** Ends it, and removes the kubeconfig. */
   stop(): Promise<void>;
 }
 
@@ -60,6 +61,7 @@ export async function startLabKubernetes(
     const relay = await relayPort(lab, 'management', Number(new URL(server).port));
     stops.push(() => relay.close());
     const kubeconfig = join(directory, 'kubeconfig');
+    stops.push(() => rm(kubeconfig, { force: true }));
     await writeFile(kubeconfig, kubeconfigText({ server, ca: tls?.ca, user: { token } }), { mode: 0o600 });
     let pods: readonly KubeObject[] = [];
     await until(

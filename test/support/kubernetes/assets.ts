@@ -25,9 +25,13 @@ export const HOW_TO_GET_ASSETS = `envtest's setup-envtest gets kube-apiserver an
 kube-controller-manager and kube-scheduler of the same version go into that folder from the Kubernetes release:
   https://dl.k8s.io/v1.34.2/bin/linux/amd64/kube-controller-manager (and …/kube-scheduler); make them executable`;
 
-/** The programs, or a sentence on what is missing; that is an error under CI=true. */
+/** The programs, or a sentence on what is missing. */
+export const findControlPlaneAssets = (): Promise<ControlPlaneAssets | { readonly missing: string }> =>
+  findAssets(process.env['KUBEBUILDER_ASSETS']);
+
+/** The same for tests: what is missing is an error under CI=true. */
 export async function controlPlaneAssets(): Promise<ControlPlaneAssets | { readonly missing: string }> {
-  const assets = await findAssets(process.env['KUBEBUILDER_ASSETS']);
+  const assets = await findControlPlaneAssets();
   if ('missing' in assets && process.env['CI'] === 'true') {
     throw new Error(assets.missing);
   }
