@@ -68,6 +68,8 @@ interface Holding {
   /** As `fromUs` was told, before others moved it. */
   readonly toldFromUs: number;
   readonly toUs: number;
+  /** Until when it most likely held the address: at most `toUs`. */
+  readonly likelyToUs: number;
   /** Its end has been heard. */
   readonly isOver: boolean;
   readonly sureUntilUs: number;
@@ -254,7 +256,9 @@ export class AddressHistory {
    *
    * Of an exclusive address more is known, because nobody can hold it while another does: a holding ends at the latest when the
    * next one is heard of, and begins at the earliest when the one before is over for certain. Begins need that: a pod's start is
-   * earlier than its address, by as long as its volumes take. Which of two came first is said at `isBefore`.
+   * earlier than its address, by as long as its volumes take. Which of two came first is said at `isBefore`. Where the end fell into a
+   * time in which nothing was heard (the API server was away), the holding most likely ended when the next began: rule 3 measures
+   * it until then, and it stays a candidate for as long as it may have lasted.
    */
   lookup(address: string, startUs: number, endUs: number): AddressOwner | undefined {
     const slot = this.#newest.get(address);
@@ -298,6 +302,7 @@ export class AddressHistory {
         fromUs: this.#columns[at + FROM]!,
         toldFromUs: this.#columns[at + FROM]!,
         toUs: this.#columns[at + TO]!,
+        likelyToUs: this.#columns[at + TO]!,
         isOver: this.#columns[at + TO] !== OPEN,
         sureUntilUs: this.#sureUntilUs(slot),
         heardUs: this.#heardUs[slot]!,
@@ -418,7 +423,16 @@ function keptApart(holding: Holding, all: readonly Holding[]): Holding {
     else if (other.isOver) fromUs = Math.max(fromUs, Math.min(other.sureUntilUs, holding.heardUs));
   }
   fromUs = Math.min(fromUs, holding.toUs - SHORTEST_US);
-  return { ...holding, fromUs, toUs: Math.max(toUs, fromUs + SHORTEST_US) };
+  toUs = Math.max(toUs, fromUs + SHORTEST_US);
+  return { ...holding, fromUs, toUs, likelyToUs: Math.max(fromUs, likelyEndUs(holding, toUs, all)) };
+}
+
+/** When an end that fell into a silence most likely was: when the next began. `toUs`: the latest that it can have been. */
+function likelyEndUs(holding: Holding, toUs: number, all: readonly Holding[]): number {
+  const { sureUntilUs } = holding;
+  if (toUs - sureUntilUs <= SILENCE_US) return toUs;
+  const next = all.filter((other) => other !== holding && isBefore(holding, other));
+  return next.reduce((likelyUs, { fromUs }) => Math.min(likelyUs, Math.max(sureUntilUs, fromUs)), toUs);
 }
 
 /** The one that ended last, at most the grace before the window. */
@@ -437,6 +451,6 @@ function greatest(holdings: readonly Holding[], measure: (holding: Holding) => n
   });
 }
 
-function overlapUs({ fromUs, toUs }: Holding, startUs: number, endUs: number): number {
-  return Math.max(0, Math.min(toUs, endUs) - Math.max(fromUs, startUs));
+function overlapUs({ fromUs, likelyToUs }: Holding, startUs: number, endUs: number): number {
+  return Math.max(0, Math.min(likelyToUs, endUs) - Math.max(fromUs, startUs));
 }

@@ -118,10 +118,18 @@ function modelAnswer(all: readonly Known[], { startS, endS }: Window): string | 
     while (begin < one.to - 1 && isTaken(begin)) begin++;
     return begin;
   }
-  const seconds = (fromS: number, toS: number, one: Known): number => {
+  const seconds = (fromS: number, toS: number, one: Known, holds = mayHold): number => {
     let count = 0;
-    for (let second = fromS; second < toS; second++) if (mayHold(one, second)) count++;
+    for (let second = fromS; second < toS; second++) if (holds(one, second)) count++;
     return count;
+  };
+  /** Where nothing was heard for long, whoever was told to begin was there, and no longer the one before. */
+  const likelyHolds = (one: Known, second: number): boolean => {
+    if (!mayHold(one, second)) return false;
+    const after = all.filter((other) => other !== one && cameFirst(one, other));
+    const latest = Math.max(Math.min(one.to, ...after.map(({ heard }) => heard)), begins.get(one)! + 1);
+    if (latest - one.sure <= SILENCE || second < one.sure) return true;
+    return !after.some(({ from }) => from <= second);
   };
   const latest = (some: readonly Known[]): Known =>
     some.toSorted((a, b) => a.heard - b.heard || a.from - b.from).at(-1)!;
@@ -133,8 +141,9 @@ function modelAnswer(all: readonly Known[], { startS, endS }: Window): string | 
     }
     return undefined;
   }
-  const most = Math.max(...candidates.map((one) => seconds(startS, endS, one)));
-  const { name } = latest(candidates.filter((one) => seconds(startS, endS, one) === most));
+  const likely = (one: Known): number => seconds(startS, endS, one, likelyHolds);
+  const most = Math.max(...candidates.map(likely));
+  const { name } = latest(candidates.filter((one) => likely(one) === most));
   if (candidates.some((one) => one.name !== name)) return `shop/${name} ambiguous`;
   const isSure = candidates.some(({ sure }) => sure > startS - SLACK);
   return `shop/${name} ${isSure ? 'exact' : 'stale'}`;

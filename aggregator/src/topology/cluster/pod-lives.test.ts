@@ -226,6 +226,31 @@ describe('an address that is given again', () => {
     expect(named(index, IP, 4620, 4680)).toBe('shop/b exact');
   });
 
+  test('while the API server was away: whoever was there for the greater part, as the list tells', () => {
+    const index = indexOf({}, 1000);
+    index.put('pods', podOf('a'), S);
+    index.put('pods', podOf('b', { startedUs: 2000 * S }), 4600 * S);
+    index.remove('pods', 'uid-a', undefined, 4600 * S);
+    hear(index, 4600);
+    // By 2000 a was over: b could not have had the address.
+    expect(named(index, IP, 1950, 2010)).toBe('shop/a ambiguous');
+    expect(named(index, IP, 1990, 2050)).toBe('shop/b ambiguous');
+    expect(named(index, IP, 1995, 2005)).toBe('shop/b ambiguous');
+    // In the list of a moment, before it is read to its end, b is told and a is not gone yet.
+    const between = indexOf({}, 1000);
+    between.put('pods', podOf('a'), S);
+    between.put('pods', podOf('b', { startedUs: 2000 * S }), 4600 * S);
+    expect(named(between, IP, 1990, 2050)).toBe('shop/b ambiguous');
+  });
+
+  test('in the minute between two words of a watch: a begin that waited for volumes proves nothing', () => {
+    const index = indexOf({}, 130);
+    index.put('pods', podOf('a'), S);
+    index.put('pods', podOf('b', { startedUs: 140 * S }), 185 * S);
+    index.remove('pods', 'uid-a', podOf('a'), 180 * S);
+    expect(named(index, IP, 120, 180)).toBe('shop/a ambiguous');
+  });
+
   test('to a pod that rows name alike (a mirror pod that was made anew): exact', () => {
     const index = indexOf();
     index.put('pods', podOf('dns-n1', { uid: 'one' }), S);
