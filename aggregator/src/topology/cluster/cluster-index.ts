@@ -20,7 +20,14 @@ import type {
   TopologySource,
 } from '../../model/topology.ts';
 import { summaryOf } from '../prefix-summary.ts';
-import { AddressHistory, type HoldingRecord, lastHeardUs, NEVER_SURE, type RecordRule } from './address-history.ts';
+import {
+  AddressHistory,
+  type HoldingRecord,
+  lastHeardUs,
+  NEVER_SURE,
+  type RecordRule,
+  SILENCE_US,
+} from './address-history.ts';
 import { ManualEndpoints } from './manual-endpoints.ts';
 import { NamespaceLabels } from './namespace-labels.ts';
 import { NodeHolder, Nodes } from './nodes.ts';
@@ -192,6 +199,11 @@ export class ClusterIndex implements ClusterSink, TopologySource, Topology {
   onHeld(listener: (address: string) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Whether the API server has told of pods lately: who is not known yet may come. */
+  isTold(nowUs: number): boolean {
+    return this.#heard.pods.untilUs > nowUs - SILENCE_US;
   }
 
   /** Whether no pod or node is known that held the address in the window, as far as that can be known yet. */

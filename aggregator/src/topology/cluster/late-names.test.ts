@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { createLateNames, type LateNamesConfig } from './late-names.ts';
 import { indexOf, nodeOf, podOf, S, serviceOf } from './testing.ts';
 
-function setup(config: LateNamesConfig = {}) {
-  const index = indexOf();
+function setup(config: LateNamesConfig = {}, heardUntilS?: number) {
+  const index = indexOf({}, heardUntilS);
   const clock = { nowMs: 61_000 };
   const timers: { callback: () => void; delayMs: number }[] = [];
   const names = createLateNames(config, {
@@ -133,6 +133,20 @@ describe('a commit', () => {
     expect(names.counts.waits).toBe(2);
     names.stop();
     await forgotten.done;
+  });
+
+  test('waits for nobody while the API server is away: neither for the unknown nor for whose time is over', async () => {
+    const { index, clock, timers, names, wait } = setup({}, 0);
+    index.put('pods', podOf('a', { startedUs: -1000 * S, createdUs: -1000 * S }), -900 * S);
+    clock.nowMs = 119_000;
+    const { done } = wait('10.1.0.5', '10.9.9.9');
+    await done;
+    expect(names.counts.waits).toBe(0);
+    clock.nowMs = 62_000;
+    const listening = wait('10.9.9.9');
+    expect(timers).toHaveLength(1);
+    names.stop();
+    await listening.done;
   });
 
   test('does not wait when the process ends', async () => {

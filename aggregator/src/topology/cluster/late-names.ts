@@ -22,6 +22,8 @@ export interface LateNamesConfig {
 
 export interface LateNamesParts {
   readonly index: {
+    /** Whether names may come at all: nobody tells any while the API server is away. */
+    isTold(nowUs: number): boolean;
     isUnheld(address: string, startUs: number, endUs: number): boolean;
     onHeld(listener: (address: string) => void): () => void;
   };
@@ -48,7 +50,7 @@ export interface LateNames {
   readonly counts: Readonly<LateNamesCounts>;
   /**
    * Resolves when every address of these flows is held by somebody, or is not worth waiting for: it is nobody's in the cluster, its
-   * window ended too long ago, or it was waited for before. Takes no longer than the patience, and never rejects.
+   * window ended too long ago, it was waited for before, or the API server tells of nobody. Takes no longer than the patience, and never rejects.
    */
   settled(flows: readonly NamedFlows[]): Promise<void>;
   /** Nobody waits any longer, now and later. */
@@ -106,7 +108,7 @@ export function createLateNames(config: LateNamesConfig, parts: LateNamesParts):
     counts,
     async settled(flows) {
       const beginMs = now();
-      if (isStopped) return;
+      if (isStopped || !index.isTold(beginMs * 1000)) return;
       const { awaited, untilMs } = awaitedOf(flows, beginMs);
       if (awaited.size === 0) return;
       counts.waits++;
