@@ -22,6 +22,8 @@ export interface CachesRig {
   readonly caches: KubernetesCaches;
   /** Warnings of the log, in order. */
   readonly warnings: string[];
+  /** The other messages. */
+  readonly infos: string[];
   /** Gives the kubeconfig another token. */
   useToken(token: string): void;
   status(resource: string): ResourceStatus;
@@ -43,13 +45,14 @@ export async function startCachesRig(config: Partial<KubernetesCachesConfig> = {
   const timing = createManualTiming();
   const sink = new RecordingSink();
   const warnings: string[] = [];
+  const infos: string[] = [];
   const caches = createKubernetesCaches(
     { ownerKinds: [], podLabels: ['app'], namespaceLabels: ['team'], nodeLabels: [], ...config },
     {
       loadApiConfig: () => loadApiConfig({ source: kubeconfig }),
       sink,
       timing,
-      log: { info: () => undefined, warn: (_, message) => warnings.push(message) },
+      log: { info: (_, message) => infos.push(message), warn: (_, message) => warnings.push(message) },
     },
   );
   const describe = (): string =>
@@ -57,7 +60,7 @@ export async function startCachesRig(config: Partial<KubernetesCachesConfig> = {
       value instanceof Map ? Object.fromEntries(value) : value instanceof Error ? value.message : value,
     );
   return {
-    ...{ standIn, proxy, timing, sink, caches, warnings, useToken },
+    ...{ standIn, proxy, timing, sink, caches, warnings, infos, useToken },
     status: (resource) => caches.resources.find((status) => status.resource === resource)!,
     until: async (what, holds) => {
       await until(what, holds, { describe });

@@ -355,6 +355,7 @@ describe('an API server that is away for an hour', () => {
     await proxy.away(true);
     const goneMs = timing.now();
     expect(sink.heardUs.get('pods')).toBe(goneMs * 1000);
+    await rig.until('all have noticed', () => rig.caches.resources.every(({ state }) => state === 'waiting'));
     while (timing.now() - goneMs < 3_600_000) {
       const tries = failuresOf('pods');
       timing.advance(30_000);
@@ -369,16 +370,19 @@ describe('an API server that is away for an hour', () => {
     expect(timing.now() - rig.status('pods').heardMs!).toBeGreaterThanOrEqual(3_600_000);
     expect(sink.told).toHaveLength(told);
     expect(sink.heardUs.get('pods')).toBe(goneMs * 1000);
-    // The complaint comes about once a minute and resource, not with each try.
-    const complaints = rig.warnings.filter((warning) => warning.includes('cannot watch pods')).length;
-    expect(complaints).toBeGreaterThan(30);
-    expect(complaints).toBeLessThanOrEqual(61);
+    expect(rig.status('pods').failingSinceMs).toBe(goneMs);
+    // One line for all resources and tries; which resource is the first is chance.
+    const saysWho = /^kubernetes: cannot watch \S+ at http.*ECONNREFUSED.*; names go on from what is known$/;
+    expect(rig.warnings).toEqual([expect.stringMatching(saysWho)]);
+    expect(rig.infos).toEqual([]);
 
     standIn.store.remove('pods', 'default/goes');
     standIn.store.put('pods', podWith('comes', { ip: '10.244.0.1' }));
     standIn.store.compact();
     await proxy.away(false);
     await rig.untilLater('back', () => rig.caches.resources.every(({ error }) => error === null));
+    expect(rig.infos).toEqual([expect.stringMatching(/^kubernetes: the API server answers again, after 36\d\d s$/)]);
+    expect(rig.status('pods').failingSinceMs).toBeNull();
     expect(sink.names('pods')).toEqual(['comes', 'stays']);
     expect(sink.heardUs.get('pods')).toBeGreaterThanOrEqual((goneMs + 3_600_000) * 1000);
     expect(putsOf('stays')).toBe(1);

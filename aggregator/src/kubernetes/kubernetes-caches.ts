@@ -5,9 +5,10 @@ import { createApiClient } from './api-client.ts';
 import type { ApiConfig } from './api-config.ts';
 import { createProjections, type ProjectionConfig } from './projection.ts';
 import type { ResourceStatus } from './resource-status.ts';
-import { DEFAULT_LIMITS, type Logger, ResourceWatcher, type WatcherLimits } from './resource-watcher.ts';
+import { DEFAULT_LIMITS, ResourceWatcher, type WatcherLimits } from './resource-watcher.ts';
 import { type ApiResource, BUILT_IN_RESOURCES } from './resources.ts';
 import type { Timing } from './timing.ts';
+import { createTroubleLog, type Logger } from './trouble-log.ts';
 
 export interface KubernetesCachesConfig extends ProjectionConfig {
   /** Kinds beside ReplicaSet and Job that stand between pods and workloads: `parseOwnerKind`. */
@@ -42,13 +43,14 @@ export function createKubernetesCaches(config: KubernetesCachesConfig, parts: Ku
   const { sink, timing, log } = parts;
   const client = createApiClient(parts.loadApiConfig, timing);
   const projections = createProjections(config);
+  const troubles = createTroubleLog(log, timing.now);
   const limits = { ...DEFAULT_LIMITS, ...config.limits };
   const { promise: whenSynced, resolve } = Promise.withResolvers<void>();
   const allSynced = (): boolean => watchers.every(({ status }) => status.synced);
   const watchers: readonly ResourceWatcher[] = [...BUILT_IN_RESOURCES, ...config.ownerKinds].map(
     (resource) =>
       new ResourceWatcher(resource, {
-        ...{ client, sink, projections, timing, limits, log },
+        ...{ client, sink, projections, timing, limits, troubles },
         onSynced: () => {
           if (allSynced()) resolve();
         },

@@ -11,6 +11,8 @@ export interface ResourceStatus {
   readonly synced: boolean;
   /** Objects that exist, as far as is known. */
   readonly objects: number;
+  /** Since when every try has failed, ms since the Unix epoch; null while it works. */
+  readonly failingSinceMs: number | null;
   /** When the server last said anything about this resource (page, event, bookmark, start of a watch), ms since the Unix epoch. */
   readonly heardMs: number | null;
   /** When an object last came, changed or went. */
@@ -42,6 +44,7 @@ export function createResourceStatus(resource: string): MutableResourceStatus {
     state: 'stopped',
     synced: false,
     objects: 0,
+    failingSinceMs: null,
     heardMs: null,
     changedMs: null,
     lists: 0,

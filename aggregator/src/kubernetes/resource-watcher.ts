@@ -2,8 +2,9 @@
 // gone; what a new list does not have is gone, what it has unchanged is not told again. So nothing that was known is forgotten while
 // the server is away. Knows the order of requests and what each failure means for it; knows neither HTTP nor what objects are for.
 import type { ClusterResource, ClusterSink } from '../model/cluster-objects.ts';
+import type { FlowtollError } from '../model/errors.ts';
 import type { ApiClient } from './api-client.ts';
-import { ApiFailure, type ApiVerb, explainFailure } from './api-failure.ts';
+import { ApiFailure, type ApiVerb, explainFailure, type FailureReason } from './api-failure.ts';
 import { locateResource } from './discovery.ts';
 import { isNoNewer, KnownVersions, parseVersion, type Version } from './known-versions.ts';
 import { listAll } from './list.ts';
@@ -12,13 +13,8 @@ import type { RawObject } from './raw-objects.ts';
 import { createResourceStatus, type MutableResourceStatus, type ResourceStatus } from './resource-status.ts';
 import { type ApiResource, groupPath, ownerKindOf, resourceName } from './resources.ts';
 import { type Backoff, createBackoff, pause, type Timing } from './timing.ts';
+import type { TroubleLog } from './trouble-log.ts';
 import { type WatchEvent, watchEvents } from './watch.ts';
-
-/** The part of pino that is used here. */
-export interface Logger {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-}
 
 export interface WatcherLimits {
   /** Objects on a page of a list. */
@@ -57,8 +53,6 @@ const SILENT_WATCHES_MAX = 7;
 /** A watch that lived so long was sound, even if nothing happened. */
 const SOUND_WATCH_MS = 10_000;
 const RETRY_AFTER_MAX_MS = 300_000;
-/** The same complaint at most this often. */
-const COMPLAIN_EVERY_MS = 60_000;
 
 export interface WatcherParts {
   readonly client: ApiClient;
@@ -66,13 +60,15 @@ export interface WatcherParts {
   readonly projections: Projections;
   readonly timing: Timing;
   readonly limits: WatcherLimits;
-  readonly log: Logger;
+  readonly troubles: TroubleLog;
   /** The first whole list has been taken. */
   readonly onSynced: () => void;
 }
 
 export class ResourceWatcher {
   #resource: ApiResource;
+  /** Its name for messages; stays the same when discovery finds another. */
+  readonly #name: string;
   readonly #parts: WatcherParts;
   readonly #status: MutableResourceStatus;
   readonly #known = new KnownVersions();
@@ -84,12 +80,12 @@ export class ResourceWatcher {
   #verb: ApiVerb = 'list';
   #failuresInARow = 0;
   #silentWatches = 0;
-  #complaint: { readonly reason: string; readonly atMs: number } | undefined;
 
   constructor(resource: ApiResource, parts: WatcherParts) {
     this.#resource = resource;
     this.#parts = parts;
-    this.#status = createResourceStatus(resourceName(resource));
+    this.#name = resourceName(resource);
+    this.#status = createResourceStatus(this.#name);
     this.#backoff = createBackoff(parts.timing, parts.limits.retryMinMs, parts.limits.retryMaxMs);
   }
 
@@ -269,9 +265,11 @@ export class ResourceWatcher {
     const { failures } = this.#status;
     failures.set(reason, (failures.get(reason) ?? 0) + 1);
     this.#failuresInARow++;
+    this.#status.failingSinceMs ??= timing.now();
     if (reason === 'silent' && this.#status.state === 'watching') this.#silentWatches++;
-    this.#status.error = explainFailure(failure, this.#verb, this.#resource, client);
-    this.#complain(reason);
+    const explained = explainFailure(failure, this.#verb, this.#resource, client);
+    this.#status.error = explained;
+    this.#complain(reason, explained);
     if (
       reason === 'gone' ||
       reason === 'malformed' ||
@@ -289,23 +287,19 @@ export class ResourceWatcher {
   }
 
   /** Watches end in all sorts of ways; what the next try mends is not worth a line. */
-  #complain(reason: string): void {
-    const { log, timing } = this.#parts;
+  #complain(reason: FailureReason, error: FlowtollError): void {
     const passing = /^(gone|cut|silent|unreachable|server-error|throttled|unauthorized)$/.test(reason);
     if (passing && this.#failuresInARow < 2) return;
-    const atMs = timing.now();
-    if (this.#complaint?.reason === reason && atMs - this.#complaint.atMs < COMPLAIN_EVERY_MS) return;
-    this.#complaint = { reason, atMs };
-    const { error, resource, synced } = this.#status;
-    log.warn({ code: error?.code, resource, reason, synced }, `kubernetes: ${error?.message}`);
+    const { synced, failingSinceMs } = this.#status;
+    const sinceMs = failingSinceMs ?? this.#parts.timing.now();
+    this.#parts.troubles.failed(this.#name, { reason, error, sinceMs, synced });
   }
 
   #works(): void {
-    const { resource } = this.#status;
-    if (this.#complaint !== undefined) this.#parts.log.info({ resource }, 'kubernetes: it works again');
-    this.#complaint = undefined;
+    this.#parts.troubles.works(this.#name);
     this.#failuresInARow = 0;
     this.#status.error = null;
+    this.#status.failingSinceMs = null;
   }
 
   #heard(): void {
