@@ -2,6 +2,7 @@
 // addresses, which do not know one another. No decisions about flows here.
 
 import { addressScope } from './enrich/address-scope.ts';
+import type { ResourceStatus } from './kubernetes/resource-status.ts';
 import { FlowtollError } from './model/errors.ts';
 import type { Schedule } from './model/schedule.ts';
 import type { TopologySource } from './model/topology.ts';
@@ -55,6 +56,8 @@ export interface LiveNames {
     'counts' | 'nodesCreatedUs' | 'heardUntilUs' | 'takeHoldings' | 'giveBack' | 'restore'
   >;
   readonly awaited: AwaitedNames & { readonly counts: ReturnType<typeof createLateNames>['counts'] };
+  /** How reading each resource goes. Live: they change. */
+  readonly resources: readonly ResourceStatus[];
   /** Begins to list and watch. */
   start(): void;
   /** Resolves when all that names need has been heard of in full. */
@@ -142,6 +145,7 @@ async function liveNames(
   return {
     index,
     awaited,
+    resources: caches.resources,
     start: () => caches.start(),
     whenSynced: caches.whenSynced,
     notReadyBecause() {

@@ -390,7 +390,7 @@ async function startNames(names: LiveNames, stopRequested: Promise<unknown>, log
 }
 
 function namesCounts(
-  { index, awaited }: LiveNames,
+  { index, awaited, resources }: LiveNames,
   endpoints: EndpointRecorder | undefined,
   nodesSeen: () => NamesCounts['nodes'],
 ): NamesCounts {
@@ -399,6 +399,7 @@ function namesCounts(
       return index.counts;
     },
     waits: awaited.counts,
+    resources,
     get nodes() {
       return nodesSeen();
     },

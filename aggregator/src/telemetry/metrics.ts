@@ -1,6 +1,7 @@
 // Every metric of the aggregator: the one list that /metrics and docs/metrics.md are made of.
 import { type Histogram, type Metric, PROCESS_METRICS } from '@flowtoll/proto/telemetry';
 import type { FlowServer } from '../api/flow-service.ts';
+import type { ResourceStatus } from '../kubernetes/resource-status.ts';
 import type { FollowerCounts } from '../other-clusters-follower.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { ClusterIndexCounts } from '../topology/cluster/cluster-index.ts';
@@ -33,6 +34,8 @@ export interface NamesCounts {
   readonly endpoints?: { readonly rows: number; readonly failures: number; readonly loaded: number } | undefined;
   readonly index: ClusterIndexCounts;
   readonly waits: Readonly<LateNamesCounts>;
+  /** How reading each resource of Kubernetes goes. */
+  readonly resources: readonly ResourceStatus[];
   /** Undefined while nobody can know. */
   readonly nodes: NodesSeen | undefined;
 }
@@ -311,6 +314,58 @@ const rows: readonly AggregatorMetric[] = [
   },
 ];
 
+const kubernetes: readonly AggregatorMetric[] = [
+  {
+    name: 'flowtoll_kubernetes_up',
+    type: 'gauge',
+    unit: '1',
+    help: '1 while the API server tells of this resource, 0 from the first try that failed until one succeeds. 0 for minutes: see the log; names go on from what is known.',
+    label: 'resource',
+    read: ({ names }) =>
+      names &&
+      byResource(names, ({ heardMs, failingSinceMs }) => (heardMs !== null && failingSinceMs === null ? 1 : 0)),
+  },
+  {
+    name: 'flowtoll_kubernetes_silent_seconds',
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'For how long the API server has said nothing of this resource. It says something once a minute (bookmarks); beyond two minutes names are stale. Absent until it is heard of.',
+    label: 'resource',
+    read: ({ names, nowMs }) => names && byResource(names, ({ heardMs }) => agoSeconds(heardMs, nowMs)),
+  },
+  {
+    name: 'flowtoll_kubernetes_unchanged_seconds',
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'For how long no object of this resource has come, changed or gone. Absent where none ever has.',
+    label: 'resource',
+    read: ({ names, nowMs }) => names && byResource(names, ({ changedMs }) => agoSeconds(changedMs, nowMs)),
+  },
+  {
+    name: 'flowtoll_kubernetes_lists_total',
+    type: 'counter',
+    unit: 'lists',
+    help: 'Lists begun; all after the first because a watch could not go on.',
+    label: 'resource',
+    read: ({ names }) => names && byResource(names, ({ lists }) => lists),
+  },
+  {
+    name: 'flowtoll_kubernetes_failures_total',
+    type: 'counter',
+    unit: 'tries',
+    help: 'Requests that failed, of all resources. They are tried again. A few of cut, gone and silent are usual.',
+    label: 'reason',
+    read: ({ names }) => {
+      if (names === undefined) return undefined;
+      const counts = new Map<string, number>();
+      for (const { failures } of names.resources) {
+        for (const [reason, count] of failures) counts.set(reason, (counts.get(reason) ?? 0) + count);
+      }
+      return counts;
+    },
+  },
+];
+
 const names: readonly AggregatorMetric[] = [
   {
     name: 'flowtoll_nodes',
@@ -489,6 +544,7 @@ export const AGGREGATOR_METRICS: readonly AggregatorMetric[] = [
   ...ingest,
   ...commits,
   ...rows,
+  ...kubernetes,
   ...names,
   ...watchers,
   ...PROCESS_METRICS,
@@ -496,4 +552,21 @@ export const AGGREGATOR_METRICS: readonly AggregatorMetric[] = [
 
 function secondsSince(sinceMs: number | undefined, nowMs: number): number {
   return sinceMs === undefined ? 0 : Math.max(0, nowMs - sinceMs) / 1000;
+}
+
+/** Of those resources of which it is known. */
+function byResource(
+  { resources }: NamesCounts,
+  measure: (status: ResourceStatus) => number | undefined,
+): Map<string, number> {
+  const values = new Map<string, number>();
+  for (const status of resources) {
+    const value = measure(status);
+    if (value !== undefined) values.set(status.resource, value);
+  }
+  return values;
+}
+
+function agoSeconds(atMs: number | null, nowMs: number): number | undefined {
+  return atMs === null ? undefined : secondsSince(atMs, nowMs);
 }
