@@ -390,6 +390,50 @@ describe('an API server that is away for an hour', () => {
   });
 });
 
+describe('a watch that goes on after a gap', () => {
+  /** Ten minutes away, and three events meanwhile. Resolves when they have come. */
+  async function gap(): Promise<number> {
+    const { standIn, proxy, timing, sink } = rig;
+    standIn.store.put('pods', podWith('goes', { uid: 'goes' }));
+    await startSynced();
+    await proxy.away(true);
+    const goneMs = timing.now();
+    timing.advance(600_000);
+    await rig.until('it has noticed', () => rig.status('pods').failingSinceMs !== null);
+    standIn.store.put('pods', podWith('goes', { uid: 'goes', labels: { app: 'a' } }));
+    standIn.store.remove('pods', 'default/goes');
+    standIn.store.put('pods', podWith('comes'));
+    await proxy.away(false);
+    await rig.untilLater('they are told', () => sink.named('pods', 'comes'));
+    expect(rig.status('pods').lists).toBe(1);
+    return goneMs;
+  }
+
+  test('has not told all that happened before its first event came', async () => {
+    const goneMs = await gap();
+    const { standIn, timing, sink } = rig;
+    expect(sink.heardUs.get('pods')).toBe(goneMs * 1000);
+    expect(rig.status('pods').toldMs).toBe(goneMs);
+    // No server keeps back for half a minute what it has.
+    timing.advance(30_000);
+    standIn.store.put('pods', podWith('later'));
+    await rig.until('it came', () => sink.named('pods', 'later'));
+    expect(sink.heardUs.get('pods')).toBe(timing.now() * 1000);
+  });
+
+  test('has when a bookmark says so', async () => {
+    const bookmark = { type: 'BOOKMARK', object: { metadata: { resourceVersion: '999999' } } };
+    const goneMs = await gap();
+    rig.proxy.fault(({ path, watching }) =>
+      watching && path.endsWith('/pods') ? { linesBefore: [JSON.stringify(bookmark)] } : undefined,
+    );
+    expect(rig.sink.heardUs.get('pods')).toBe(goneMs * 1000);
+    rig.proxy.cutWatches();
+    await rig.untilLater('it came', () => rig.status('pods').bookmarks === 1);
+    expect(rig.sink.heardUs.get('pods')).toBeGreaterThan((goneMs + 600_000) * 1000);
+  });
+});
+
 describe('stop', () => {
   test('ends watches, lists and waits, and nothing is told afterwards', async () => {
     const { standIn, sink, proxy } = rig;

@@ -15,6 +15,8 @@ export interface ResourceStatus {
   readonly failingSinceMs: number | null;
   /** When the server last said anything about this resource (page, event, bookmark, start of a watch), ms since the Unix epoch. */
   readonly heardMs: number | null;
+  /** Until when all that happened to this resource has been told, ms since the Unix epoch; null before the first whole list. */
+  readonly toldMs: number | null;
   /** When an object last came, changed or went. */
   readonly changedMs: number | null;
   /** Lists begun; all after the first because a watch could not go on. */
@@ -46,6 +48,7 @@ export function createResourceStatus(resource: string): MutableResourceStatus {
     objects: 0,
     failingSinceMs: null,
     heardMs: null,
+    toldMs: null,
     changedMs: null,
     lists: 0,
     watches: 0,

@@ -52,6 +52,13 @@ export const DEFAULT_LIMITS: WatcherLimits = {
 const SILENT_WATCHES_MAX = 7;
 /** A watch that lived so long was sound, even if nothing happened. */
 const SOUND_WATCH_MS = 10_000;
+/**
+ * A watch that goes on after a longer gap begins with what happened meanwhile, and nothing says where that ends but a bookmark. Until then
+ * an event is not the last word on the time before it.
+ */
+const GAP_MS = 10_000;
+/** What a server has kept for a watch comes within this time; some servers send no bookmarks. */
+const BACKLOG_MS = 30_000;
 const RETRY_AFTER_MAX_MS = 300_000;
 
 export interface WatcherParts {
@@ -79,7 +86,12 @@ export class ResourceWatcher {
   #version: Version | undefined;
   #verb: ApiVerb = 'list';
   #failuresInARow = 0;
+  /** Of the last try, if it failed and not as the first. */
+  #failedWith: FailureReason | undefined;
   #silentWatches = 0;
+  /** Whether what comes on this watch happens now. */
+  #isCaughtUp = false;
+  #openedMs = 0;
 
   constructor(resource: ApiResource, parts: WatcherParts) {
     this.#resource = resource;
@@ -132,13 +144,13 @@ export class ResourceWatcher {
   }
 
   async #list(path: string): Promise<void> {
-    const { client, limits, sink } = this.#parts;
+    const { client, limits, sink, timing } = this.#parts;
     const { becomes, metadataOnly } = this.#resource;
     this.#verb = 'list';
     this.#status.state = 'listing';
     this.#status.lists++;
     this.#known.beginList();
-    const begunUs = this.#nowUs();
+    const begunMs = timing.now();
     const version = await listAll(
       client,
       {
@@ -159,7 +171,7 @@ export class ResourceWatcher {
     this.#status.objects = this.#known.size;
     this.#version = parseVersion(version);
     // What happened while it was listed comes by the watch.
-    sink.heard(becomes, begunUs);
+    this.#toldUntil(begunMs);
     this.#syncedOnce();
   }
 
@@ -182,6 +194,8 @@ export class ResourceWatcher {
       () => {
         this.#status.state = 'watching';
         this.#status.watches++;
+        this.#openedMs = timing.now();
+        this.#isCaughtUp = this.#openedMs - (this.#status.toldMs ?? 0) <= GAP_MS;
         this.#heard();
         this.#works();
       },
@@ -215,7 +229,9 @@ export class ResourceWatcher {
       this.#status.objects = this.#known.size;
     }
     this.#version = version;
-    this.#parts.sink.heard(becomes, this.#nowUs());
+    const nowMs = this.#parts.timing.now();
+    this.#isCaughtUp ||= type === 'BOOKMARK' || nowMs - this.#openedMs >= BACKLOG_MS;
+    if (this.#isCaughtUp) this.#toldUntil(nowMs);
     this.#backoff.reset();
   }
 
@@ -249,6 +265,11 @@ export class ResourceWatcher {
     } catch {
       return undefined;
     }
+  }
+
+  #toldUntil(atMs: number): void {
+    this.#status.toldMs = Math.max(this.#status.toldMs ?? 0, atMs);
+    this.#parts.sink.heard(this.#resource.becomes, atMs * 1000);
   }
 
   #syncedOnce(): void {
@@ -290,6 +311,10 @@ export class ResourceWatcher {
   #complain(reason: FailureReason, error: FlowtollError): void {
     const passing = /^(gone|cut|silent|unreachable|server-error|throttled|unauthorized)$/.test(reason);
     if (passing && this.#failuresInARow < 2) return;
+    // Nor is what a server has forgotten while it was away, unless it forgets again before it is listed.
+    const isFirst = this.#failedWith !== reason;
+    this.#failedWith = reason;
+    if (reason === 'gone' && isFirst) return;
     const { synced, failingSinceMs } = this.#status;
     const sinceMs = failingSinceMs ?? this.#parts.timing.now();
     this.#parts.troubles.failed(this.#name, { reason, error, sinceMs, synced });
@@ -298,6 +323,7 @@ export class ResourceWatcher {
   #works(): void {
     this.#parts.troubles.works(this.#name);
     this.#failuresInARow = 0;
+    this.#failedWith = undefined;
     this.#status.error = null;
     this.#status.failingSinceMs = null;
   }

@@ -124,7 +124,8 @@ export interface ClusterSink {
   remove<R extends ClusterResource>(resource: R, uid: string, last: ClusterObjects[R] | undefined, atUs: number): void;
   /**
    * All that happened to this resource before `atUs` has been told by now. Called when a list is complete (after its puts and
-   * removes), and while its watch lives: after each event and bookmark, so about once a minute at least. What was heard of longer
+   * removes), and while its watch lives: after each event and bookmark, so about once a minute at least; not for what a watch tells
+   * belatedly, after a gap. What was heard of longer
    * ago may be otherwise by now.
    */
   heard(resource: ClusterResource, atUs: number): void;

@@ -326,12 +326,12 @@ const kubernetes: readonly AggregatorMetric[] = [
       byResource(names, ({ heardMs, failingSinceMs }) => (heardMs !== null && failingSinceMs === null ? 1 : 0)),
   },
   {
-    name: 'flowtoll_kubernetes_silent_seconds',
+    name: 'flowtoll_kubernetes_age_seconds',
     type: 'gauge',
     unit: 'seconds',
-    help: 'For how long the API server has said nothing of this resource. It says something once a minute (bookmarks); beyond two minutes names are stale. Absent until it is heard of.',
+    help: 'Age of what is known: all that happened before has been told. Up to about 60 between bookmarks of a sound watch; beyond 120 names are stale. Absent until everything has been listed once.',
     label: 'resource',
-    read: ({ names, nowMs }) => names && byResource(names, ({ heardMs }) => agoSeconds(heardMs, nowMs)),
+    read: ({ names, nowMs }) => names && byResource(names, ({ toldMs }) => agoSeconds(toldMs, nowMs)),
   },
   {
     name: 'flowtoll_kubernetes_unchanged_seconds',
