@@ -20,7 +20,7 @@ Both processes answer HTTP at \`--metrics-listen\` (\`FLOWTOLL_METRICS_LISTEN\`;
 |---|---|---|
 | \`/metrics\` | always: Prometheus text format | |
 | \`/livez\` | aggregator: it answers at all. Agent: the thread that reads the kernel has finished a dump within ten dump intervals, or a minute if that is longer | start it anew |
-| \`/readyz\` | aggregator: the table is open, and commits have not failed for a minute. Agent: the first dump is complete | send nothing there; agents keep their flows meanwhile |
+| \`/readyz\` | aggregator: the table is open, the cluster has been heard of in full once (with \`--kubernetes\`), and commits have not failed for a minute. Agent: the first dump is complete | send nothing there; agents keep their flows meanwhile |
 
 What should wake somebody: \`flowtoll_commits_failing_seconds\` above 300; any increase of \`flowtoll_agent_batches_lost_total\`,
 \`flowtoll_batches_lost_total\` or \`flowtoll_agent_events_dropped_total\`; \`flowtoll_agent_queue_bytes\` above half of

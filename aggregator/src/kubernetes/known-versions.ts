@@ -36,6 +36,11 @@ export class KnownVersions {
     return true;
   }
 
+  /** The new list has it, in whatever version. */
+  noteListed(uid: string): void {
+    this.#listed?.add(uid);
+  }
+
   /** Forgets an object; false if it was not known. */
   forget(uid: string): boolean {
     return this.#versions.delete(uid);

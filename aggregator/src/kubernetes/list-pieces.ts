@@ -17,14 +17,16 @@ const EMPTY = Buffer.alloc(0);
 /**
  * Calls `onItem` with each item, and before them `onHead` with the list without its items, where it is written as servers do. Throws what
  * `parse` throws for text that is no JSON.
+ * @param onLarge hears of an item that is too large as soon as it is, with its beginning; it is skipped
  */
 export function createPieceReader(
   itemBytesMax: number,
   parse: (text: string) => unknown,
   onItem: (item: unknown) => void,
+  onLarge: (beginning: string) => void,
   onHead: (head: unknown) => void = () => undefined,
 ): ListReader {
-  const brackets = createListReader(itemBytesMax, (text) => onItem(parse(text)));
+  const brackets = createListReader(itemBytesMax, (text) => onItem(parse(text)), onLarge);
   let state: 'head' | 'items' | 'brackets' = 'head';
   let separator: Buffer = EMPTY;
   /** From the beginning of the list or of an item on. */

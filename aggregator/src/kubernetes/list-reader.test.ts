@@ -5,7 +5,7 @@ import { createListReader } from './list-reader.ts';
 /** Takes the text in chunks of these sizes. */
 function read(text: string, sizes: readonly number[]): { items: string[]; envelope: string } {
   const items: string[] = [];
-  const reader = createListReader(100_000, (item) => items.push(item));
+  const reader = createListReader(100_000, (item) => items.push(item), fail);
   const bytes = Buffer.from(text);
   for (let start = 0, cut = 0; start < bytes.length; cut++) {
     const size = sizes[cut % sizes.length]!;
@@ -57,7 +57,27 @@ test('what does not end, or is no JSON, is no list', () => {
   }
 });
 
-test('an item that is too large is not kept', () => {
-  const reader = createListReader(10, () => undefined);
-  expect(() => reader.take(Buffer.from('{"items":[{"a":"0123456789"'))).toThrow('an object is larger than 10 bytes');
+test('an item that is too large is not kept, and costs no other, however it is cut', () => {
+  const large = { large: '},{"'.repeat(10), deep: [{ a: '\\' }] };
+  const bytes = Buffer.from(JSON.stringify({ items: [{ a: 1 }, large, { b: 2 }, large], metadata: { c: 3 } }));
+  for (let size = 1; size <= bytes.length; size++) {
+    const told: string[] = [];
+    const reader = createListReader(
+      20,
+      (text) => told.push(text),
+      (beginning) => told.push(beginning.slice(0, 9)),
+    );
+    for (let start = 0; start < bytes.length; start += size) reader.take(bytes.subarray(start, start + size));
+    expect(told).toEqual(['{"a":1}', '{"large":', '{"b":2}', '{"large":']);
+    expect(JSON.parse(reader.end())).toEqual({ items: [], metadata: { c: 3 } });
+  }
 });
+
+test('a list without end before its items is none', () => {
+  const reader = createListReader(10, fail, fail);
+  expect(() => reader.take(Buffer.from(`{"a":"${'x'.repeat(2 ** 20)}`))).toThrow('a list without its items is larger');
+});
+
+function fail(): never {
+  throw new Error('nothing was expected');
+}

@@ -2,6 +2,7 @@
 // neither as text nor as objects, and what an item leaves behind is young garbage. Knows JSON's brackets and strings; whether an
 // item is JSON inside is its reader's business.
 import { ApiFailure } from './api-failure.ts';
+import { beginningOf } from './line-reader.ts';
 
 export interface ListReader {
   take(chunk: Buffer): void;
@@ -25,8 +26,15 @@ const ITEM = 3;
 const ENVELOPE_BYTES_MAX = 1024 ** 2;
 const ITEMS_KEY = /"items"\s*:\s*$/;
 
-/** Calls `onItem` with the text of each item. */
-export function createListReader(itemBytesMax: number, onItem: (text: string) => void): ListReader {
+/**
+ * Calls `onItem` with the text of each item.
+ * @param onLarge hears of an item that is too large as soon as it is, with its beginning; it is skipped
+ */
+export function createListReader(
+  itemBytesMax: number,
+  onItem: (text: string) => void,
+  onLarge: (beginning: string) => void,
+): ListReader {
   let depth = 0;
   let inString = false;
   let escaped = false;
@@ -35,12 +43,21 @@ export function createListReader(itemBytesMax: number, onItem: (text: string) =>
   /** Of the item or piece of envelope that goes on in the next chunk. */
   let parts: Buffer[] = [];
   let bytes = 0;
+  /** This item is too large. */
+  let isSkipping = false;
 
   const keep = (part: Buffer): void => {
+    if (isSkipping || part.length === 0) return;
+    parts.push(part);
     bytes += part.length;
-    const max = inItems ? itemBytesMax : ENVELOPE_BYTES_MAX;
-    if (bytes > max) throw new ApiFailure('too-large', `an object is larger than ${max} bytes`);
-    if (part.length > 0) parts.push(part);
+    if (bytes <= (inItems ? itemBytesMax : ENVELOPE_BYTES_MAX)) return;
+    if (!inItems) {
+      throw new ApiFailure('too-large', `a list without its items is larger than ${ENVELOPE_BYTES_MAX} bytes`);
+    }
+    isSkipping = true;
+    const beginning = beginningOf(parts);
+    parts = [];
+    onLarge(beginning);
   };
   const taken = (): string => {
     const text = parts.length === 1 ? parts[0]!.toString() : Buffer.concat(parts, bytes).toString();
@@ -92,7 +109,9 @@ export function createListReader(itemBytesMax: number, onItem: (text: string) =>
           level--;
           if (level === ITEMS && inItems) {
             keep(chunk.subarray(start, at + 1));
-            onItem(taken());
+            const text = taken();
+            if (!isSkipping) onItem(text);
+            isSkipping = false;
             start = at + 1;
           } else if (level === LIST && inItems) {
             inItems = false;

@@ -36,8 +36,11 @@ function setup() {
   const version = listAll(
     client,
     { path: '/api/v1/pods', metadataOnly: false, limit: 2, objectBytesMax: 1000, signal: stop.signal, silenceMs: 1000 },
-    () => undefined,
-    ({ metadata }) => names.push(metadata?.name ?? ''),
+    {
+      onPage: () => undefined,
+      take: ({ metadata }) => names.push(metadata?.name ?? ''),
+      skip: ({ name }) => names.push(`skipped ${name}`),
+    },
   );
   version.catch(() => undefined);
   return { pages, names, version };

@@ -2,7 +2,17 @@
 import type { ApiClient } from './api-client.ts';
 import { ApiFailure } from './api-failure.ts';
 import { createPieceReader } from './list-pieces.ts';
+import { type ObjectHead, readHead } from './object-head.ts';
 import type { RawListEnvelope, RawObject } from './raw-objects.ts';
+
+/** Where a list goes. */
+export interface ListTaker {
+  /** The server has agreed to a page. */
+  onPage(): void;
+  take(object: RawObject): void;
+  /** An object that is larger than is taken. */
+  skip(head: ObjectHead): void;
+}
 
 export interface ListRequest {
   readonly path: string;
@@ -19,19 +29,13 @@ const LIST_ACCEPT = 'application/json';
 const METADATA_LIST_ACCEPT = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json';
 
 /**
- * Gives all objects to `take`, and returns the version at which they were so: all pages are of one moment. Calls `onPage` when the
- * server has agreed to a page. Rejects with an ApiFailure; "gone" when the list took longer than the server remembers.
+ * Gives all objects to `taker`, and returns the version at which they were so: all pages are of one moment. Rejects with an ApiFailure; "gone" when the list took longer than the server remembers.
  */
-export async function listAll(
-  client: ApiClient,
-  request: ListRequest,
-  onPage: () => void,
-  take: (object: RawObject) => void,
-): Promise<string> {
+export async function listAll(client: ApiClient, request: ListRequest, taker: ListTaker): Promise<string> {
   const list = new AbortController();
   const signal = AbortSignal.any([request.signal, list.signal]);
   try {
-    return await readPage({ client, request: { ...request, signal }, onPage, take }, undefined, Promise.resolve());
+    return await readPage({ client, request: { ...request, signal }, taker }, undefined, Promise.resolve());
   } catch (error) {
     // The page that was asked for ahead.
     list.abort();
@@ -42,8 +46,7 @@ export async function listAll(
 interface Reading {
   readonly client: ApiClient;
   readonly request: ListRequest;
-  readonly onPage: () => void;
-  readonly take: (object: RawObject) => void;
+  readonly taker: ListTaker;
 }
 
 /**
@@ -55,7 +58,7 @@ async function readPage(
   continuation: string | undefined,
   pageBefore: Promise<void>,
 ): Promise<string> {
-  const { client, request, onPage, take } = reading;
+  const { client, request, taker } = reading;
   const { path, metadataOnly, limit, objectBytesMax, signal, silenceMs } = request;
   const query = new URLSearchParams({ limit: String(limit) });
   if (continuation !== undefined) query.set('continue', continuation);
@@ -72,7 +75,10 @@ async function readPage(
     objectBytesMax,
     parse,
     (object) => {
-      if (!signal.aborted) take(object as RawObject);
+      if (!signal.aborted) taker.take(object as RawObject);
+    },
+    (beginning) => {
+      if (!signal.aborted) taker.skip(readHead(beginning));
     },
     (head) => goOn(head as RawListEnvelope),
   );
@@ -82,7 +88,7 @@ async function readPage(
       accept: metadataOnly ? METADATA_LIST_ACCEPT : LIST_ACCEPT,
       ...{ signal, silenceMs, compressed: true },
     },
-    onPage,
+    () => taker.onPage(),
     reader.take,
   );
   const envelope = parse(reader.end()) as RawListEnvelope;

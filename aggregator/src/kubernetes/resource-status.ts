@@ -27,6 +27,8 @@ export interface ResourceStatus {
   readonly bookmarks: number;
   /** Objects that lack uid, name or version, or could not be read: not told to anybody. */
   readonly malformedObjects: number;
+  /** Objects and events that are larger than is taken: they stay as they were known, or unknown. */
+  readonly largeObjects: number;
   /** Events that are older than what is known: a server that is behind told them again. */
   readonly repeatedEvents: number;
   /** Failures by reason. */
@@ -55,6 +57,7 @@ export function createResourceStatus(resource: string): MutableResourceStatus {
     events: 0,
     bookmarks: 0,
     malformedObjects: 0,
+    largeObjects: 0,
     repeatedEvents: 0,
     failures: new Map(),
     error: null,

@@ -8,13 +8,14 @@ import { ApiFailure, type ApiVerb, explainFailure, type FailureReason } from './
 import { locateResource } from './discovery.ts';
 import { isNoNewer, KnownVersions, parseVersion, type Version } from './known-versions.ts';
 import { listAll } from './list.ts';
+import type { ObjectHead } from './object-head.ts';
 import type { Projections } from './projection.ts';
 import type { RawObject } from './raw-objects.ts';
 import { createResourceStatus, type MutableResourceStatus, type ResourceStatus } from './resource-status.ts';
 import { type ApiResource, groupPath, ownerKindOf, resourceName } from './resources.ts';
 import { type Backoff, createBackoff, pause, type Timing } from './timing.ts';
 import type { TroubleLog } from './trouble-log.ts';
-import { type WatchEvent, watchEvents } from './watch.ts';
+import { type LargeEvent, type WatchEvent, type WatchEventType, watchEvents } from './watch.ts';
 
 export interface WatcherLimits {
   /** Objects on a page of a list. */
@@ -161,8 +162,14 @@ export class ResourceWatcher {
         signal: this.#stopped.signal,
         silenceMs: limits.listSilenceMs,
       },
-      () => this.#heard(),
-      (object) => this.#put(becomes, object),
+      {
+        onPage: () => this.#heard(),
+        take: (object) => this.#put(becomes, object),
+        skip: (head) => {
+          if (head.uid !== undefined) this.#known.noteListed(head.uid);
+          this.#skipped(head);
+        },
+      },
     );
     for (const uid of this.#known.endList()) {
       sink.remove(becomes, uid, undefined, this.#nowUs());
@@ -191,24 +198,25 @@ export class ResourceWatcher {
         signal: this.#stopped.signal,
         silenceMs: limits.watchSilenceMs,
       },
-      () => {
-        this.#status.state = 'watching';
-        this.#status.watches++;
-        this.#openedMs = timing.now();
-        this.#isCaughtUp = this.#openedMs - (this.#status.toldMs ?? 0) <= GAP_MS;
-        this.#heard();
-        this.#works();
+      {
+        onOpen: () => {
+          this.#status.state = 'watching';
+          this.#status.watches++;
+          this.#openedMs = timing.now();
+          this.#isCaughtUp = this.#openedMs - (this.#status.toldMs ?? 0) <= GAP_MS;
+          this.#heard();
+          this.#works();
+        },
+        take: (event) => this.#take(event.type, event.object.metadata?.resourceVersion, () => this.#apply(event)),
+        skip: (event) => this.#take(event.type, event.resourceVersion, () => this.#applyLarge(event)),
       },
-      (event) => this.#take(event),
     );
     const sound = timing.now() - begunMs >= SOUND_WATCH_MS;
     if (sound) this.#backoff.reset();
     return sound;
   }
 
-  #take({ type, object }: WatchEvent): void {
-    const { becomes } = this.#resource;
-    const text = object.metadata?.resourceVersion;
+  #take(type: WatchEventType, text: string | undefined, apply: () => void): void {
     this.#heard();
     this.#silentWatches = 0;
     if (!text) {
@@ -224,8 +232,7 @@ export class ResourceWatcher {
     if (type === 'BOOKMARK') this.#status.bookmarks++;
     else {
       this.#status.events++;
-      if (type === 'DELETED') this.#remove(becomes, object);
-      else this.#put(becomes, object);
+      apply();
       this.#status.objects = this.#known.size;
     }
     this.#version = version;
@@ -233,6 +240,24 @@ export class ResourceWatcher {
     this.#isCaughtUp ||= type === 'BOOKMARK' || nowMs - this.#openedMs >= BACKLOG_MS;
     if (this.#isCaughtUp) this.#toldUntil(nowMs);
     this.#backoff.reset();
+  }
+
+  #apply({ type, object }: WatchEvent): void {
+    const { becomes } = this.#resource;
+    const uid = object.metadata?.uid;
+    if (type !== 'DELETED') this.#put(becomes, object);
+    else if (uid !== undefined) this.#remove(becomes, uid, object);
+  }
+
+  /** Nobody knows what it is now, only whether it is. */
+  #applyLarge(event: LargeEvent): void {
+    if (event.type === 'DELETED') this.#remove(this.#resource.becomes, event.uid, undefined);
+    this.#skipped(event);
+  }
+
+  #skipped(head: ObjectHead): void {
+    this.#status.largeObjects++;
+    this.#parts.troubles.large(this.#name, head, this.#parts.limits.objectBytesMax);
   }
 
   #put(becomes: ClusterResource, raw: RawObject): void {
@@ -251,10 +276,9 @@ export class ResourceWatcher {
     this.#changed();
   }
 
-  #remove(becomes: ClusterResource, raw: RawObject): void {
-    const uid = raw.metadata?.uid;
-    if (uid === undefined || !this.#known.forget(uid)) return;
-    this.#parts.sink.remove(becomes, uid, this.#projected(becomes, raw), this.#nowUs());
+  #remove(becomes: ClusterResource, uid: string, last: RawObject | undefined): void {
+    if (!this.#known.forget(uid)) return;
+    this.#parts.sink.remove(becomes, uid, last && this.#projected(becomes, last), this.#nowUs());
     this.#changed();
   }
 

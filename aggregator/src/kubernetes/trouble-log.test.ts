@@ -9,7 +9,7 @@ function setup() {
   const say = (level: string) => (_: object, message: string) => said.push(`${level} ${message}`);
   const log = createTroubleLog({ info: say('info'), warn: say('warn') }, () => clock.nowMs);
   return {
-    ...{ said, clock, works: log.works },
+    ...{ said, clock, works: log.works, large: log.large },
     fail: (resource: string, reason: FailureReason, { sinceMs = clock.nowMs, synced = true } = {}) =>
       log.failed(resource, {
         ...{ reason, sinceMs, synced },
@@ -61,4 +61,17 @@ test('who had no trouble is not said to be back', () => {
   const { said, works } = setup();
   works('pods');
   expect(said).toEqual([]);
+});
+
+test('a large object is said once, and no more than a hundred are', () => {
+  const { said, large } = setup();
+  for (let i = 0; i < 300; i++) large('pods', { uid: `u${i % 3}`, name: `p${i % 3}`, namespace: 'shop' }, 1000);
+  large('nodes', { name: 'n1', uid: 'u9' }, 1000);
+  large('nodes', {}, 1000);
+  expect(said).toHaveLength(5);
+  expect(said[0]).toMatch(/pods -n shop p0 is larger than 1000 bytes .*kubectl get pods -n shop p0 -o yaml/);
+  expect(said[3]).toMatch(/nodes n1 is larger .*kubectl get nodes n1 -o yaml/);
+  expect(said[4]).toMatch(/an object of nodes is larger .*kubectl get nodes -o yaml/);
+  for (let i = 0; i < 300; i++) large('pods', { uid: `v${i}` }, 1000);
+  expect(said).toHaveLength(100);
 });

@@ -3,6 +3,7 @@
 // resource alone (permissions, kinds) is its own. Knows no requests.
 import type { FlowtollError } from '../model/errors.ts';
 import type { FailureReason } from './api-failure.ts';
+import type { ObjectHead } from './object-head.ts';
 
 /** The part of pino that is used here. */
 export interface Logger {
@@ -25,6 +26,8 @@ export interface TroubleLog {
   failed(resource: string, attempt: FailedTry): void;
   /** The server has agreed to tell of it. */
   works(resource: string): void;
+  /** An object is skipped, because it is larger than so many bytes. Said once of each object. */
+  large(resource: string, object: ObjectHead, bytesMax: number): void;
 }
 
 interface Trouble {
@@ -40,11 +43,14 @@ const OF_SERVER: ReadonlySet<FailureReason> = new Set([
 ]);
 /** No resource has this name. */
 const SERVER = '';
+/** Large objects of which something is said. Beyond it the metric tells. */
+const LARGE_MAX = 100;
 
 /** @param now milliseconds since the Unix epoch */
 export function createTroubleLog(log: Logger, now: () => number): TroubleLog {
   /** By resource, or of the server. */
   const troubles = new Map<string, Trouble>();
+  const large = new Set<string>();
 
   function leave(key: string, resource: string): void {
     const trouble = troubles.get(key);
@@ -72,6 +78,19 @@ export function createTroubleLog(log: Logger, now: () => number): TroubleLog {
     works(resource) {
       leave(SERVER, resource);
       leave(resource, resource);
+    },
+    large(resource, { namespace, name, uid }, bytesMax) {
+      const key = `${resource} ${uid}`;
+      if (large.has(key) || large.size >= LARGE_MAX) return;
+      large.add(key);
+      const where = namespace === undefined ? '' : ` -n ${namespace}`;
+      const what = name === undefined ? `an object of ${resource}` : `${resource}${where} ${name}`;
+      const look = `kubectl get ${resource}${where} ${name ?? ''}`.trimEnd();
+      log.warn(
+        { resource, namespace, name, uid, bytesMax },
+        `kubernetes: ${what} is larger than ${bytesMax} bytes and is skipped: it stays as it was known, or unknown, and its addresses may have ` +
+          `no name; see what fills it (${look} -o yaml --show-managed-fields), and make it smaller`,
+      );
     },
   };
 }

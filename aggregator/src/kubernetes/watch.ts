@@ -2,6 +2,7 @@
 import type { ApiClient } from './api-client.ts';
 import { ApiFailure, failureOfStatus } from './api-failure.ts';
 import { createLineReader } from './line-reader.ts';
+import { type ObjectHead, readHead } from './object-head.ts';
 import type { RawObject, RawStatus } from './raw-objects.ts';
 
 export interface WatchRequest {
@@ -23,18 +24,32 @@ export interface WatchEvent {
   readonly object: RawObject;
 }
 
+/** An event of which only the beginning is kept: it is larger than is taken. */
+export interface LargeEvent extends ObjectHead {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  readonly uid: string;
+  readonly resourceVersion: string;
+}
+
+/** Where a watch goes. */
+export interface WatchTaker {
+  /** The server has agreed. */
+  onOpen(): void;
+  take(event: WatchEvent): void;
+  skip(event: LargeEvent): void;
+}
+
 const WATCH_ACCEPT = 'application/json';
 const METADATA_WATCH_ACCEPT = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json';
 
 /**
- * Calls `onOpen` once the server has agreed, then gives all events to `take`; resolves when the server ends the watch. Rejects with an ApiFailure: "malformed" when something
+ * Gives all events to `taker`; resolves when the server ends the watch. Rejects with an ApiFailure: "malformed" when something
  * came that cannot be read, so that events are missing; a last event that was cut off is simply not there yet.
  */
 export function watchEvents(
   client: ApiClient,
   { path, metadataOnly, resourceVersion, timeoutSeconds, eventBytesMax, signal, silenceMs }: WatchRequest,
-  onOpen: () => void,
-  take: (event: WatchEvent) => void,
+  taker: WatchTaker,
 ): Promise<void> {
   const query = new URLSearchParams({
     watch: 'true',
@@ -50,9 +65,23 @@ export function watchEvents(
       silenceMs,
       compressed: false,
     },
-    onOpen,
-    createLineReader(eventBytesMax, (line) => take(parseEvent(line))),
+    () => taker.onOpen(),
+    createLineReader(
+      eventBytesMax,
+      (line) => taker.take(parseEvent(line)),
+      (beginning) => taker.skip(largeEvent(beginning, eventBytesMax)),
+    ),
   );
+}
+
+/** What is large and says of nothing what happened to it is no event. */
+function largeEvent(beginning: string, bytesMax: number): LargeEvent {
+  const { type, uid, resourceVersion, ...head } = readHead(beginning);
+  const isEvent = type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED';
+  if (!isEvent || uid === undefined || resourceVersion === undefined) {
+    throw new ApiFailure('too-large', `an event is larger than ${bytesMax} bytes, and does not say of what it is`);
+  }
+  return { ...head, type, uid, resourceVersion };
 }
 
 function parseEvent(line: string): WatchEvent {

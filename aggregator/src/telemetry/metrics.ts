@@ -364,6 +364,18 @@ const kubernetes: readonly AggregatorMetric[] = [
       return counts;
     },
   },
+  {
+    name: 'flowtoll_kubernetes_objects_skipped_total',
+    type: 'counter',
+    unit: 'objects',
+    help: 'Objects and events that were skipped: too large (the log says which), or without what every object has. They stay as they were known, or unknown; nothing else of their resource is lost.',
+    label: 'reason',
+    read: ({ names }) =>
+      names && {
+        'too-large': sum(names.resources, ({ largeObjects }) => largeObjects),
+        malformed: sum(names.resources, ({ malformedObjects }) => malformedObjects),
+      },
+  },
 ];
 
 const names: readonly AggregatorMetric[] = [
@@ -565,6 +577,10 @@ function byResource(
     if (value !== undefined) values.set(status.resource, value);
   }
   return values;
+}
+
+function sum(resources: readonly ResourceStatus[], count: (status: ResourceStatus) => number): number {
+  return resources.reduce((total, status) => total + count(status), 0);
 }
 
 function agoSeconds(atMs: number | null, nowMs: number): number | undefined {
