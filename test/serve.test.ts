@@ -249,9 +249,34 @@ describe('flowtoll serve', () => {
     expect(status).not.toBe(0);
   });
 
-  test('refuses a kubeconfig that is not there', () => {
-    const { status, stderr } = run(['serve', '--store', join(work, 'store'), '--kubernetes', join(work, 'none')]);
-    expect(stderr).toMatch(/KUBERNETES_CONFIG_INVALID/);
-    expect(status).not.toBe(0);
+  test.each([
+    [
+      'that is not there',
+      undefined,
+      [],
+      /cannot read the kubeconfig .*ENOENT.*: check that it is there, that the user of this process may read it/,
+    ],
+    ['that is no YAML', 'clusters: [', [], /kubeconfig/],
+    ['without a context', '{}', [], /has no current context: choose one with --kube-context: it has none/],
+    [
+      'without the context that is asked for',
+      '{"contexts":[{"name":"test","context":{"cluster":"test"}}]}',
+      ['--kube-context', 'production'],
+      /has no context "production": choose one with --kube-context: test/,
+    ],
+    [
+      'with a server without TLS',
+      '{"clusters":[{"name":"c","cluster":{"server":"http://127.0.0.1:1"}}],"contexts":[{"name":"c","context":{"cluster":"c"}}],"current-context":"c"}',
+      [],
+      /has the server http:\/\/127.0.0.1:1 without TLS: use https, or allow it by "insecure-skip-tls-verify: true"/,
+    ],
+  ])('refuses a kubeconfig %s with exit code 1 and one line', (_, text, more, message) => {
+    const path = join(work, text === undefined ? 'none' : 'kubeconfig');
+    if (text !== undefined) writeFileSync(path, text);
+    const { status, stderr } = run(['serve', '--store', join(work, 'store'), '--kubernetes', path, ...more]);
+    expect(stderr).toMatch(/^flowtoll: KUBERNETES_CONFIG_INVALID: .*\n$/);
+    expect(stderr).toMatch(message);
+    expect(stderr).toContain(path);
+    expect(status).toBe(1);
   });
 });
