@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { createExporter, type Exporter } from '@flowtoll/agent/exporter/exporter.ts';
-import type { WindowFlows } from '@flowtoll/agent/flow/window-flows.ts';
 import { rbacRules } from '@flowtoll/aggregator/kubernetes/rbac.ts';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { freePorts } from '../support/free-ports.ts';
@@ -17,9 +16,9 @@ import { testClusters } from '../support/kubernetes/start-test-cluster.ts';
 import { kubeconfigText, type TestCluster } from '../support/kubernetes/test-cluster.ts';
 import { AGGREGATOR_PROGRAM, environment, Programs } from '../support/processes.ts';
 import { until } from '../support/until.ts';
+import { MINUTE_MS, windowBetween } from '../support/window-between.ts';
 
 const CLOCK = pathToFileURL(join(import.meta.dirname, '..', 'support', 'jumping-clock.ts')).href;
-const MINUTE_MS = 60_000;
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 const CLIENT = '10.244.0.2';
@@ -34,24 +33,6 @@ const ENDED = '10.244.1.5';
 /** Given to a new pod at minute 20. */
 const FRESH = '10.244.1.6';
 const PEERS = [STAYS, GIVEN_AGAIN, LEFT, ENDED, FRESH];
-
-/** Flows of one minute from the client to each peer; a byte there for each, and one back. */
-function windowFrom(startMs: number): WindowFlows {
-  const count = PEERS.length;
-  const fixed = (of: (i: number) => number) => Uint32Array.from({ length: count }, (_, i) => of(i));
-  const ones = () => new Float64Array(count).fill(1);
-  const addresses = new Uint8Array(16 * (count + 1));
-  for (const [i, address] of [CLIENT, ...PEERS].entries()) addresses.set(address.split('.').map(Number), 16 * i);
-  return {
-    ...{ windowStartUs: startMs * 1000, windowEndUs: (startMs + MINUTE_MS) * 1000, count, addressCount: count + 1 },
-    ...{ addresses, addressIsV6: new Uint8Array(count + 1), prefixLengths: new Uint8Array(count + 1).fill(32) },
-    ...{ initiator: fixed(() => 0), responder: fixed((i) => i + 1), translatedSource: fixed(() => 0) },
-    ...{ originalDestination: fixed(() => 0), originalDestinationPort: fixed(() => 0) },
-    ...{ protocol: new Uint8Array(count).fill(6), responderPort: fixed(() => 8080), connections: fixed(() => 1) },
-    ...{ initiatorBytes: ones(), initiatorPackets: ones(), responderBytes: ones(), responderPackets: ones() },
-    ...{ folded: new Uint8Array(count), foldedCount: 0, losses: [] },
-  };
-}
 
 interface Row {
   readonly reporter: string;
@@ -201,7 +182,7 @@ describe.each(await testClusters())('an API server that goes away for an hour: $
       let windows = 0;
       const send = async (exporter: Exporter, startMs: number): Promise<void> => {
         windows++;
-        exporter.send(windowFrom(startMs));
+        exporter.send(windowBetween(startMs, CLIENT, PEERS));
         await until('it is acknowledged', () => exporter.waiting.batches === 0, { patienceMs: 20_000 });
       };
 

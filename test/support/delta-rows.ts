@@ -44,7 +44,12 @@ export async function foreignColumn(python: string, table: ForeignTable, column:
   return (await foreignRows(python, table, [column])).map(([value]) => String(value));
 }
 
-async function foreignRows(python: string, { uri, options }: ForeignTable, columns: string[]): Promise<unknown[][]> {
+/** These columns of all rows. */
+export async function foreignRows(
+  python: string,
+  { uri, options }: ForeignTable,
+  columns: string[],
+): Promise<unknown[][]> {
   const child = spawn(python, [PROGRAM], { stdio: ['pipe', 'pipe', 'inherit'] });
   child.stdin.end(JSON.stringify({ table: uri, options, columns }));
   return (JSON.parse(await text(child.stdout)) as { rows: unknown[][] }).rows;
