@@ -20,11 +20,16 @@ import { type AnyColumn, COST_TABLE_COLUMNS, sqlType, TABLE_COLUMNS } from '../t
 import { costTableRoot, filesNotRolledUp, rolledUpVersion } from '../upkeep/roll-up.ts';
 import type { SourceFlags } from './source-options.ts';
 
-/** A session that somebody has to close. */
+/** A session that somebody has to close, and what it was made of. */
 export interface OpenTables {
   readonly session: QuerySession;
+  readonly store: ObjectStore;
+  /** By name, ascending where none was named. */
+  readonly clusters: readonly ClusterTables[];
   close(): Promise<void>;
 }
+
+type OpenSession = Pick<OpenTables, 'session' | 'close'>;
 
 export interface OpenTablesOptions {
   readonly flags: SourceFlags;
@@ -32,29 +37,43 @@ export interface OpenTablesOptions {
   readonly remark: (text: string) => void;
   /** Whether the rows of `flows` that are not rolled up yet are wanted besides, as a table of its own: `REMAINING_ROWS`. */
   readonly withRemaining?: boolean;
+  /** Files that the statements to come need; all by default. */
+  readonly isWanted?: (cluster: ClusterTables, table: TableName, file: AddAction) => boolean;
 }
 
-/** The tables of one cluster. */
-interface ClusterTables {
+export type TableName = 'flows' | 'costs_hourly' | 'endpoints';
+
+/** The logs of one cluster's tables, read; those of `costs_hourly` and `endpoints` may be empty. */
+export interface ClusterTables {
+  readonly cluster: string;
   readonly flows: DeltaLog;
   readonly costs: DeltaLog;
   readonly endpoints: DeltaLog;
 }
 
 /** A session with the views `flows` and `costs_hourly` over the named clusters; over all in the store if none is named. */
-export async function openTables({ flags, remark, withRemaining = false }: OpenTablesOptions): Promise<OpenTables> {
+export async function openTables({
+  flags,
+  remark,
+  withRemaining = false,
+  isWanted = () => true,
+}: OpenTablesOptions): Promise<OpenTables> {
   const store = await openStore(flags.store, { readOnly: true });
   const clusters = await readClusters(store, flags.cluster);
+  const table = (name: TableName, columns: readonly AnyColumn[], logOf: (cluster: ClusterTables) => DeltaLog) => {
+    const files = clusters.map((cluster) => filesOf(logOf(cluster), (file) => isWanted(cluster, name, file)));
+    return sourceTable(name, columns, files.flat());
+  };
   const tables = [
-    sourceTable('flows', TABLE_COLUMNS, filesOf(clusters.map(({ flows }) => flows))),
-    sourceTable(HOURLY_ROWS, COST_TABLE_COLUMNS, filesOf(clusters.map(({ costs }) => costs))),
-    sourceTable('endpoints', ENDPOINT_TABLE_COLUMNS, filesOf(clusters.map(({ endpoints }) => endpoints))),
+    table('flows', TABLE_COLUMNS, ({ flows }) => flows),
+    table(HOURLY_ROWS, COST_TABLE_COLUMNS, ({ costs }) => costs),
+    table('endpoints', ENDPOINT_TABLE_COLUMNS, ({ endpoints }) => endpoints),
   ];
   if (withRemaining) {
     const remaining = await Promise.all(clusters.map((cluster) => remainingFiles(store, cluster)));
     tables.push(sourceTable(REMAINING_ROWS, TABLE_COLUMNS, remaining.flat()));
   }
-  return openOver(store, tables, flags, remark);
+  return { ...(await openOver(store, tables, flags, remark)), store, clusters };
 }
 
 async function openOver(
@@ -62,7 +81,7 @@ async function openOver(
   tables: readonly SourceTable[],
   flags: SourceFlags,
   remark: (text: string) => void,
-): Promise<OpenTables> {
+): Promise<OpenSession> {
   if (store instanceof DirectoryStore) {
     const located = relocated(tables, (key) => store.localPath(key));
     return withoutMore(await QuerySession.open({ tables: located, root: store.root }));
@@ -79,7 +98,7 @@ async function openOver(
   return throughCache(store, tables, flags);
 }
 
-const withoutMore = (session: QuerySession): OpenTables => ({ session, close: async () => session.close() });
+const withoutMore = (session: QuerySession): OpenSession => ({ session, close: async () => session.close() });
 
 /** How DuckDB reads the objects itself; undefined when it cannot. */
 async function throughHttpfs(
@@ -102,7 +121,7 @@ async function throughCache(
   store: ObjectStore,
   tables: readonly SourceTable[],
   { cache: directory, cacheSize: maxBytes }: SourceFlags,
-): Promise<OpenTables> {
+): Promise<OpenSession> {
   const storeName = createHash('sha256').update(store.describe()).digest('hex').slice(0, 16);
   const cache = await ObjectCache.open(store, { directory, maxBytes, storeName });
   const wanted = (file: TableFile) => ({ key: file.path, sizeBytes: file.sizeBytes });
@@ -135,9 +154,9 @@ function relocated(tables: readonly SourceTable[], locate: (key: string) => stri
   }));
 }
 
-/** The files of the tables; the path is the object's key. */
-function filesOf(logs: readonly DeltaLog[]): TableFile[] {
-  return logs.flatMap((log) => Array.from(log.files.values(), (add) => tableFile(log, add)));
+/** The files of the table; the path is the object's key. */
+function filesOf(log: DeltaLog, isWanted: (file: AddAction) => boolean = () => true): TableFile[] {
+  return [...log.files.values()].filter(isWanted).map((add) => tableFile(log, add));
 }
 
 function tableFile(log: DeltaLog, { path, size, partitionValues }: AddAction): TableFile {
@@ -149,7 +168,7 @@ function tableFile(log: DeltaLog, { path, size, partitionValues }: AddAction): T
 async function remainingFiles(store: ObjectStore, { flows, costs }: ClusterTables): Promise<TableFile[]> {
   const rolledUp = rolledUpVersion(costs);
   // Nothing was ever rolled up; the log need not go back to its beginning then.
-  if (rolledUp < 0) return filesOf([flows]);
+  if (rolledUp < 0) return filesOf(flows);
   return (await filesNotRolledUp(store, flows, rolledUp)).map((add) => tableFile(flows, add));
 }
 
@@ -188,7 +207,7 @@ async function readCluster(store: ObjectStore, cluster: string, wanted: boolean)
     const endpoints = new DeltaLog(store, endpointTableRoot(root));
     await endpoints.refresh();
     if (endpoints.version >= 0) endpoints.requireReadable();
-    return { flows, costs, endpoints };
+    return { cluster, flows, costs, endpoints };
   }
   if (wanted) {
     const others = (await store.listFolders('')).join(', ') || 'nothing';

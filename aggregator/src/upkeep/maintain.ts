@@ -4,7 +4,7 @@
 import { FlowtollError, lineOf } from '../model/errors.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { type ColumnOfAny, FLOW_COLUMNS, SORT_COLUMNS } from '../table/columns.ts';
-import { decodeCommit } from '../table/delta-actions.ts';
+import { readCommitTime } from '../table/commit-time.ts';
 import { DeltaLog } from '../table/delta-log.ts';
 import {
   ENDPOINT_COLUMNS,
@@ -13,7 +13,6 @@ import {
   endpointTableRoot,
 } from '../table/endpoint-columns.ts';
 import { flowTableRoot } from '../table/flow-table.ts';
-import { entryKey } from '../table/log-keys.ts';
 import {
   CHECKPOINT_BYTES,
   CHECKPOINT_ENTRIES,
@@ -272,11 +271,9 @@ class Round {
   async #rolledUpUntilMs(nowMs: number): Promise<number> {
     const version = rolledUpVersion(this.#costs) + 1;
     if (version > this.#flows.version) return nowMs;
-    const key = entryKey(this.#flows.root, version);
-    const bytes = await this.#store.get(key);
-    const timestamp = bytes && decodeCommit(bytes, key).commitInfo?.['timestamp'];
+    const committed = await readCommitTime(this.#store, this.#flows.root, version);
     // Within an hour of now is as good as now: the hour that is not over is never rolled up.
-    return typeof timestamp === 'number' ? timestamp + DAY_MS / 24 : 0;
+    return committed?.ms === undefined ? 0 : committed.ms + DAY_MS / 24;
   }
 
   get #goesOn(): boolean {
