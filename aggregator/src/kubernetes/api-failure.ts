@@ -84,68 +84,91 @@ export function failureOfConnection(error: unknown, answering: boolean): ApiFail
 /** What was being done: the verb of RBAC. */
 export type ApiVerb = 'list' | 'watch' | 'discover';
 
+/** Who asks: somebody who goes on until it works, and says what comes next; or somebody who asks once. */
+export type Persistence = 'goes-on' | 'once';
+
 /** The failure as an operator should read it. `server` and `identity` in words, such as "https://10.0.0.1:443". */
 export function explainFailure(
   failure: ApiFailure,
   verb: ApiVerb,
   resource: ApiResource,
   { server, credentials }: { readonly server: string; readonly credentials: string },
+  persistence: Persistence = 'goes-on',
 ): FlowtollError {
   const what = `cannot ${verb} ${resourceName(resource)} at ${server} (${failure.message})`;
-  const [code, advice] = adviceFor(failure.reason, verb, resource, credentials);
-  return new FlowtollError(code, `${what}: ${advice}`, { cause: failure });
+  const { code, advice, next } = adviceFor(failure.reason, verb, resource, credentials);
+  const toDo = persistence === 'once' ? [advice ?? 'try again'] : [advice, next];
+  return new FlowtollError(code, `${what}: ${toDo.filter((text) => text !== undefined).join('; ')}`, {
+    cause: failure,
+  });
 }
 
-function adviceFor(
-  reason: FailureReason,
-  verb: ApiVerb,
-  resource: ApiResource,
-  credentials: string,
-): [FlowtollError['code'], string] {
+interface Advice {
+  readonly code: FlowtollError['code'];
+  /** What to do. */
+  readonly advice?: string;
+  /** What whoever goes on does by itself. */
+  readonly next?: string;
+}
+
+const READ_AGAIN = 'they are read again before each try';
+const TRIED_AGAIN = 'it is tried again';
+
+function adviceFor(reason: FailureReason, verb: ApiVerb, resource: ApiResource, credentials: string): Advice {
   switch (reason) {
     case 'forbidden':
-      return verb === 'discover'
-        ? [
-            'KUBERNETES_FORBIDDEN',
-            `allow it by binding the ClusterRole system:discovery to the account of ${credentials} (docs/kubernetes.md)`,
-          ]
-        : [
-            'KUBERNETES_FORBIDDEN',
-            `the account of ${credentials} may not ${verb} resource "${resource.plural ?? resource.kind}" in API group "${resource.group}"; ` +
+      return {
+        code: 'KUBERNETES_FORBIDDEN',
+        advice:
+          verb === 'discover'
+            ? `allow it by binding the ClusterRole system:discovery to the account of ${credentials} (docs/kubernetes.md)`
+            : `the account of ${credentials} may not ${verb} resource "${resource.plural ?? resource.kind}" in API group "${resource.group}"; ` +
               `add this rule to its ClusterRole: ${ruleLine(resource)} (docs/kubernetes.md)`,
-          ];
+      };
     case 'not-found':
-      return [
-        'KUBERNETES_FORBIDDEN',
-        resource.plural === undefined
-          ? `the server has no kind ${resource.kind} in ${apiVersionOf(resource)}: install it, or correct --owner-kinds`
-          : `the server does not serve ${apiVersionOf(resource)}: check --kubernetes, and that its version is 1.21 or later`,
-      ];
+      return {
+        code: 'KUBERNETES_FORBIDDEN',
+        advice:
+          resource.plural === undefined
+            ? `the server has no kind ${resource.kind} in ${apiVersionOf(resource)}: install it, or correct --owner-kinds`
+            : `the server does not serve ${apiVersionOf(resource)}: check --kubernetes, and that its version is 1.21 or later`,
+      };
     case 'refused':
-      return ['KUBERNETES_UNAVAILABLE', 'check --kubernetes, and what stands between here and the API server'];
+      return {
+        code: 'KUBERNETES_UNAVAILABLE',
+        advice: 'check --kubernetes, and what stands between here and the API server',
+      };
     case 'unauthorized':
-      return [
-        'KUBERNETES_UNAVAILABLE',
-        `the server does not accept ${credentials}; they are read again before each try`,
-      ];
+      return {
+        code: 'KUBERNETES_UNAVAILABLE',
+        advice: `the server does not accept ${credentials}`,
+        next: READ_AGAIN,
+      };
     case 'credentials':
-      return ['KUBERNETES_CONFIG_INVALID', `check ${credentials}; they are read again before each try`];
+      return { code: 'KUBERNETES_CONFIG_INVALID', advice: `check ${credentials}`, next: READ_AGAIN };
     case 'tls':
-      return [
-        'KUBERNETES_CONFIG_INVALID',
-        `the connection is not secure: check server and certificate authority of ${credentials}`,
-      ];
+      return {
+        code: 'KUBERNETES_CONFIG_INVALID',
+        advice: `the connection is not secure: check server and certificate authority of ${credentials}`,
+      };
     case 'throttled':
-      return ['KUBERNETES_UNAVAILABLE', 'the server is busy; it is tried again when it says'];
+      return { code: 'KUBERNETES_UNAVAILABLE', next: 'the server is busy; it is tried again when it says' };
     case 'unreachable':
-      return ['KUBERNETES_UNAVAILABLE', 'check the network and the address of the server; it is tried again'];
+      return {
+        code: 'KUBERNETES_UNAVAILABLE',
+        advice: 'check the network and the address of the server',
+        next: TRIED_AGAIN,
+      };
     case 'gone':
-      return ['KUBERNETES_UNAVAILABLE', 'the server does not remember so far back; everything is listed anew'];
+      return {
+        code: 'KUBERNETES_UNAVAILABLE',
+        next: 'the server does not remember so far back; everything is listed anew',
+      };
     case 'server-error':
     case 'cut':
     case 'silent':
     case 'malformed':
     case 'too-large':
-      return ['KUBERNETES_UNAVAILABLE', 'it is tried again'];
+      return { code: 'KUBERNETES_UNAVAILABLE', next: TRIED_AGAIN };
   }
 }
