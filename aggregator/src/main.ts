@@ -1,10 +1,11 @@
 // `flowtoll`: the command line of the aggregator. Wires the commands; errors become one line and an exit code: 1 for what
-// went wrong, 2 for a command line that cannot be understood.
+// went wrong, 2 for a command line that cannot be understood. A command may have others for what it found.
 import { Command, CommanderError } from 'commander';
 import { maintainCommand } from './commands/maintain.ts';
 import { reportCommand } from './commands/report.ts';
 import { serveCommand } from './commands/serve.ts';
 import { sqlCommand } from './commands/sql.ts';
+import { statusCommand } from './commands/status.ts';
 import { watchCommand } from './commands/watch.ts';
 import { FlowtollError } from './model/errors.ts';
 import { aggregatorVersion } from './version.ts';
@@ -12,13 +13,21 @@ import { aggregatorVersion } from './version.ts';
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
-function buildProgram(): Command {
+function buildProgram(exitWith: (code: number) => void): Command {
   const program = new Command('flowtoll')
     .description('what every Kubernetes network flow costs')
     .version(aggregatorVersion())
     .showHelpAfterError('(flowtoll --help lists what there is)')
     .exitOverride();
-  for (const command of [serveCommand(), reportCommand(), sqlCommand(), watchCommand(), maintainCommand()]) {
+  const commands = [
+    serveCommand(),
+    statusCommand(exitWith),
+    reportCommand(),
+    sqlCommand(),
+    watchCommand(),
+    maintainCommand(),
+  ];
+  for (const command of commands) {
     command.copyInheritedSettings(program);
     program.addCommand(command);
   }
@@ -26,9 +35,12 @@ function buildProgram(): Command {
 }
 
 async function main(): Promise<number> {
+  let exitCode = 0;
   try {
-    await buildProgram().parseAsync();
-    return 0;
+    await buildProgram((code) => {
+      exitCode = code;
+    }).parseAsync();
+    return exitCode;
   } catch (error) {
     // commander has printed its own message already.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;

@@ -116,6 +116,32 @@ export function nodesHeard(
   return heard;
 }
 
+/** What the log knows of the agents that spoke for a node. */
+export interface AgentHeard {
+  /** When a commit or a Hello was last heard of; ms since the Unix epoch. */
+  readonly heardMs: number;
+  /** The last one said Goodbye: nothing is to be expected of it. */
+  readonly hasEnded: boolean;
+}
+
+/** By node. Those of which the log remembers nothing any more are not among them. */
+export function agentsHeard(txns: ReadonlyMap<string, TxnAction>): Map<string, AgentHeard> {
+  const agents = new Map<string, AgentHeard>();
+  for (const facts of factsOf(txns)) {
+    const heardMs = lastHeardMs(facts);
+    if (facts.node === undefined || heardMs < (agents.get(facts.node)?.heardMs ?? 0)) continue;
+    agents.set(facts.node, { heardMs, hasEnded: facts.ended >= Math.max(facts.committed, facts.announced) });
+  }
+  return agents;
+}
+
+/** When a batch of any agent was last committed, ms since the Unix epoch; undefined if the log remembers none. */
+export function newestBatchMs(txns: ReadonlyMap<string, TxnAction>): number | undefined {
+  const times = factsOf(txns).map(({ committedMs }) => committedMs);
+  const newest = times.reduce((a, b) => Math.max(a, b), 0);
+  return newest === 0 ? undefined : newest;
+}
+
 function lastHeardMs(facts: EpochFacts): number {
   return Math.max(facts.committedMs, facts.announcedMs);
 }
