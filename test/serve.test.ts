@@ -189,7 +189,7 @@ describe('flowtoll serve', () => {
     expect(status).toBe(1);
   });
 
-  test.each([['serve', '--topology', 'here'], ['report'], ['sql', 'SELECT 1'], ['maintain', '--once']])(
+  test.each([['serve', '--topology', 'here'], ['status'], ['report'], ['sql', 'SELECT 1'], ['maintain', '--once']])(
     '%s refuses a store whose path DuckDB would take for a pattern',
     (...args) => {
       const store = join(work, 'flows[1]', 'store');

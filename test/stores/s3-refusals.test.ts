@@ -32,6 +32,7 @@ describe.skipIf(program === undefined)('refused', () => {
   const COMMANDS: Readonly<Record<string, (store: string, env: Record<string, string>) => Promise<Ended>>> = {
     serve,
     maintain: (store, env) => flowtoll(['maintain', '--store', store], env),
+    status: (store, env) => flowtoll(['status', '--store', store], env),
     report: (store, env) => flowtoll(['report', '--store', store], env),
     sql: (store, env) => flowtoll(['sql', 'SELECT 1', '--store', store], env),
   };
@@ -114,7 +115,7 @@ describe.skipIf(program === undefined)('refused', () => {
     });
   }
 
-  test.each(['maintain', 'report', 'sql'])('a bucket without a table: %s', async (command) => {
+  test.each(['maintain', 'status', 'report', 'sql'])('a bucket without a table: %s', async (command) => {
     const { code, stdout, stderr } = await COMMANDS[command]!('s3://flows/x', server.environment('writer'));
     expect(stderr).toMatch(
       /^flowtoll: QUERY_INVALID: there is no table in s3:\/\/flows\/x\/ at http:.*: name the store that the aggregator writes \(--store\)\n$/,

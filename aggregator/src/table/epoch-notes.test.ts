@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { EpochNote } from '../model/epoch-note.ts';
 import type { TxnAction } from './delta-actions.ts';
-import { findVanished, newNotes, nodesHeard } from './epoch-notes.ts';
+import { agentsHeard, findVanished, newestBatchMs, newNotes, nodesHeard } from './epoch-notes.ts';
 
 const HOUR_MS = 3_600_000;
 const NOW_MS = 1_800_000_000_000;
@@ -131,4 +131,42 @@ test('nodes that agents spoke for: the newest of their epochs, whichever replica
     ['node-a', 3],
     ['node-b', 0],
   ]);
+});
+
+describe('agents, from the log alone', () => {
+  const agents = (...log: string[]) =>
+    Array.from(agentsHeard(txns(...log)), ([node, { heardMs, hasEnded }]) => {
+      return `${node} ${(NOW_MS - heardMs) / HOUR_MS} h ago${hasEnded ? ', ended' : ''}`;
+    });
+
+  const announced = `${EPOCH}/announced/a 7 40`;
+  const cases: { name: string; log: string[]; found: string[] }[] = [
+    { name: 'one that goes on', log: [announced, `${EPOCH} 9 3`], found: ['a 3 h ago'] },
+    {
+      name: 'one that said Goodbye',
+      log: [announced, `${EPOCH} 9 3`, `${EPOCH}/ended 9 2`],
+      found: ['a 3 h ago, ended'],
+    },
+    {
+      name: 'one that went on after that',
+      log: [announced, `${EPOCH} 9 3`, `${EPOCH}/ended 8 4`],
+      found: ['a 3 h ago'],
+    },
+    {
+      name: 'the last of several epochs counts, in whatever order the log has them',
+      log: [`${NEXT_BOOT}/announced/a 0 2`, announced, `${EPOCH} 9 30`, `${EPOCH}/ended 9 30`],
+      found: ['a 2 h ago'],
+    },
+    { name: 'one of which nobody knows the node', log: [`${EPOCH} 9 3`], found: [] },
+  ];
+  for (const { name, log, found } of cases) test(name, () => expect(agents(...log)).toEqual(found));
+
+  test('the newest batch: no Hello, no Goodbye, no other program', () => {
+    const newest = (...log: string[]) => newestBatchMs(txns(...log));
+    expect(newest(announced, `${EPOCH} 9 3`, `${OTHER_SPOOL} 1 5`, `${EPOCH}/ended 9 2`, 'spark 1 1')).toBe(
+      NOW_MS - 3 * HOUR_MS,
+    );
+    expect(newest(announced)).toBeUndefined();
+    expect(newest()).toBeUndefined();
+  });
 });
