@@ -104,6 +104,44 @@ function serveWith(extra: Record<string, string>, ...args: string[]): Serving {
   return { child, exited, logged };
 }
 
+function exporterTo(port: number) {
+  return createExporter(
+    {
+      aggregator: `127.0.0.1:${port}`,
+      node: 'node-a',
+      agentVersion: '0.1.0',
+      spoolId: '11111111-2222-3333-4444-555555555555',
+      bootId: '66666666-7777-8888-9999-aaaaaaaaaaaa',
+      queueBytes: 1 << 20,
+    },
+    { log: silent },
+  );
+}
+
+test('flowtoll status ends with 0 when all is well, and with others when not', async () => {
+  const store = join(work, 'store');
+  const status = (...args: string[]) => {
+    const { status: code, stdout, stderr } = run(['status', '--store', store, ...args]);
+    return { code, last: stdout.trimEnd().split('\n').at(-1), stderr };
+  };
+  mkdirSync(store);
+  expect(status()).toMatchObject({
+    code: 1,
+    last: '',
+    stderr: expect.stringMatching(/^flowtoll: QUERY_INVALID: .*\n$/),
+  });
+  const { logged } = serve('--store', store, '--commit-interval', '100ms', '--metrics-listen', 'none');
+  const { port } = await logged('listening');
+  expect(status()).toMatchObject({ code: 3, last: expect.stringContaining('start flowtoll-agent'), stderr: '' });
+  expect(status('--since', 'soon')).toMatchObject({ code: 2, last: '' });
+  const exporter = exporterTo(port!);
+  exporter.start();
+  const nowMs = Date.now();
+  exporter.send({ ...windowFlows(0, 5), windowStartUs: (nowMs - 60_000) * 1000, windowEndUs: nowMs * 1000 });
+  expect(await exporter.stop(10_000)).toBe(true);
+  expect(status()).toEqual({ code: 0, last: 'All is well.', stderr: '' });
+});
+
 describe('flowtoll serve', () => {
   test('on SIGTERM commits what waits, acknowledges it, and ends with 0', async () => {
     const store = join(work, 'store');
@@ -119,17 +157,7 @@ describe('flowtoll serve', () => {
     );
     const { port } = await logged('listening');
     expect(await logged(ANY_AGE)).toMatchObject({ level: 40, txnRetentionMs: 30 * 86_400_000 });
-    const exporter = createExporter(
-      {
-        aggregator: `127.0.0.1:${port}`,
-        node: 'node-a',
-        agentVersion: '0.1.0',
-        spoolId: '11111111-2222-3333-4444-555555555555',
-        bootId: '66666666-7777-8888-9999-aaaaaaaaaaaa',
-        queueBytes: 1 << 20,
-      },
-      { log: silent },
-    );
+    const exporter = exporterTo(port!);
     exporter.start();
     exporter.send(windowFlows(0, 5));
     exporter.send(windowFlows(1, 5));
