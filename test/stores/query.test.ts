@@ -1,11 +1,13 @@
-// `flowtoll report` and `flowtoll sql` over the same tables in three ways: a directory, S3 through DuckDB's httpfs, and S3 through
+// `flowtoll report`, `flowtoll sql` and `flowtoll status` over the same tables in three ways: a directory, S3 through DuckDB's httpfs, and S3 through
 // a cache. The oracle of S3 is the directory; that of the directory stands in the unit tests. The tables have days, an hour that is
 // rolled up, a late row, and commits that nothing has rolled up.
 import { mkdtemp, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { CommandOutput } from '@flowtoll/aggregator/commands/options.ts';
 import { reportCommand } from '@flowtoll/aggregator/commands/report.ts';
 import { sqlCommand } from '@flowtoll/aggregator/commands/sql.ts';
+import { statusCommand } from '@flowtoll/aggregator/commands/status.ts';
 import type { Command } from 'commander';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { duckdbExtensions } from '../support/duckdb-extensions.ts';
@@ -15,6 +17,17 @@ import { startTroubleProxy, type TroubleProxy } from '../support/trouble-proxy.t
 
 const program = await seaweedFsProgram();
 const extensions = await duckdbExtensions();
+
+type CreateCommand = (createOutput: () => CommandOutput) => Command;
+
+/** A minute after the newest commit of the tables. */
+const STATUS_MS = Date.UTC(2026, 1, 1, 21, 31);
+const status: CreateCommand = (createOutput) =>
+  statusCommand(
+    () => undefined,
+    createOutput,
+    () => STATUS_MS,
+  );
 
 /** Statements that need all files, some days, and none. */
 const STATEMENTS = [
@@ -68,7 +81,7 @@ describe.skipIf(program === undefined || extensions === undefined)('queries', ()
 
   /** Runs a command on the bucket, through a proxy that notes which objects are asked for. */
   async function onS3(
-    create: typeof sqlCommand | typeof reportCommand,
+    create: CreateCommand,
     args: readonly string[],
     trouble: Parameters<TroubleProxy['trouble']>[0] = () => undefined,
   ) {
@@ -83,7 +96,7 @@ describe.skipIf(program === undefined || extensions === undefined)('queries', ()
     }
     return printed(create, ['--store', 's3://flows/some/where', '--cache', cache, ...args]);
   }
-  const onDirectory = (create: typeof sqlCommand | typeof reportCommand, args: readonly string[]) =>
+  const onDirectory = (create: CreateCommand, args: readonly string[]) =>
     printed(create, ['--store', join(directory, 'store'), ...args]);
 
   for (const { name, options } of [
@@ -107,6 +120,12 @@ describe.skipIf(program === undefined || extensions === undefined)('queries', ()
           expect(await onS3(reportCommand, [...args, ...options()])).toEqual(expected);
         });
       }
+      test('status', async () => {
+        const expected = await onDirectory(status, ['--format', 'json']);
+        // All rows of the newest commit but one, which is late.
+        expect(JSON.parse(expected.text).clusters[0].nodes).toMatchObject([{ node: 'node-a', rows: 399 }]);
+        expect(await onS3(status, ['--format', 'json', ...options()])).toEqual(expected);
+      });
       test('a file outside the store is refused', async () => {
         for (const path of ['/etc/hostname', 's3://flows/other/x.parquet', `${server.endpoint}/flows`]) {
           await expect(onS3(sqlCommand, [`SELECT * FROM read_text('${path}')`, ...options()])).rejects.toMatchObject({
@@ -255,10 +274,7 @@ async function bytesIn(folder: string): Promise<number> {
   return bytes;
 }
 
-async function printed(
-  create: typeof sqlCommand | typeof reportCommand,
-  args: readonly string[],
-): Promise<{ text: string; remarks: string }> {
+async function printed(create: CreateCommand, args: readonly string[]): Promise<{ text: string; remarks: string }> {
   const printed = { text: '', remarks: '' };
   const command: Command = create(() => ({
     write: async (text) => {

@@ -84,7 +84,7 @@ describe.skipIf(program === undefined)('refused', () => {
       env: () => server.environment('reader'),
       says: /cannot write s3:\/\/flows\/x\/.*AccessDenied.*allow s3:PutObject on arn:aws:s3:::flows\/x\/\*/,
       readersSay: /cannot write s3:\/\/flows\/x\/.*AccessDenied.*allow s3:PutObject on arn:aws:s3:::flows\/x\/\*/,
-      notOf: ['report', 'sql'],
+      notOf: ['status', 'report', 'sql'],
     },
     {
       name: 'a policy for another bucket',
