@@ -277,6 +277,9 @@ describe('needs attention', () => {
     expect(states(found)).toEqual({ lost: 'stopped', 'node-a': 'speaking', 'node-b': 'speaking' });
     expect(found.clusters[0]).toMatchObject({ nodes_as_of: iso(ago(300)), slowest_node: 'node-a' });
     expect(found.clusters[0].attention[1].text).toBe('1 agent fell silent: lost (silent for 30 min)');
+    const { text } = await run();
+    expect(text).toMatch(/^nodes +at 2026-01-31 07:34:56: 2 with an agent, 1 silent, 0 with rows lately \(/m);
+    expect(text).toMatch(/^slowest node +node-a: its newest window ended 2 min before that$/m);
   });
 
   test('agents that fell silent, not those that said Goodbye; how long they may is an option', async () => {

@@ -39,8 +39,8 @@ function clusterLines(cluster: ClusterStatus, { nowMs, sinceMs }: StoreStatus): 
       cluster.newestBatchMs === null ? 'none yet' : `came ${ageText(nowMs - cluster.newestBatchMs)} ago`,
     ],
     ['rolled up', rollUpText(cluster.rollUp, nowMs)],
-    ['nodes', nodesText(cluster)],
-    ['slowest node', slowestText(cluster)],
+    ['nodes', nodesText(cluster, nowMs)],
+    ['slowest node', slowestText(cluster, nowMs)],
     ...(cluster.losses.length === 0
       ? [['lost', 'nothing'] as const]
       : cluster.losses.map((loss) => [`lost: ${printable(loss.reason)}`, lossText(loss)] as const)),
@@ -87,14 +87,15 @@ const STATE_WORDS: readonly (readonly [NodeState, string])[] = [
   ['gone', 'gone'],
 ];
 
-function nodesText({ nodes, nodesListedBy }: ClusterStatus): string {
+function nodesText({ nodes, nodesListedBy, asOfMs }: ClusterStatus, nowMs: number): string {
   const count = (state: NodeState) => nodes.filter((node) => node.state === state).length;
   const parts = [`${count('speaking') + count('behind')} with an agent`];
   for (const [state, words] of STATE_WORDS) {
     if (count(state) > 0) parts.push(`${state === 'behind' ? 'of these ' : ''}${count(state)} ${words}`);
   }
   parts.push(`${nodes.filter(({ rowCount }) => rowCount > 0n).length} with rows lately`);
-  return `${parts.join(', ')} (${LISTED_BY[nodesListedBy ?? 'nobody']})`;
+  const when = asOfMs === nowMs ? '' : `at ${secondText(asOfMs)}: `;
+  return `${when}${parts.join(', ')} (${LISTED_BY[nodesListedBy ?? 'nobody']})`;
 }
 
 const LISTED_BY = {
@@ -103,10 +104,11 @@ const LISTED_BY = {
   nobody: 'nobody says which nodes exist',
 } as const;
 
-function slowestText({ nodes, asOfMs }: ClusterStatus): string {
+function slowestText({ nodes, asOfMs }: ClusterStatus, nowMs: number): string {
   const slowest = slowestNode(nodes);
   if (slowest === undefined) return NOTHING;
-  return `${printable(slowest.node)}: its newest window ended ${ageText(asOfMs - slowest.newestWindowEndMs)} ago`;
+  const age = ageText(asOfMs - slowest.newestWindowEndMs);
+  return `${printable(slowest.node)}: its newest window ended ${age} ${asOfMs === nowMs ? 'ago' : 'before that'}`;
 }
 
 /** Of the nodes that have an agent, the one whose newest window is the oldest. */
