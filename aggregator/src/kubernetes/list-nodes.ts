@@ -28,11 +28,16 @@ export async function listNodes(load: () => ApiConfig, timing: Timing): Promise<
         signal: new AbortController().signal,
         silenceMs: DEFAULT_LIMITS.listSilenceMs,
       },
-      () => undefined,
-      ({ metadata }) => {
-        const createdMs = Date.parse(metadata?.creationTimestamp ?? '');
-        // Without a time it is taken for an old one: its agent should be there.
-        if (metadata?.name) found.set(metadata.name, Number.isNaN(createdMs) ? 0 : createdMs);
+      {
+        onPage: () => undefined,
+        take({ metadata }) {
+          const createdMs = Date.parse(metadata?.creationTimestamp ?? '');
+          // Without a time it is taken for an old one: its agent should be there.
+          if (metadata?.name) found.set(metadata.name, Number.isNaN(createdMs) ? 0 : createdMs);
+        },
+        skip({ name }) {
+          if (name) found.set(name, 0);
+        },
       },
     );
     return found;
