@@ -194,6 +194,40 @@ describe('the table endpoints', () => {
     expect(recorder.counts).toMatchObject({ rows: 2, failures: 1 });
   });
 
+  test('what could not be loaded at the start is loaded later, as of the start', async () => {
+    const first = replica();
+    hear(first.index, [pod('p-1', 'cart-0', T0)]);
+    nowMs += 10_000;
+    await first.recorder.record();
+    let isAway = true;
+    const away = new Proxy(store, {
+      get(target, name) {
+        if (isAway && name === 'list') throw new FlowtollError('STORE_UNAVAILABLE', 'away');
+        const value = Reflect.get(target, name, target) as unknown;
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    const second = replica(away);
+    nowMs = T0 + HOUR_MS;
+    hear(second.index, []);
+    await second.recorder.load();
+    expect(second.recorder.counts).toMatchObject({ loaded: 0, failures: 1 });
+    expect(warnings.splice(0)).toEqual([expect.stringMatching(/could not be read: .*; it is tried again/)]);
+    expect(owner(second.index, T0 + 60_000)).toBeUndefined();
+    nowMs += HOUR_MS;
+    await second.recorder.record();
+    expect(warnings.splice(0)).toHaveLength(2);
+    isAway = false;
+    nowMs += HOUR_MS;
+    await second.recorder.record();
+    expect(second.recorder.counts).toMatchObject({ loaded: 1, failures: 3 });
+    expect(owner(second.index, T0 + HOUR_MS / 2)).toMatchObject({ certainty: 'stale', identity: { name: 'cart-0' } });
+    // It was gone an hour after it was recorded, when the second replica heard of the cluster.
+    expect(owner(second.index, T0 + 2 * HOUR_MS)).toBeUndefined();
+    await second.recorder.record();
+    expect(second.recorder.counts.loaded).toBe(1);
+  });
+
   test('the files are Parquet with the documented columns', async () => {
     const { index, recorder } = replica();
     hear(index, [pod('p-1', 'cart-0', T0)]);

@@ -37,7 +37,10 @@ export interface EndpointCounts {
 
 export interface EndpointRecorder {
   readonly counts: EndpointCounts;
-  /** Takes what the table has of the keep period into the index. Call it when the cluster has been heard of in full. Never rejects. */
+  /**
+   * Takes what the table has of the keep period into the index. Call it when the cluster has been heard of in full. Never rejects: what
+   * fails is tried again before each time of writing.
+   */
   load(): Promise<void>;
   /** Begins to write. */
   start(): void;
@@ -69,6 +72,8 @@ export function createEndpointRecorder(
   let running: Promise<void> = Promise.resolve();
   let cancel: () => void = () => undefined;
   let stopped = false;
+  /** When the cluster had been heard of in full, while the table is still to be loaded; µs. */
+  let toLoadAtUs: number | undefined;
 
   async function writeAll(): Promise<void> {
     for (;;) {
@@ -104,7 +109,35 @@ export function createEndpointRecorder(
     counts.rows += rows.length;
   }
 
+  /** Takes in what the table has. Whoever is not known was gone when the cluster had been heard of, however late the table is read. */
+  async function tryToLoad(): Promise<void> {
+    const atUs = toLoadAtUs;
+    if (atUs === undefined) return;
+    try {
+      const history = new DeltaLog(store, root, now);
+      await history.refresh();
+      if (history.version >= 0) {
+        history.requireReadable();
+        const sinceMs = now() - keepMs;
+        let loaded = 0;
+        await readHoldings(store, endpointFileKeys(history, sinceMs), { sinceMs, max: LOADED_MAX }, (rows) => {
+          loaded += index.restore(rows, atUs);
+        });
+        counts.loaded += loaded;
+        log.info({ holdings: loaded }, 'names of addresses from before the start were loaded');
+      }
+      toLoadAtUs = undefined;
+    } catch (error) {
+      counts.failures++;
+      log.warn(
+        { err: error },
+        'the table endpoints could not be read: late flows of pods that are gone have no names; it is tried again',
+      );
+    }
+  }
+
   async function tryToWrite(): Promise<void> {
+    await tryToLoad();
     try {
       await writeAll();
     } catch (error) {
@@ -131,24 +164,9 @@ export function createEndpointRecorder(
 
   return {
     counts,
-    async load() {
-      try {
-        const history = new DeltaLog(store, root, now);
-        await history.refresh();
-        if (history.version < 0) return;
-        history.requireReadable();
-        const sinceMs = now() - keepMs;
-        await readHoldings(store, endpointFileKeys(history, sinceMs), { sinceMs, max: LOADED_MAX }, (rows) => {
-          counts.loaded += index.restore(rows, now() * 1000);
-        });
-        log.info({ holdings: counts.loaded }, 'names of addresses from before the start were loaded');
-      } catch (error) {
-        counts.failures++;
-        log.warn(
-          { err: error },
-          'the table endpoints could not be read: late flows of pods that are gone have no names',
-        );
-      }
+    load() {
+      toLoadAtUs = now() * 1000;
+      return tryToLoad();
     },
     start: () => next(),
     record,

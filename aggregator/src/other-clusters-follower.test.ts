@@ -14,6 +14,7 @@ import { OtherClusters } from './topology/others/other-clusters.ts';
 import { maintain } from './upkeep/maintain.ts';
 
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 const KEEP_MS = 24 * HOUR_MS;
 const T0 = Date.UTC(2026, 0, 31, 12);
 
@@ -145,6 +146,25 @@ describe('other clusters under the same root', () => {
       for (let i = 1; i <= 12; i++) expect(nameAt(`10.8.0.${i}`, T0)).toBe(`eu/pod-${i}`);
       expect(nameAt('10.8.0.3', nowMs - HOUR_MS)).toBeUndefined();
     }
+  });
+
+  test('are forgotten after 31 days, and their files go a week later', async () => {
+    const eu = writer('eu');
+    await openFlowTable(store, { cluster: 'eu', clock: () => nowMs }).then((table) => table.close());
+    await eu.hear(pod('1', '10.8.0.1', T0));
+    const files = async () => {
+      const keys: string[] = [];
+      for await (const key of store.list('eu/endpoints/date=')) keys.push(key);
+      return keys.length;
+    };
+    nowMs += 31 * DAY_MS;
+    expect(await upkeep('eu')).toEqual([]);
+    nowMs += DAY_MS;
+    expect(await upkeep('eu')).toEqual(['retention 1 files']);
+    expect(await files()).toBe(1);
+    nowMs += 8 * DAY_MS;
+    expect(await upkeep('eu')).toContain('vacuum 1 files');
+    expect(await files()).toBe(0);
   });
 
   test('what cannot be read is said once, counted, and read later', async () => {
