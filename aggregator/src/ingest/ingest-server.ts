@@ -11,6 +11,7 @@ import {
   MESSAGE_BYTES_MAX,
   type StreamControl,
 } from './ingest-streams.ts';
+import { releaseReadChunks } from './release-read-chunks.ts';
 
 export interface IngestServerConfig extends IngestStreamsConfig {
   /** Host to listen on: a name, an IPv4 address, or an IPv6 address without brackets. */
@@ -50,6 +51,7 @@ export function createIngestServer(config: IngestServerConfig, dependencies: Ing
   silenceGrpcLog();
   setDefaultHighWaterMark(true, MESSAGES_READ_AHEAD);
   const streams = createIngestStreams(config, dependencies);
+  releaseReadChunks();
   const server = new Server({
     'grpc.max_receive_message_length': (config.messageBytesMax ?? MESSAGE_BYTES_MAX) + GRPC_MARGIN_BYTES,
     // A connection whose other end is gone is noticed within 40 s.
