@@ -104,6 +104,8 @@ export function createPipeline(config: PipelineConfig, dependencies: PipelineDep
   const substitutes = new WeakMap<FlowBatch, FlowBatch>();
   /** What the next commit shall record, the newest of each kind and epoch. */
   let notes = new Map<string, EpochNote>();
+  /** What the commit that is under way records. */
+  let recording: ReadonlyMap<string, EpochNote> = new Map();
   let failingSinceMs: number | undefined;
 
   const loop = createCommitLoop(config, {
@@ -231,12 +233,15 @@ export function createPipeline(config: PipelineConfig, dependencies: PipelineDep
   /** Runs a commit that records all notes; those of one that fails wait for the next. */
   async function withNotes<T>(commit: (recorded: readonly EpochNote[]) => Promise<T>): Promise<T> {
     const recorded = notes;
+    recording = recorded;
     notes = new Map();
     try {
       return await commit([...recorded.values()]);
     } catch (error) {
       notes = new Map([...recorded, ...notes]);
       throw error;
+    } finally {
+      recording = new Map();
     }
   }
 
@@ -274,7 +279,14 @@ export function createPipeline(config: PipelineConfig, dependencies: PipelineDep
       }
       return vanished.length;
     },
-    nodesHeard: () => table.nodesHeard(ingest.isKnown),
+    async nodesHeard() {
+      const heard = new Map(await table.nodesHeard(ingest.isKnown));
+      // Of an agent that has come a moment ago the log says nothing before its first commit.
+      for (const note of [...recording.values(), ...notes.values()]) {
+        if (note.kind === 'announced' && ingest.isKnown(note.epoch)) heard.set(note.node, now());
+      }
+      return heard;
+    },
     async stop() {
       ingest.stopTaking();
       names?.stop();
