@@ -193,6 +193,7 @@ describe.each(await testClusters())('flowtoll serve on $name', ({ start }) => {
       if (user.token === 'nobody') {
         writeKubeconfig({ token });
         await until('it listens', () => messages.includes('listening'), { patienceMs: 20_000 });
+        await until('all resources are told of', () => said().length > 1);
         expect(said().slice(1)).toEqual([
           expect.stringMatching(/^kubernetes: the API server answers again, after \d+ s$/),
         ]);

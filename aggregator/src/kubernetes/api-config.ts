@@ -28,7 +28,7 @@ export interface ApiConfig {
   readonly credentials: string;
   /** Everything that a request needs beside its path: agent, certificates, headers. Rejects with an ApiFailure "credentials". */
   requestOptions(): Promise<RequestOptions>;
-  /** Ends idle connections. */
+  /** Ends connections as soon as they are idle; what is under way on one goes on. */
   close(): void;
 }
 
@@ -76,7 +76,7 @@ export function loadApiConfig(location: ApiLocation): ApiConfig {
       }
       return { ...options, headers: trimmed(options.headers), ...(agent === undefined ? {} : { agent }) };
     },
-    close: () => agent?.destroy(),
+    close: () => agent && endIdle(agent),
   };
 }
 
@@ -165,4 +165,9 @@ function reasonOf(error: unknown): string {
 
 function invalid(what: string, advice: string, cause?: unknown): FlowtollError {
   return new FlowtollError('KUBERNETES_CONFIG_INVALID', `${what}: ${advice}`, { cause });
+}
+
+function endIdle(agent: Agent): void {
+  for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+  agent.on('free', (socket) => socket.destroy());
 }

@@ -374,6 +374,20 @@ describe('refusals', () => {
     expect(rig.status('pods').error).toBeNull();
   });
 
+  test('401 for one resource: the others’ requests go on while the credentials are read again', async () => {
+    await startSynced();
+    const { proxy, standIn, sink } = rig;
+    proxy.fault(({ path }) => (path.endsWith('/pods') ? { status: 401 } : undefined));
+    proxy.cutWatches();
+    await rig.untilLater('refused', () => (rig.status('pods').failures.get('unauthorized') ?? 0) >= 5);
+    expect(rig.status('nodes')).toMatchObject({ state: 'watching', watches: 2, failures: new Map([['cut', 1]]) });
+    expect(rig.warnings).toEqual([expect.stringContaining('the server does not accept')]);
+    proxy.fault(() => undefined);
+    standIn.store.put('pods', podWith('p'));
+    await rig.untilLater('it works again', () => sink.named('pods', 'p'));
+    expect(rig.infos).toEqual([expect.stringMatching(/^kubernetes: the API server answers again/)]);
+  });
+
   test('403: verb, resource, group and the rule to add; tried again slowly', async () => {
     const rules = [{ apiGroups: ['', 'discovery.k8s.io', 'batch'], resources: ['*'], verbs: ['list', 'watch'] }];
     rig.useToken(await accountToken('poor', rules));
