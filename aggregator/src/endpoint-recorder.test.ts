@@ -196,7 +196,8 @@ describe('the table endpoints', () => {
 
   test('what could not be loaded at the start is loaded later, as of the start', async () => {
     const first = replica();
-    hear(first.index, [pod('p-1', 'cart-0', T0)]);
+    const other = { ...pod('p-2', 'other-0', T0), addresses: ['10.244.0.6'] };
+    hear(first.index, [pod('p-1', 'cart-0', T0), other]);
     nowMs += 10_000;
     await first.recorder.record();
     let isAway = true;
@@ -209,23 +210,33 @@ describe('the table endpoints', () => {
     });
     const second = replica(away);
     nowMs = T0 + HOUR_MS;
-    hear(second.index, []);
+    hear(second.index, [other]);
     await second.recorder.load();
     expect(second.recorder.counts).toMatchObject({ loaded: 0, failures: 1 });
     expect(warnings.splice(0)).toEqual([expect.stringMatching(/could not be read: .*; it is tried again/)]);
     expect(owner(second.index, T0 + 60_000)).toBeUndefined();
     nowMs += HOUR_MS;
+    second.index.heard('pods', nowMs * 1000);
+    second.index.remove('pods', 'p-2', undefined, nowMs * 1000);
     await second.recorder.record();
-    expect(warnings.splice(0)).toHaveLength(2);
+    expect(warnings.splice(0)).toHaveLength(1);
     isAway = false;
     nowMs += HOUR_MS;
     await second.recorder.record();
-    expect(second.recorder.counts).toMatchObject({ loaded: 1, failures: 3 });
+    expect(second.recorder.counts).toMatchObject({ loaded: 2, failures: 2 });
     expect(owner(second.index, T0 + HOUR_MS / 2)).toMatchObject({ certainty: 'stale', identity: { name: 'cart-0' } });
     // It was gone an hour after it was recorded, when the second replica heard of the cluster.
     expect(owner(second.index, T0 + 2 * HOUR_MS)).toBeUndefined();
     await second.recorder.record();
-    expect(second.recorder.counts.loaded).toBe(1);
+    expect(second.recorder.counts.loaded).toBe(2);
+    // Whose end was heard of meanwhile held the address until then, for those who load later, too.
+    const third = replica();
+    hear(third.index, []);
+    await third.recorder.load();
+    const startUs = (T0 + 1.5 * HOUR_MS) * 1000;
+    expect(third.index.lookupAddress('10.244.0.6', startUs, startUs + 60e6)).toMatchObject({
+      ...{ certainty: 'exact', identity: { name: 'other-0' } },
+    });
   });
 
   test('the files are Parquet with the documented columns', async () => {

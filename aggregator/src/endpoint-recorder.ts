@@ -39,7 +39,7 @@ export interface EndpointRecorder {
   readonly counts: EndpointCounts;
   /**
    * Takes what the table has of the keep period into the index. Call it when the cluster has been heard of in full. Never rejects: what
-   * fails is tried again before each time of writing.
+   * fails is tried again after each time of writing.
    */
   load(): Promise<void>;
   /** Begins to write. */
@@ -137,9 +137,10 @@ export function createEndpointRecorder(
   }
 
   async function tryToWrite(): Promise<void> {
-    await tryToLoad();
     try {
       await writeAll();
+      // After it: an end that was heard of since must be in the table before what was read there is taken for longer.
+      await tryToLoad();
     } catch (error) {
       counts.failures++;
       log.warn({ err: error }, 'names of addresses could not be kept in the table endpoints; it is tried again');

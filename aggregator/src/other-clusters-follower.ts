@@ -117,7 +117,7 @@ export function followOtherClusters(
   }
 
   async function readRound(): Promise<void> {
-    if (rounds++ % ROUNDS_PER_DISCOVERY === 0) await discover();
+    if (rounds++ % ROUNDS_PER_DISCOVERY === 0 || discoveryFailure !== undefined) await discover();
     for (const one of followed.values()) {
       if (stopped) return;
       try {

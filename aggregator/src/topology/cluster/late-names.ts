@@ -2,7 +2,7 @@
 // once, and remembers those that nobody came to hold: each is waited for once, then not again for some time. Knows neither rows
 // nor commits.
 import type { Schedule } from '../../model/schedule.ts';
-import type { Topology } from '../../model/topology.ts';
+import type { AddressOwner, Topology } from '../../model/topology.ts';
 
 /** What is waited for: the addresses of a batch in its window. */
 export interface NamedFlows {
@@ -63,6 +63,12 @@ const GIVEN_UP_MAX = 100_000;
 
 type Window = readonly [startUs: number, endUs: number];
 
+/** Nobody here hears of what holds it. */
+function isOfAnotherCluster({ identity }: AddressOwner): boolean {
+  const node = identity.kind === 'pod' ? identity.node : identity;
+  return node.kind === 'node' && node.cluster !== undefined;
+}
+
 export function createLateNames(config: LateNamesConfig, parts: LateNamesParts): LateNames {
   const { patienceMs = PATIENCE_MS, givenUpMs = GIVEN_UP_MS, givenUpMax = GIVEN_UP_MAX } = config;
   const { index, topology, isPrivate, now, schedule } = parts;
@@ -77,6 +83,7 @@ export function createLateNames(config: LateNamesConfig, parts: LateNamesParts):
     if (!index.isUnheld(address, startUs, endUs) || address.includes('/')) return false;
     if ((givenUp.get(address) ?? 0) > nowMs) return false;
     const owner = topology.lookupAddress(address, startUs, endUs);
+    if (owner !== undefined && isOfAnotherCluster(owner)) return false;
     return owner === undefined ? isPrivate(address) || topology.inClusterRanges(address) : owner.certainty !== 'exact';
   }
 

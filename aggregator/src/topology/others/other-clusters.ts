@@ -3,7 +3,7 @@
 // all when any address of theirs is seen to be somebody else's, too, unless the operator said in which ranges they are reached from
 // here. Knows neither stores nor tables.
 import type { EndpointRow } from '../../model/endpoint-row.ts';
-import type { AddressOwner, Topology, TopologySource } from '../../model/topology.ts';
+import type { AddressOwner, TopologySource } from '../../model/topology.ts';
 import { contains, type Prefix, parsePrefix } from '../address.ts';
 import { type OpenHolding, RecordedCluster } from './recorded-cluster.ts';
 
@@ -139,26 +139,29 @@ export class OtherClusters {
     const atUs = recorded.knownUntilUs - LONG_US;
     if (this.#overlaps.has(`${cluster} ${kind}`) || fromUs > atUs) return;
     const own = this.#own.snapshot();
-    const holdsForCertain = (topology: Pick<Topology, 'lookupAddress'>) => {
-      const owner = topology.lookupAddress(address, atUs, atUs + 1);
-      return owner?.certainty === 'exact' && owner.identity.kind !== 'external';
-    };
-    if (own.inClusterRanges(address) || holdsForCertain(own)) {
+    const ownOwner = own.lookupAddress(address, atUs, atUs + 1);
+    const isOwn = ownOwner?.certainty === 'exact' && ownOwner.identity.kind !== 'external';
+    if (own.inClusterRanges(address) || isOwn) {
       this.#found({ cluster, kind, address, other: undefined });
       return;
     }
     for (const [other, itsHoldings] of this.#clusters) {
       if (other === cluster || this.#ranges.has(other)) continue;
-      const lookupAddress = itsHoldings.lookup.bind(itsHoldings);
-      if (itsHoldings.knownUntilUs >= atUs && holdsForCertain({ lookupAddress })) {
-        this.#found({ cluster, kind, address, other });
-        return;
+      const owner = itsHoldings.lookup(address, atUs, atUs + 1);
+      if (itsHoldings.knownUntilUs < atUs || owner?.certainty !== 'exact') continue;
+      this.#found({ cluster, kind, address, other });
+      // It may not be compared by itself for as long as nobody tells of it.
+      if (owner.identity.kind === 'pod' || owner.identity.kind === 'node') {
+        this.#found({ cluster: other, kind: owner.identity.kind, address, other: cluster });
       }
+      return;
     }
   }
 
   #found(overlap: Overlap): void {
-    this.#overlaps.set(`${overlap.cluster} ${overlap.kind}`, overlap);
+    const key = `${overlap.cluster} ${overlap.kind}`;
+    if (this.#overlaps.has(key)) return;
+    this.#overlaps.set(key, overlap);
     this.#onOverlap(overlap);
   }
 }

@@ -62,10 +62,13 @@ describe('holdings of another cluster', () => {
     expect(Array.from(eu.open())).toHaveLength(1);
     eu.expire(T0 + 25 * HOUR_US);
     expect(Array.from(eu.open())).toEqual([]);
-    expect(eu.size).toBe(1);
-    eu.expire(T0 + 50 * HOUR_US);
     expect(eu.size).toBe(0);
-    expect(eu.lookup('10.8.0.5', T0, T0 + 60e6)).toBeUndefined();
+    expect(eu.lookup('10.8.0.5', T0 + 2 * HOUR_US, T0 + 3 * HOUR_US)?.certainty).toBe('stale');
+    // Its aggregators were away, and are back.
+    eu.take([rowOf('10.8.0.5', 'cart-0', { fromUs: T0, recordedUs: T0 + 26 * HOUR_US })], T0 + 26 * HOUR_US);
+    eu.knownUntil(T0 + 26 * HOUR_US);
+    expect(eu.lookup('10.8.0.5', T0 + 25.5 * HOUR_US, T0 + 26 * HOUR_US)?.certainty).toBe('exact');
+    expect(Array.from(eu.open())).toHaveLength(1);
   });
 
   test('there is room for so many; the others are counted', () => {

@@ -117,12 +117,14 @@ export class RecordedCluster {
   expire(nowUs: number): void {
     const longAgoUs = nowUs - this.#rules.keepUs;
     for (const [uid, holder] of this.#holders) {
+      const kept = holder.held.filter((held) => (held.overUs ?? held.recordedUs) >= longAgoUs);
+      if (kept.length === holder.held.length) continue;
+      // Who comes back begins anew: its next row may say that it was there all the time.
       for (const held of holder.held) {
-        if (held.overUs !== null || held.recordedUs >= longAgoUs) continue;
-        this.#history.release(holder, held, nowUs, nowUs, held.recordedUs);
-        held.overUs = nowUs;
+        if (held.overUs === null && !kept.includes(held)) {
+          this.#history.release(holder, held, nowUs, nowUs, held.recordedUs);
+        }
       }
-      const kept = holder.held.filter(({ overUs }) => overUs === null || overUs >= longAgoUs);
       this.#size -= holder.held.length - kept.length;
       holder.held = kept;
       if (kept.length === 0) this.#holders.delete(uid);
