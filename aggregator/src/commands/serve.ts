@@ -333,11 +333,12 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
       metricsListen && telemetry && (await startTelemetry(telemetry, metricsListen, metricsAsked, log));
     if (live !== undefined) await startNames(live, stopRequested, log);
     if (live?.notReadyBecause() === undefined) await endpoints?.load();
-    endpoints?.start();
     await follower?.read();
-    follower?.start();
     return { metricsPort, port: await pipeline.start() };
   });
+  // Not before the last thing that may fail: their timers would keep the process alive.
+  endpoints?.start();
+  follower?.start();
   memory.now();
   log.info(
     { host: options.listen.host, port, metricsPort, cluster, store: store.describe(), tableVersion: table.version },
