@@ -60,9 +60,7 @@ describe.each(await testClusters())('an API server that goes away for an hour: $
       const place = { region: 'eu-west-1', zone: `eu-west-1${zone}` };
       await createNode(admin, { name: `node-${zone}`, address, podPrefix: `10.244.${index}`, ...place });
     }
-    await until('namespace default', async () =>
-      (await admin.list('namespaces')).some(({ metadata }) => metadata.name === 'default'),
-    );
+    await admin.whenUsable();
     const token = await admin.accountWith('flowtoll', rbacRules());
     proxy = await startFaultProxy(cluster);
     writeFileSync(

@@ -43,9 +43,7 @@ describe.each(await testClusters())('names that outlive processes: $name', ({ st
     admin = new KubeClient({ server: cluster.server, token: cluster.adminToken, ca: cluster.tls?.ca });
     const place = { region: 'eu-west-1', zone: 'eu-west-1a' };
     await createNode(admin, { name: 'node-a', address: '10.0.0.10', podPrefix: '10.244.0', ...place });
-    await until('namespace default', async () =>
-      (await admin.list('namespaces')).some(({ metadata }) => metadata.name === 'default'),
-    );
+    await admin.whenUsable();
     const token = await admin.accountWith('flowtoll', rbacRules());
     const { server, tls } = cluster;
     writeFileSync(join(work, 'kubeconfig'), kubeconfigText({ server, ca: tls?.ca, user: { token } }));

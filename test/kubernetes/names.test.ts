@@ -30,9 +30,7 @@ describe.each(await testClusters())('names on $name', ({ name: clusterName, star
     admin = new KubeClient({ server: cluster.server, token: cluster.adminToken, ca: cluster.tls?.ca });
     for (const node of NODES) await createNode(admin, node);
     kubelets = new Kubelets(admin, NODES);
-    await until('namespace default', async () =>
-      (await admin.list('namespaces')).some(({ metadata }) => metadata.name === 'default'),
-    );
+    await admin.whenUsable();
     await admin.patch('namespaces', undefined, 'default', { metadata: { labels: { team: 'payments' } } });
     const token = await admin.accountWith('flowtoll', rbacRules());
     caches = cachesOn(cluster, { token }, { listener: index, namespaceLabels: ['team'] });

@@ -33,9 +33,7 @@ describe.each(await testClusters())('flowtoll serve on $name', ({ start }) => {
     admin = new KubeClient({ server: cluster.server, token: cluster.adminToken, ca: cluster.tls?.ca });
     const place = { region: 'eu-west-1', zone: 'eu-west-1a' };
     await createNode(admin, { name: 'node-a', address: '10.0.0.10', podPrefix: '10.244.0', ...place });
-    await until('namespace default', async () =>
-      (await admin.list('namespaces')).some(({ metadata }) => metadata.name === 'default'),
-    );
+    await admin.whenUsable();
     token = await admin.accountWith('flowtoll', rbacRules());
     proxy = await startFaultProxy(cluster);
     writeKubeconfig({ token });

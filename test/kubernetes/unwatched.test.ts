@@ -49,9 +49,7 @@ describe.each(await testClusters())('nodes without an agent, two replicas: $name
       const place = { region: 'eu-west-1', zone: 'eu-west-1a' };
       await createNode(admin, { name, address: `10.0.0.${10 + index}`, podPrefix: `10.244.${index}`, ...place });
     }
-    await until('namespace default', async () =>
-      (await admin.list('namespaces')).some(({ metadata }) => metadata.name === 'default'),
-    );
+    await admin.whenUsable();
     const token = await admin.accountWith('flowtoll', rbacRules());
     writeFileSync(join(work, 'kubeconfig'), kubeconfigText({ server, ca: tls?.ca, user: { token } }));
   });

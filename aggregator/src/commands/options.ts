@@ -48,6 +48,12 @@ export function clusterOption(): Option {
     .argParser((text: string) => text.split(',').map((name) => name.trim()));
 }
 
+export function kubeContextOption(): Option {
+  return new Option('--kube-context <name>', 'context of the kubeconfig (default: its current one)').env(
+    'FLOWTOLL_KUBE_CONTEXT',
+  );
+}
+
 export function formatOption(): Option {
   return new Option('--format <format>', 'how to print: for people, or exact for programs')
     .choices(RESULT_FORMATS)

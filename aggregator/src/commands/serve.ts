@@ -14,7 +14,7 @@ import { createEnricher } from '../enrich/enricher.ts';
 import { FlowtollError } from '../model/errors.ts';
 import { timers } from '../model/schedule.ts';
 import { type LiveNames, openNameSource } from '../name-source.ts';
-import { followOtherClusters, type OtherClustersFollower, overlapMessage } from '../other-clusters-follower.ts';
+import { followOtherClusters, overlapMessage } from '../other-clusters-follower.ts';
 import { createPipeline, type Pipeline } from '../pipeline.ts';
 import { defaultPriceBooks } from '../pricing/default-books.ts';
 import { createPricer } from '../pricing/pricer.ts';
@@ -22,9 +22,8 @@ import { createClassifier } from '../pricing/traffic-class.ts';
 import { keepHeapSmall } from '../release-memory.ts';
 import { openStore } from '../store/open-store.ts';
 import { flowTableRoot, openFlowTable, TXN_RETENTION_MS } from '../table/flow-table.ts';
-import type { NamesCounts, OthersCounts } from '../telemetry/metrics.ts';
+import type { NamesCounts } from '../telemetry/metrics.ts';
 import { createAggregatorTelemetry, createObserver, notReadyBecause } from '../telemetry/telemetry.ts';
-import type { OtherClusters } from '../topology/others/other-clusters.ts';
 import { type UnwatchedWatch, watchUnwatched } from '../unwatched-watch.ts';
 import { startUpkeep } from '../upkeep-loop.ts';
 import { watchVanished } from '../vanished-watch.ts';
@@ -40,7 +39,7 @@ import {
   parseSize,
   parseSwitch,
 } from './option-values.ts';
-import { storeOption } from './options.ts';
+import { kubeContextOption, storeOption } from './options.ts';
 
 interface ServeOptions {
   readonly store: string;
@@ -93,11 +92,7 @@ export function serveCommand(): Command {
         .env('FLOWTOLL_KUBERNETES')
         .argParser(parsePath),
     )
-    .addOption(
-      new Option('--kube-context <name>', 'context of the kubeconfig (default: its current one)').env(
-        'FLOWTOLL_KUBE_CONTEXT',
-      ),
-    )
+    .addOption(kubeContextOption())
     .addOption(
       new Option(
         '--owner-kinds <kinds>',
@@ -321,7 +316,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     observer,
     upkeep: upkeep?.counts,
     ...(live && { names: namesCounts(live, endpoints, () => unwatched?.seen) }),
-    ...(follower && { others: othersCounts(names.others, follower) }),
+    ...(follower && { others: () => ({ ...names.others.counts, ...follower.counts }) }),
     whyNotReady,
     now: Date.now,
     version: aggregatorVersion(),
@@ -405,26 +400,6 @@ function namesCounts(
       return nodesSeen();
     },
     endpoints: endpoints?.counts,
-  };
-}
-
-function othersCounts(others: OtherClusters, { counts }: OtherClustersFollower): OthersCounts {
-  return {
-    get clusters() {
-      return others.counts.clusters;
-    },
-    get holdings() {
-      return others.counts.holdings;
-    },
-    get dropped() {
-      return others.counts.dropped;
-    },
-    get overlapping() {
-      return others.counts.overlapping;
-    },
-    get failures() {
-      return counts.failures;
-    },
   };
 }
 

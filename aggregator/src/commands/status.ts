@@ -6,7 +6,7 @@ import { findingsOf } from '../status/findings.ts';
 import { isRecentFile, readStatus } from '../status/read-status.ts';
 import { statusJson, statusText } from '../status/status-output.ts';
 import { parseDuration, parsePath } from './option-values.ts';
-import { type CommandOutput, processOutput } from './options.ts';
+import { type CommandOutput, kubeContextOption, processOutput } from './options.ts';
 import { addSourceOptions, type SourceFlags } from './source-options.ts';
 import { openTables } from './tables-source.ts';
 
@@ -74,11 +74,7 @@ export function statusCommand(
         .env('FLOWTOLL_KUBERNETES')
         .argParser(parsePath),
     )
-    .addOption(
-      new Option('--kube-context <name>', 'context of the kubeconfig (default: its current one)').env(
-        'FLOWTOLL_KUBE_CONTEXT',
-      ),
-    )
+    .addOption(kubeContextOption())
     .addOption(
       new Option('--format <format>', 'how to print: for people, or exact for programs')
         .choices(['table', 'json'])

@@ -64,7 +64,7 @@ export interface AggregatorTelemetryParts {
   /** Absent where names come from a file. */
   readonly names?: NamesCounts;
   /** Absent where addresses of other clusters are not asked for. */
-  readonly others?: OthersCounts;
+  readonly others?: () => OthersCounts;
   /** Why nothing should be sent to this replica; undefined when it is ready. */
   readonly whyNotReady: () => string | undefined;
   /** Milliseconds since the Unix epoch. */
@@ -86,7 +86,7 @@ export function createAggregatorTelemetry(config: ListenAddress, parts: Aggregat
         checkpoints: observer.checkpoints,
         upkeep,
         names,
-        others,
+        others: others?.(),
         nowMs: now(),
         version,
       }),

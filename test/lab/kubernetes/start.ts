@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { rbacRules } from '@flowtoll/aggregator/kubernetes/rbac.ts';
 import type { ControlPlaneAssets } from '../../support/kubernetes/assets.ts';
 import { startControlPlane } from '../../support/kubernetes/control-plane.ts';
-import { KubeClient, type KubeObject, pathOf } from '../../support/kubernetes/kube-client.ts';
+import { KubeClient, type KubeObject } from '../../support/kubernetes/kube-client.ts';
 import { createNode, Kubelets } from '../../support/kubernetes/kubelets.ts';
 import { kubeconfigText } from '../../support/kubernetes/test-cluster.ts';
 import { until } from '../../support/until.ts';
@@ -54,9 +54,7 @@ export async function startLabKubernetes(
     const kubelets = new Kubelets(admin, nodes, { addressesOf: labAddresses(cluster), jobsEnd: false });
     stops.push(() => kubelets.stop());
     for (const { resource, namespace, body } of manifests(cluster)) await admin.create(resource, namespace, body);
-    await until('namespace default', async () => {
-      return (await admin.ask(pathOf('namespaces', undefined, 'default'))).status === 200;
-    });
+    await admin.whenUsable();
     const token = await admin.accountWith('flowtoll', rbacRules());
     const relay = await relayPort(lab, 'management', Number(new URL(server).port));
     stops.push(() => relay.close());

@@ -3,13 +3,13 @@
 // which is the program whose name it is started by. Knows files; starts nothing.
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { access, chmod, link, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { access, chmod, link, readdir, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createZstdDecompress } from 'node:zlib';
+import { installOnce } from '../install-once.ts';
 
 const PROGRAMS = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'] as const;
-const CACHE = join(import.meta.dirname, '..', '..', '.cache');
 
 /** Paths of programs. */
 export interface ControlPlaneAssets {
@@ -71,25 +71,12 @@ async function unpacked(folder: string): Promise<string | undefined> {
   if (packed === undefined) return undefined;
   const { size, mtimeMs } = await stat(join(folder, packed));
   const hash = createHash('sha256').update(`${packed} ${size} ${mtimeMs}`).digest('hex').slice(0, 16);
-  const target = join(CACHE, `kube-control-plane-${hash}`);
-  if (await allThere(target)) return target;
-  // Under another name until it is whole: another test may be looking.
-  const making = `${target}.${process.pid}`;
-  await rm(making, { recursive: true, force: true });
-  await mkdir(making, { recursive: true });
-  const binary = join(making, PROGRAMS[0]);
-  await pipeline(createReadStream(join(folder, packed)), createZstdDecompress(), createWriteStream(binary));
-  await chmod(binary, 0o755);
-  for (const name of PROGRAMS.slice(1)) await link(binary, join(making, name));
-  await rename(making, target).catch(async (error: NodeJS.ErrnoException) => {
-    await rm(making, { recursive: true, force: true });
-    if (!(await allThere(target))) throw error;
+  return installOnce(`kube-control-plane-${hash}`, async (target) => {
+    const binary = join(target, PROGRAMS[0]);
+    await pipeline(createReadStream(join(folder, packed)), createZstdDecompress(), createWriteStream(binary));
+    await chmod(binary, 0o755);
+    for (const name of PROGRAMS.slice(1)) await link(binary, join(target, name));
   });
-  return target;
-}
-
-async function allThere(folder: string): Promise<boolean> {
-  return (await absentFrom(folder)).length === 0;
 }
 
 async function absentFrom(folder: string): Promise<string[]> {

@@ -3,6 +3,7 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { text } from 'node:stream/consumers';
+import { until } from '../until.ts';
 
 /** An object of the API, as far as tests look. */
 export interface KubeObject {
@@ -73,6 +74,12 @@ export class KubeClient {
     this.#server = cluster.server;
     this.#token = cluster.token;
     this.#ca = cluster.ca;
+  }
+
+  /** Resolves when a new cluster can be used: its namespace `default` is there a moment after the server answers. */
+  async whenUsable(): Promise<void> {
+    const path = pathOf('namespaces', undefined, 'default');
+    await until('namespace default', async () => (await this.ask(path)).status === 200);
   }
 
   /** Whatever the server answers. */

@@ -32,7 +32,7 @@ export interface OpenHolding {
 /** One address of a holder: what begins and ends. */
 interface Held extends Grip {
   readonly address: string;
-  fromUs: number;
+  readonly fromUs: number;
   recordedUs: number;
   /** When its end was heard of; null while it lasts. */
   overUs: number | null;
@@ -200,9 +200,8 @@ export class RecordedCluster {
   #nodeOf({ node: name, provider, region, zone }: EndpointRow): NodeIdentity {
     const known = this.#nodes.get(name);
     if (known?.provider === provider && known.region === region && known.zone === zone) return known;
-    const node: NodeIdentity = {
-      ...{ kind: 'node', name, cluster: this.#rules.name, provider, region, zone, addresses: [] },
-    };
+    const cluster = this.#rules.name;
+    const node: NodeIdentity = { kind: 'node', name, cluster, provider, region, zone, addresses: [] };
     this.#nodes.set(name, node);
     return node;
   }
