@@ -37,6 +37,9 @@ beforeEach(async () => {
   lives = [];
   directory = await mkdtemp(join(tmpdir(), 'flowtoll-upkeep-points-'));
   time = new FastTime(join(directory, 'clock'));
+  // It begins at noon: in the morning the last day has so few files that they are merged later, in another process than the one
+  // that the cases say.
+  time.advance(DAY_MS - ((Date.now() - 12 * HOUR_MS) % DAY_MS));
 });
 afterEach(async () => {
   for (const life of lives) life.signal('SIGKILL');
@@ -51,7 +54,7 @@ function openSite(): Site {
 
 /** Commits with one row each; `ageMs` is that of the first, and the others follow hour by hour. */
 async function commit(first: number, count: number, ageMs: number): Promise<void> {
-  let nowMs = Date.now() - ageMs;
+  let nowMs = time.now() - ageMs;
   const checkpointEntries = Number.POSITIVE_INFINITY;
   const table = await openFlowTable(store, { cluster: 'lab', clock: () => nowMs, checkpointEntries });
   for (let sequence = first; sequence < first + count; sequence++, nowMs += HOUR_MS) {
@@ -163,7 +166,7 @@ async function diesEverywhere(): Promise<void> {
   for (const one of CASES.slice(0, 6)) await dies(one);
   // What was taken out of the table, and of use in its log, is a week old then; the last hour is over, too.
   time.advance(LAST_COMMIT_DAYS * DAY_MS);
-  await commit(COMMITS + 1, 1, -LAST_COMMIT_DAYS * DAY_MS);
+  await commit(COMMITS + 1, 1, 0);
   for (const one of CASES.slice(6)) await dies(one);
   const last = site.startUpkeep('upkeep');
   expect(await last.ended).toEqual({ code: 0, signal: null });
