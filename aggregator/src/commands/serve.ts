@@ -12,7 +12,7 @@ import { createReflectionServices } from '../api/reflection-service.ts';
 import { createEndpointRecorder, type EndpointRecorder } from '../endpoint-recorder.ts';
 import { createEnricher } from '../enrich/enricher.ts';
 import { FlowtollError } from '../model/errors.ts';
-import { timers } from '../model/schedule.ts';
+import { backgroundTimers, timers } from '../model/schedule.ts';
 import { type LiveNames, openNameSource } from '../name-source.ts';
 import { followOtherClusters, overlapMessage } from '../other-clusters-follower.ts';
 import { createPipeline, type Pipeline } from '../pipeline.ts';
@@ -231,12 +231,12 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     live &&
     createEndpointRecorder(
       { cluster, keepMs: options.keepNames },
-      { store, index: live.index, log, now: Date.now, schedule: timers, random: Math.random },
+      { store, index: live.index, log, now: Date.now, schedule: backgroundTimers, random: Math.random },
     );
   const follower = options.otherClusters
     ? followOtherClusters(
         { cluster, keepMs: options.keepNames },
-        { store, others: names.others, log, now: Date.now, schedule: timers, random: Math.random },
+        { store, others: names.others, log, now: Date.now, schedule: backgroundTimers, random: Math.random },
       )
     : undefined;
   const observer = createObserver(log);
@@ -331,7 +331,6 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     await follower?.read();
     return { metricsPort, port: await pipeline.start() };
   });
-  // Not before the last thing that may fail: their timers would keep the process alive.
   endpoints?.start();
   follower?.start();
   memory.now();

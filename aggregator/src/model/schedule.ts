@@ -8,3 +8,9 @@ export const timers: Schedule = (callback, delayMs) => {
   const timer = setTimeout(callback, delayMs);
   return () => clearTimeout(timer);
 };
+
+/** The same for what goes on beside the main job: it keeps no process alive whose job is over, or has failed. */
+export const backgroundTimers: Schedule = (callback, delayMs) => {
+  const timer = setTimeout(callback, delayMs).unref();
+  return () => clearTimeout(timer);
+};
