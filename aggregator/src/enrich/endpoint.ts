@@ -41,6 +41,8 @@ export interface Endpoint {
   readonly provider: string | null;
   readonly region: string | null;
   readonly zone: string | null;
+  /** Id of the zone, the same in all accounts of the provider. */
+  readonly zoneId: string | null;
   readonly node: string | null;
   readonly namespace: string | null;
   readonly workloadKind: string | null;
@@ -59,7 +61,7 @@ export type ResolveEndpoints = (batch: FlowBatch, topology: Topology) => Endpoin
 const NAMED_MAX = 250_000;
 const OUTSIDE_MAX = 16_384;
 
-const NOWHERE = { provider: null, region: null, zone: null };
+const NOWHERE = { provider: null, region: null, zone: null, zoneId: null };
 const NOBODY = {
   home: null,
   homeless: 'elsewhere',
@@ -196,6 +198,7 @@ function podEndpoint(address: string, pod: PodIdentity, owner: AddressOwner, lab
     provider: pod.node.provider,
     region: pod.node.region,
     zone: pod.node.zone,
+    zoneId: pod.node.zoneId ?? null,
     node: pod.node.name,
     namespace: pod.namespace,
     workloadKind: pod.workloadKind,
@@ -224,6 +227,7 @@ function nodeEndpoint(address: string, node: NodeIdentity, owner: AddressOwner):
     provider: node.provider,
     region: node.region,
     zone: node.zone,
+    zoneId: node.zoneId ?? null,
     node: node.name,
     resolution: owner.certainty,
   };
@@ -259,6 +263,7 @@ function ownEndpoint(address: string, reporter: string, node: NodeIdentity | und
     provider: node?.provider ?? null,
     region: node?.region ?? null,
     zone: node?.zone ?? null,
+    zoneId: node?.zoneId ?? null,
     node: reporter,
     resolution: 'exact',
   };
@@ -279,6 +284,7 @@ function prefixEndpoint(address: string, summary: PrefixSummary): Endpoint {
     provider: summary.provider,
     region: summary.region,
     zone: summary.zone,
+    zoneId: summary.zoneId ?? null,
     node: summary.nodes.size === 1 ? (node ?? null) : null,
     resolution: 'folded',
   };
@@ -303,6 +309,7 @@ function outsideEndpoint(
     provider: external?.provider ?? null,
     region: external?.region ?? null,
     zone: external?.zone ?? null,
+    zoneId: external?.zoneId ?? null,
     name: external?.name ?? null,
     resolution: outsideResolution(scope, owner, inClusterRanges, isPrefix),
   };

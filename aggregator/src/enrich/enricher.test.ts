@@ -266,6 +266,7 @@ describe('addresses of another cluster', () => {
       expect(row).toMatchObject({
         ...{ peerCluster: 'eu', peerProvider: 'aws', peerRegion: 'eu-west-1', peerZone: 'eu-west-1a', peerNode: 'n1' },
         ...{ peerNamespace: 'shop', peerWorkload: 'far', peerPod: 'far-1', resolution: 'exact' },
+        ...{ zoneId: 'use1-az6', peerZoneId: 'euw1-az3' },
       });
     }
   });
@@ -283,6 +284,8 @@ describe('columns', () => {
       {
         localKey: expect.any(Number),
         peerKey: expect.any(Number),
+        zoneId: 'use1-az6',
+        peerZoneId: 'use1-az2',
         windowStartUs: 60_000_000,
         windowEndUs: 120_000_000,
         cluster: 'demo',
@@ -333,7 +336,10 @@ describe('columns', () => {
   });
 
   const peers: { to: string; folded?: boolean; expected: Partial<FlowRow> }[] = [
-    { to: OUTSIDE, expected: { peerKind: 'internet', resolution: 'exact', peerCluster: null, peerNode: null } },
+    {
+      to: OUTSIDE,
+      expected: { peerKind: 'internet', resolution: 'exact', peerCluster: null, peerNode: null, peerZoneId: null },
+    },
     { to: '203.0.113.0/24', expected: { peerKind: 'internet', resolution: 'exact' } },
     { to: OUTSIDE, folded: true, expected: { peerKind: 'internet', resolution: 'folded' } },
     { to: '198.51.100.0/24', expected: { peerKind: 'internet', peerName: 'partners', resolution: 'exact' } },
@@ -343,6 +349,7 @@ describe('columns', () => {
         peerKind: 'private',
         peerName: 'orders-db',
         peerZone: 'us-east-1b',
+        peerZoneId: 'use1-az2',
         resolution: 'exact',
         peerCluster: null,
       },
@@ -351,21 +358,44 @@ describe('columns', () => {
     { to: '10.244.7.7', expected: { peerKind: 'private', resolution: 'none' } },
     { to: '10.244.7.0/24', expected: { peerKind: 'private', resolution: 'folded' } },
     { to: '9.9.9.9', expected: { peerKind: 'private', resolution: 'none' } }, // public bits, the cluster's ranges
-    { to: '10.244.2.0/24', expected: { peerKind: 'pod', peerNode: 'n2', peerPod: null, resolution: 'folded' } },
+    {
+      to: '10.244.2.0/24',
+      expected: { peerKind: 'pod', peerNode: 'n2', peerZoneId: 'use1-az2', resolution: 'folded' },
+    },
     { to: '169.254.169.254', expected: { peerKind: 'private', resolution: 'none' } },
     { to: '224.0.0.251', expected: { peerKind: 'unknown', resolution: 'none' } },
-    { to: NODE_2, expected: { peerKind: 'node', peerNode: 'n2', peerZone: 'us-east-1b', resolution: 'exact' } },
-    { to: SERVICE, expected: { peerKind: 'service', peerNamespace: 'shop', peerName: 'web', peerNode: null } },
+    { to: NODE_2, expected: { peerKind: 'node', peerNode: 'n2', peerZoneId: 'use1-az2', resolution: 'exact' } },
+    {
+      to: SERVICE,
+      expected: { peerKind: 'service', peerNamespace: 'shop', peerName: 'web', peerNode: null, peerZoneId: null },
+    },
   ];
   it.each(peers)('$to is $expected.peerKind, $expected.resolution', ({ to, folded, expected }) => {
     const { rows } = enrichAll(batchOf('n1', [{ from: POD_A, to, folded: folded ?? false }]));
     expect(rows).toEqual([expect.objectContaining(expected)]);
   });
 
+  it('of one row do not stay for the next', () => {
+    const { rows } = enrichAll(
+      batchOf('n1', [
+        { from: POD_A, to: POD_C },
+        { from: POD_A, to: OUTSIDE },
+        { from: POD_A, to: '127.0.0.1' },
+      ]),
+    );
+    expect(rows.map(({ zoneId, peerZoneId }) => [zoneId, peerZoneId])).toEqual([
+      ['use1-az6', 'use1-az2'],
+      ['use1-az6', null],
+      // Both ends are on the node.
+      ['use1-az6', 'use1-az6'],
+      ['use1-az6', 'use1-az6'],
+    ]);
+  });
+
   it('of an unknown reporting node have its name and no place, and are counted', () => {
     const { rows, counts } = enrichAll(batchOf('n9', [{ from: '10.244.9.9', to: OUTSIDE }]));
     expect(rows).toEqual([
-      expect.objectContaining({ node: 'n9', provider: null, region: null, zone: null, resolution: 'none' }),
+      expect.objectContaining({ node: 'n9', provider: null, zone: null, zoneId: null, resolution: 'none' }),
     ]);
     expect(counts).toMatchObject({ unknownNodeFlows: 1, guessedFlows: 1, forwardedFlows: 0 });
   });
@@ -400,6 +430,7 @@ describe('losses', () => {
       trafficClass: 'lost',
       node: 'n1',
       zone: 'us-east-1a',
+      zoneId: 'use1-az6',
       windowStartUs: 1,
       windowEndUs: 2,
       localKind: null,

@@ -9,6 +9,8 @@ export function blankRow(cluster: string): FlowRow {
   return {
     localKey: 0,
     peerKey: 0,
+    zoneId: null,
+    peerZoneId: null,
     windowStartUs: 0,
     windowEndUs: 0,
     cluster,
@@ -75,6 +77,7 @@ export function setReporter(row: FlowRow, batch: FlowBatch, node: NodeIdentity |
   row.provider = node?.provider ?? null;
   row.region = node?.region ?? null;
   row.zone = node?.zone ?? null;
+  row.zoneId = node?.zoneId ?? null;
   row.node = batch.node;
 }
 
@@ -110,6 +113,7 @@ export function setPeer(row: FlowRow, peer: Endpoint): void {
   row.peerProvider = peer.provider;
   row.peerRegion = peer.region;
   row.peerZone = peer.zone;
+  row.peerZoneId = peer.zoneId;
   row.peerNode = peer.node;
   row.peerNamespace = peer.namespace;
   row.peerWorkloadKind = peer.workloadKind;
@@ -152,6 +156,7 @@ export function lossRow(loss: Loss, cluster: string, reporterName: string, node:
     provider: node?.provider ?? null,
     region: node?.region ?? null,
     zone: node?.zone ?? null,
+    zoneId: node?.zoneId ?? null,
     node: reporterName,
     txBytes: loss.bytes ?? null,
     connections: loss.entries ?? null,

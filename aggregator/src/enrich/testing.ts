@@ -5,6 +5,7 @@ import type {
   AddressOwner,
   Identity,
   NodeIdentity,
+  Place,
   PodIdentity,
   PrefixSummary,
   ServiceIdentity,
@@ -18,9 +19,25 @@ export const N1: NodeIdentity = {
   provider: 'aws',
   region: 'us-east-1',
   zone: 'us-east-1a',
+  zoneId: 'use1-az6',
   addresses: ['172.20.1.1', '10.244.1.1', 'fd00:1::1'],
 };
-export const N2: NodeIdentity = { ...N1, name: 'n2', zone: 'us-east-1b', addresses: ['172.20.2.1'] };
+export const N2: NodeIdentity = {
+  ...N1,
+  name: 'n2',
+  zone: 'us-east-1b',
+  zoneId: 'use1-az2',
+  addresses: ['172.20.2.1'],
+};
+
+/** A node of another cluster, and of another account, with the name of one here. */
+const FAR: NodeIdentity = {
+  ...{ ...N1, cluster: 'eu', region: 'eu-west-1', zone: 'eu-west-1a', zoneId: 'euw1-az3', addresses: [] },
+};
+
+function placeOf({ provider, region, zone, zoneId }: NodeIdentity): Place {
+  return { provider, region, zone, zoneId: zoneId ?? null };
+}
 
 function pod(name: string, node: NodeIdentity): PodIdentity {
   return {
@@ -53,16 +70,16 @@ const IDENTITIES: Readonly<Record<string, Identity>> = {
   '10.244.1.3': pod('b-1', N1),
   '10.244.2.2': pod('c-2', N2),
   'fd00:244:2::2': pod('c-2', N2),
-  [OTHER_POD]: pod('far-1', { ...N1, cluster: 'eu', region: 'eu-west-1', zone: 'eu-west-1a', addresses: [] }),
-  '10.8.0.1': { ...N1, cluster: 'eu', region: 'eu-west-1', zone: 'eu-west-1a', addresses: [] },
+  [OTHER_POD]: pod('far-1', FAR),
+  '10.8.0.1': FAR,
   '10.96.0.10': WEB_SERVICE,
   '198.51.100.0/24': { kind: 'external', name: 'partners', provider: null, region: null, zone: null },
-  '172.21.0.9': { kind: 'external', name: 'orders-db', provider: 'aws', region: 'us-east-1', zone: 'us-east-1b' },
+  '172.21.0.9': { kind: 'external', name: 'orders-db', ...placeOf(N2) },
 };
 
 const PREFIXES: Readonly<Record<string, PrefixSummary>> = {
-  '10.244.1.0/24': { nodes: new Set(['n1']), kind: 'pod', provider: 'aws', region: 'us-east-1', zone: 'us-east-1a' },
-  '10.244.2.0/24': { nodes: new Set(['n2']), kind: 'pod', provider: 'aws', region: 'us-east-1', zone: 'us-east-1b' },
+  '10.244.1.0/24': { nodes: new Set(['n1']), kind: 'pod', ...placeOf(N1) },
+  '10.244.2.0/24': { nodes: new Set(['n2']), kind: 'pod', ...placeOf(N2) },
   '10.244.0.0/16': { nodes: new Set(['n1', 'n2']), kind: 'pod', provider: 'aws', region: 'us-east-1', zone: null },
 };
 

@@ -31,7 +31,7 @@ export type PeerKind = 'pod' | 'node' | 'service' | 'provider-service' | 'privat
 /** Money: integer count of 1e-12 USD. */
 export type PicoUsd = bigint;
 
-/** A row of `flows`. Field names are the column names in camel case; `null` is SQL NULL. The two keys are no columns. */
+/** A row of `flows`. Field names are the column names in camel case; `null` is SQL NULL. The two keys and the two ids of zones are no columns. */
 export interface FlowRow {
   /**
    * All rows with this number have the same columns from `localKind` to `ip`, so whoever copies rows need not read them
@@ -40,6 +40,9 @@ export interface FlowRow {
   localKey: number;
   /** The same of the columns from `peerKind` to `peerIp`. */
   peerKey: number;
+  /** Id of the zone of each side, the same in all accounts of the provider; null where it is not known. */
+  zoneId: string | null;
+  peerZoneId: string | null;
 
   windowStartUs: number;
   windowEndUs: number;

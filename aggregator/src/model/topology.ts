@@ -6,8 +6,10 @@ export interface Place {
   /** "aws", "gcp", "azure" or another word of the operator's. */
   readonly provider: string | null;
   readonly region: string | null;
-  /** Cloud availability zone. */
+  /** Cloud availability zone, by the name that its account has for it. */
   readonly zone: string | null;
+  /** Id of the zone, the same in all accounts, where the provider has such ("use1-az1"); null or absent where it is not known. */
+  readonly zoneId?: string | null;
 }
 
 /**

@@ -4,7 +4,7 @@ import type { FlowRow } from '../model/flow-row.ts';
 /** A row between pods on two nodes of one cluster. */
 export function testRow(fields: Partial<FlowRow>): FlowRow {
   return {
-    ...{ localKey: 0, peerKey: 0 },
+    ...{ localKey: 0, peerKey: 0, zoneId: null, peerZoneId: null },
     windowStartUs: 0,
     windowEndUs: 60_000_000,
     cluster: 'test',

@@ -10,7 +10,7 @@ export const WINDOW_US = Date.UTC(2026, 0, 31, 23, 59) * 1000;
 /** A row with nothing but what every row has. */
 export function flowRow(values: Partial<FlowRow> = {}): FlowRow {
   return {
-    ...{ localKey: 0, peerKey: 0 },
+    ...{ localKey: 0, peerKey: 0, zoneId: null, peerZoneId: null },
     ...{ windowStartUs: WINDOW_US, windowEndUs: WINDOW_US + 60_000_000 },
     ...{ cluster: 'demo', provider: null, region: null, zone: null, node: 'node-a', localKind: null },
     ...{ namespace: null, workloadKind: null, workload: null, pod: null, labels: null, ip: null },
@@ -56,7 +56,7 @@ const instant = fc.integer({ min: WINDOW_US - 86_400_000_000, max: WINDOW_US + 8
 
 /** Any row that a file can hold as it is. */
 export const arbitraryFlowRow: fc.Arbitrary<FlowRow> = fc.record({
-  ...{ localKey: fc.constant(0), peerKey: fc.constant(0) },
+  ...{ localKey: fc.constant(0), peerKey: fc.constant(0), zoneId: name, peerZoneId: name },
   ...{ windowStartUs: instant, windowEndUs: instant },
   ...{ cluster: names, provider: name, region: name, zone: name, node: names },
   localKind: fc.option(fc.constantFrom('pod', 'node')),
@@ -78,7 +78,7 @@ export const arbitraryFlowRow: fc.Arbitrary<FlowRow> = fc.record({
 /** The row as `readParquet` gives it: column names, exact texts. */
 export function expectedCells(row: FlowRow): Record<string, unknown> {
   const cells: Record<string, unknown> = {};
-  const { localKey: _, peerKey: __, ...columns } = row;
+  const { localKey: _, peerKey: __, zoneId: ___, peerZoneId: ____, ...columns } = row;
   for (const [field, value] of Object.entries(columns)) {
     const column = field.replace(/Us$/, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
     if (column === 'labels') {

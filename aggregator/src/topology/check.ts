@@ -3,6 +3,7 @@
 
 import { type Path, type Problems, pathText } from '../document/problems.ts';
 import { canonicalText, contains, type Ip, type Prefix, parseAddress, parsePrefix } from './address.ts';
+import { checkZones } from './check-zones.ts';
 import type { Located, TopologyDocument } from './document.ts';
 import type { ClusterEntry, ExternalEntry, NodeEntry, PodEntry, ServiceEntry } from './schema.ts';
 
@@ -27,7 +28,7 @@ export interface CheckedTopology {
 export function checkTopology(document: TopologyDocument, problems: Problems): CheckedTopology {
   const owners = new AddressOwners(problems);
   checkUnique(document.nodes, (node) => node.name, 'node', problems);
-  checkZones(document.nodes, problems);
+  checkZones(document.nodes, document.external, problems);
   const nodes = document.nodes.map((node) => checkNode(node, owners));
   checkUnique(document.pods, (pod) => `${pod.namespace}/${pod.name}`, 'pod', problems);
   const nodeAddresses = addressesByNode(nodes);
@@ -76,30 +77,6 @@ function checkUnique<T>(
       problems.add([...path, 'name'], `${what} ${name} is also ${pathText(first)}; give each ${what} one entry`);
     } else {
       seen.set(name, path);
-    }
-  }
-}
-
-/** A zone has one region, and a zone without a region cannot be placed. */
-function checkZones(nodes: readonly Located<NodeEntry>[], problems: Problems): void {
-  const regions = new Map<string, { readonly region: string; readonly path: Path }>();
-  for (const { path, entry } of nodes) {
-    if (entry.zone === undefined) {
-      continue;
-    }
-    if (entry.region === undefined) {
-      problems.add([...path, 'region'], `is missing, but zone ${entry.zone} is given; give the region of the zone`);
-      continue;
-    }
-    const key = JSON.stringify([entry.provider, entry.zone]);
-    const first = regions.get(key);
-    if (first === undefined) {
-      regions.set(key, { region: entry.region, path });
-    } else if (first.region !== entry.region) {
-      problems.add(
-        [...path, 'zone'],
-        `${entry.zone} is in region ${entry.region} here and in ${first.region} at ${pathText(first.path)}; a zone has one region`,
-      );
     }
   }
 }
@@ -184,9 +161,6 @@ function checkExternal(
 ): { entry: ExternalEntry; prefixes: Prefix[] }[] {
   const seen = new Map<string, Path>();
   return entries.map(({ path, entry }) => {
-    if (entry.zone !== undefined && entry.region === undefined) {
-      problems.add([...path, 'region'], `is missing, but zone ${entry.zone} is given; give the region of the zone`);
-    }
     const prefixes = locatedPrefixes(entry.addresses, [...path, 'addresses']);
     for (const { prefix, path: prefixPath } of prefixes) {
       const text = `${canonicalText(prefix.network)}/${prefix.bits}`;

@@ -56,6 +56,7 @@ describe('a good file', () => {
           provider: 'aws',
           region: 'us-east-1',
           zone: 'us-east-1a',
+          zoneId: null,
           addresses: ['172.20.1.1', 'fd00:1::1'],
         },
       },
@@ -115,6 +116,7 @@ describe('a good file', () => {
       provider: 'aws',
       region: 'us-east-1',
       zone: 'us-east-1a',
+      zoneId: null,
     });
     expect(topology.lookupPrefix('10.0.0.0/8', 0, 1)).toMatchObject({
       nodes: new Set(['n1', 'n2']),
@@ -135,6 +137,59 @@ describe('a good file', () => {
     expect(nodesIn('8.0.0.0/7')).toEqual(['n0']);
     expect(nodesIn('a00::/64')).toEqual(['n4']);
     expect(nodesIn('::/0')).toEqual(['n4', 'n5']);
+  });
+
+  const ZONES = `
+version: 1
+nodes:
+  - { name: both, provider: aws, region: us-east-1, zone: us-east-1a, zoneId: use1-az6, addresses: [10.0.0.1] }
+  - { name: name, provider: aws, region: us-east-1, zone: us-east-1a, addresses: [10.0.0.2] }
+  - { name: id, provider: aws, region: us-east-1, zoneId: use1-az6, addresses: [10.0.0.3] }
+  - { name: id-as-name, provider: aws, region: us-east-1, zone: use1-az2, addresses: [10.0.0.4] }
+  - { name: not-aws, provider: lab, region: r1, zone: r1-az1, addresses: [10.0.0.5] }
+  - { name: own-ids, provider: azure, region: westeurope, zone: westeurope-1, zoneId: az3, addresses: [10.0.0.6] }
+external:
+  - { name: here, addresses: [10.1.0.1], provider: aws, region: us-east-1, zone: us-east-1a }
+  - { name: elsewhere, addresses: [10.1.0.2], provider: aws, region: us-east-1, zone: us-east-1a, zoneId: use1-az4 }
+  - { name: by-id, addresses: [10.1.0.3], provider: aws, region: us-east-1, zone: use1-az6 }
+  - { name: new, addresses: [10.1.0.4], provider: aws, region: us-east-1, zoneId: use1-az5 }
+`;
+  const zoneOf = (identity: object | undefined) =>
+    identity !== undefined && 'zone' in identity && 'zoneId' in identity ? [identity.zone, identity.zoneId] : undefined;
+
+  it('has ids of zones beside their names, and each from the other where a node says both', () => {
+    const topology = topologyOf(ZONES);
+    const zones = ['both', 'name', 'id', 'id-as-name', 'not-aws', 'own-ids'].map((name) => [
+      name,
+      ...(zoneOf(topology.lookupNode(name)) ?? []),
+    ]);
+    expect(zones).toEqual([
+      ['both', 'us-east-1a', 'use1-az6'],
+      ['name', 'us-east-1a', 'use1-az6'],
+      ['id', 'us-east-1a', 'use1-az6'],
+      // An id beside names would look like another zone.
+      ['id-as-name', null, 'use1-az2'],
+      ['not-aws', 'r1-az1', null],
+      ['own-ids', 'westeurope-1', 'az3'],
+    ]);
+    expect([1, 2, 3, 4].map((i) => zoneOf(lookup(ZONES, `10.1.0.${i}`)?.identity))).toEqual([
+      ['us-east-1a', 'use1-az6'],
+      ['us-east-1a', 'use1-az4'],
+      ['us-east-1a', 'use1-az6'],
+      [null, 'use1-az5'],
+    ]);
+    expect(topology.lookupPrefix('10.0.0.0/30', 0, 1)).toMatchObject({ zone: 'us-east-1a', zoneId: 'use1-az6' });
+    expect(topology.lookupPrefix('10.0.0.0/29', 0, 1)).toMatchObject({ zone: null, zoneId: null });
+  });
+
+  it('has ids for names where no node says a name, unless the nodes are in Kubernetes', () => {
+    const external = 'external: [{ name: e, addresses: [10.1.0.1], provider: aws, region: r, zone: use1-az1 }]';
+    const nodes = 'nodes: [{ name: n, provider: aws, region: r, zone: use1-az1, addresses: [10.0.0.1] }]';
+    const alone = topologyOf(`version: 1\n${nodes}\n${external}`);
+    expect(zoneOf(alone.lookupNode('n'))).toEqual(['use1-az1', 'use1-az1']);
+    expect(zoneOf(alone.lookupAddress('10.1.0.1', 0, 1)?.identity)).toEqual(['use1-az1', 'use1-az1']);
+    const beside = parseTopology(`version: 1\n${external}`, 'test.yaml', { needsNodes: false }).source.snapshot();
+    expect(zoneOf(beside.lookupAddress('10.1.0.1', 0, 1)?.identity)).toEqual([null, 'use1-az1']);
   });
 
   it('may be JSON', () => {
@@ -219,7 +274,39 @@ nodes:
   - { name: a, provider: aws, region: us-east-1, zone: z, addresses: [10.0.0.1] }
   - { name: b, provider: aws, region: us-east-2, zone: z, addresses: [10.0.0.2] }
   - { name: c, provider: gcp, region: us-east1, zone: z, addresses: [10.0.0.3] }`,
-    problems: [/nodes\[1\]\.zone: z is in region us-east-2 here and in us-east-1 at nodes\[0\]/],
+    problems: [/nodes\[1\]\.zone: z has region us-east-2 here and us-east-1 at nodes\[0\]; a zone has one region/],
+  },
+  {
+    name: 'a zone with two ids, an id with two names, an id in two regions',
+    text: `version: 1
+nodes:
+  - { name: a, provider: aws, region: us-east-1, zone: us-east-1a, zoneId: use1-az6, addresses: [10.0.0.1] }
+  - { name: b, provider: aws, region: us-east-1, zone: us-east-1a, zoneId: use1-az4, addresses: [10.0.0.2] }
+  - { name: c, provider: aws, region: us-east-1, zone: us-east-1b, zoneId: use1-az6, addresses: [10.0.0.3] }
+  - { name: d, provider: aws, region: us-east-2, zoneId: use1-az6, addresses: [10.0.0.4] }
+  - { name: e, provider: aws, region: us-east-2, zone: use1-az6, addresses: [10.0.0.5] }`,
+    problems: [
+      /nodes\[1\]\.zone: us-east-1a has id use1-az4 here and use1-az6 at nodes\[0\]; a zone has one id/,
+      /nodes\[2\]\.zone: use1-az6 has name us-east-1b here and us-east-1a at nodes\[0\]; a zone has one name/,
+      /nodes\[3\]\.zoneId: use1-az6 has region us-east-2 here and us-east-1 at nodes\[0\]/,
+      /nodes\[4\]\.zone: use1-az6 has region us-east-2 here/,
+    ],
+  },
+  {
+    name: 'ids of zones that are none, or contradict',
+    text: `version: 1
+nodes:
+  - { name: a, provider: aws, region: us-east-1, zoneId: us-east-1a, addresses: [10.0.0.1] }
+  - { name: b, provider: aws, region: us-east-1, zone: use1-az1, zoneId: use1-az2, addresses: [10.0.0.2] }
+external:
+  - { name: e, addresses: [192.0.2.1], provider: aws, zoneId: use1-az1 }
+  - { name: f, addresses: [192.0.2.2], provider: aws, region: us-east-1, zoneId: a }`,
+    problems: [
+      /nodes\[0\]\.zoneId: us-east-1a is not an id of a zone of AWS, such as use1-az1/,
+      /nodes\[1\]\.zoneId: use1-az2 is another id than the one under zone, use1-az1/,
+      /external\[0\]\.region: is missing, but zone use1-az1 is given/,
+      /external\[1\]\.zoneId: a is not an id/,
+    ],
   },
   {
     name: 'a zone without a region',

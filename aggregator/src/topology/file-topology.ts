@@ -17,6 +17,8 @@ import { canonicalText, contains, type Ip, type Prefix, parsePrefix, sortableRan
 import { type CheckedTopology, checkTopology } from './check.ts';
 import { readDocument } from './document.ts';
 import { summaryOf } from './prefix-summary.ts';
+import type { ExternalEntry, NodeEntry } from './schema.ts';
+import { type SaidPlace, saidPlace, ZoneNames } from './zone-names.ts';
 
 const TOPOLOGY_FILE: DocumentKind = { name: 'topology file', code: 'TOPOLOGY_INVALID', page: 'docs/topology.md' };
 
@@ -117,14 +119,18 @@ class FileTopology implements Topology {
   readonly #clusterRanges: readonly Prefix[];
   readonly #outside = new Map<string, Outside>();
   readonly #summaries = new Map<string, PrefixSummary | undefined>();
+  readonly #zoneNames: ZoneNames;
 
   constructor(checked: CheckedTopology) {
+    // Without nodes they are Kubernetes', which has names.
+    this.#zoneNames = new ZoneNames(checked.nodes.length === 0);
+    for (const { entry } of checked.nodes) this.#zoneNames.learn(saidPlace(entry));
     const members = [...this.#addNodes(checked), ...this.#addPods(checked)];
     this.#members = members.sort((a, b) => (a.address < b.address ? -1 : 1));
     this.#addServices(checked);
     this.#external = checked.external
       .flatMap(({ entry, prefixes }) => {
-        const identity: ExternalIdentity = { kind: 'external', name: entry.name, ...placeOf(entry) };
+        const identity: ExternalIdentity = { kind: 'external', name: entry.name, ...this.#placeOf(entry) };
         return prefixes.map((prefix) => ({ prefix, owner: exact(identity) }));
       })
       .sort((a, b) => b.prefix.bits - a.prefix.bits);
@@ -162,12 +168,16 @@ class FileTopology implements Topology {
         kind: 'node',
         name: entry.name,
         addresses: addresses.map(canonicalText),
-        ...placeOf(entry),
+        ...this.#placeOf(entry),
       };
       this.#nodes.set(entry.name, identity);
       members.push(...this.#addOwner(identity, addresses));
     }
     return members;
+  }
+
+  #placeOf(entry: NodeEntry | ExternalEntry): SaidPlace {
+    return this.#zoneNames.resolve(saidPlace(entry));
   }
 
   #addPods({ pods }: CheckedTopology): Member[] {
@@ -265,14 +275,6 @@ class FileTopology implements Topology {
 
 function exact(identity: Identity): AddressOwner {
   return { identity, certainty: 'exact' };
-}
-
-function placeOf(entry: {
-  readonly provider?: string | undefined;
-  readonly region?: string | undefined;
-  readonly zone?: string | undefined;
-}): { provider: string | null; region: string | null; zone: string | null } {
-  return { provider: entry.provider ?? null, region: entry.region ?? null, zone: entry.zone ?? null };
 }
 
 function makeRoom(cache: Map<string, unknown>): void {

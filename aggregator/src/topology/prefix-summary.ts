@@ -11,6 +11,7 @@ export function summaryOf(members: readonly (NodeIdentity | PodIdentity)[]): Pre
     provider: common(nodes.map((node) => node.provider)),
     region: common(nodes.map((node) => node.region)),
     zone: common(nodes.map((node) => node.zone)),
+    zoneId: common(nodes.map((node) => node.zoneId ?? null)),
   };
 }
 

@@ -14,6 +14,7 @@ const place = {
   provider: name.optional().describe('The cloud that bills: aws, gcp, azure. Other words are kept, and not priced.'),
   region: name.optional().describe('Region as the provider names it, such as us-east-1.'),
   zone: name.optional().describe('Availability zone as the provider names it, such as us-east-1a.'),
+  zoneId: name.optional().describe('Id of the zone, the same in all accounts of the provider, such as use1-az1.'),
 };
 
 /** The ranges of the cluster. */

@@ -194,6 +194,49 @@ describe('places', () => {
     );
     expect(index.lookupNode('n1')?.zone).toBe('us-east-1b');
   });
+
+  const inZone = (name: string, id?: string) => ({
+    providerId: `aws:///${name}/i-1`,
+    labels: id === undefined ? {} : { 'topology.k8s.aws/zone-id': id },
+  });
+  const idsOf = (index: ReturnType<typeof indexOf>, names: readonly string[]) =>
+    names.map((name) => index.lookupNode(name)?.zoneId);
+
+  test('zones have their ids, also of nodes of which another node of the zone says it later, and of their pods', () => {
+    const index = indexOf();
+    index.put('nodes', nodeOf('n1', inZone('us-east-1a')), S);
+    index.put('nodes', nodeOf('n2', { providerId: 'aws:///use1-az2/sagemaker/c/h' }), S);
+    index.put('pods', podOf('web-1'), S);
+    expect(podAt(index).node).toMatchObject({ zone: 'us-east-1a', zoneId: null });
+    expect(idsOf(index, ['n1', 'n2'])).toEqual([null, 'use1-az2']);
+    index.put('nodes', nodeOf('n3', inZone('us-east-1a', 'use1-az6')), S);
+    expect(idsOf(index, ['n1', 'n2', 'n3'])).toEqual(['use1-az6', 'use1-az2', 'use1-az6']);
+    expect(podAt(index).node).toMatchObject({ zone: 'us-east-1a', zoneId: 'use1-az6' });
+    index.put('nodes', nodeOf('n4', inZone('us-east-1a')), S);
+    index.put('nodes', nodeOf('n5', inZone('us-east-1c')), S);
+    expect(idsOf(index, ['n4', 'n5'])).toEqual(['use1-az6', null]);
+    expect(index.lookupPrefix('10.1.0.0/24', ...WINDOW)).toMatchObject({ zone: 'us-east-1a', zoneId: 'use1-az6' });
+  });
+
+  test('a zone of which nodes say two ids has the id that each node says, and none where it says none', () => {
+    const index = indexOf();
+    index.put('nodes', nodeOf('n1', inZone('us-east-1a', 'use1-az6')), S);
+    index.put('nodes', nodeOf('n2', inZone('us-east-1a')), S);
+    expect(idsOf(index, ['n1', 'n2'])).toEqual(['use1-az6', 'use1-az6']);
+    index.put('nodes', nodeOf('n3', inZone('us-east-1a', 'use1-az4')), S);
+    index.put('nodes', nodeOf('n1', inZone('us-east-1a', 'use1-az6')), S);
+    expect(idsOf(index, ['n1', 'n2', 'n3'])).toEqual(['use1-az6', null, 'use1-az4']);
+  });
+
+  test('zones of others than AWS have no ids', () => {
+    const index = indexOf();
+    const labels = { 'topology.kubernetes.io/zone': 'dc1-az1', 'topology.kubernetes.io/region': 'dc1' };
+    index.put('nodes', nodeOf('n1', { providerId: 'openstack:///i-1', labels }), S);
+    index.put('nodes', nodeOf('n2', { providerId: null, labels }), S);
+    index.put('nodes', nodeOf('n3', { providerId: 'gce://p/us-central1-a/x', labels }), S);
+    expect(idsOf(index, ['n1', 'n2', 'n3'])).toEqual([null, null, null]);
+    expect(index.lookupNode('n1')?.zone).toBe('dc1-az1');
+  });
 });
 
 describe('services', () => {
@@ -272,6 +315,7 @@ describe('endpoints', () => {
       kind: 'external',
       name: 'shop/orders-db',
       ...place,
+      zoneId: null,
     });
     expect(index.lookupAddress('10.9.0.2', ...WINDOW)?.identity).toMatchObject(place);
     expect(index.lookupAddress('10.9.0.3', ...WINDOW)?.identity).toMatchObject({
@@ -280,6 +324,18 @@ describe('endpoints', () => {
       zone: 'mars',
     });
     expect(index.lookupAddress(IP, ...WINDOW)).toBeUndefined();
+  });
+
+  test('whose zone is said by its id, or that are in a zone with one, have name and id', () => {
+    const index = indexOf();
+    const labels = { 'topology.k8s.aws/zone-id': 'euw1-az3' };
+    index.put('nodes', nodeOf('n1', { labels }), S);
+    const at = (address: string, zone: string) => ({ address, nodeName: null, zone, pod: null });
+    index.put('endpointslices', slice([at('10.9.0.1', 'eu-west-1a'), at('10.9.0.2', 'euw1-az3')]), S);
+    const place = { provider: 'aws', region: 'eu-west-1', zone: 'eu-west-1a', zoneId: 'euw1-az3' };
+    for (const address of ['10.9.0.1', '10.9.0.2']) {
+      expect(index.lookupAddress(address, ...WINDOW)?.identity).toMatchObject(place);
+    }
   });
 
   test('that are taken out of their slice, or go with it, are named until then', () => {

@@ -315,8 +315,9 @@ export class ClusterIndex implements ClusterSink, TopologySource, Topology {
   #placeOf({ nodeName, zone }: SliceEndpoint): Place {
     const node = nodeName === null ? undefined : this.#nodes.lookup(nodeName);
     if (node !== undefined) return node;
-    const neighbour = zone === null ? undefined : this.#nodes.placeOfZone(zone);
-    return { provider: neighbour?.provider ?? null, region: neighbour?.region ?? null, zone };
+    // Slices have the name, or what else their node's label says: rows have what nodes have.
+    const neighbour = zone === null ? undefined : this.#nodes.someoneIn(zone);
+    return neighbour ?? { provider: null, region: null, zone };
   }
 
   #createNaming(): Mutable<PodNaming> {

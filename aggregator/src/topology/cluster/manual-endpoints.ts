@@ -30,8 +30,8 @@ class EndpointHolder implements Holder, Grip {
 
   /** Few flows go there, so nothing is kept. */
   ownerAs(certainty: Certainty): AddressOwner {
-    const { provider, region, zone } = this.#placeOf(this.endpoint);
-    const identity: ExternalIdentity = { kind: 'external', name: this.name, provider, region, zone };
+    const { provider, region, zone, zoneId = null } = this.#placeOf(this.endpoint);
+    const identity: ExternalIdentity = { kind: 'external', name: this.name, provider, region, zone, zoneId };
     return { identity, certainty };
   }
 }

@@ -39,6 +39,18 @@ const ROWS: readonly Row[] = [
     { [REGION]: 'us-west-2' },
     ...(['aws', 'us-west-2', null, 'usw2-az1'] as const),
   ],
+  [
+    'an AWS Local Zone with its id',
+    'aws:///us-west-2-lax-1a/i-0abc',
+    { [ZONE_ID]: 'usw2-lax1-az1' },
+    ...(['aws', 'us-west-2', 'us-west-2-lax-1a', 'usw2-lax1-az1'] as const),
+  ],
+  [
+    'a Wavelength zone with its id',
+    'aws:///us-east-1-wl1-bos-wlz-1/i-0',
+    { [ZONE_ID]: 'use1-wl1-bos-wlz1' },
+    ...(['aws', 'us-east-1', 'us-east-1-wl1-bos-wlz-1', 'use1-wl1-bos-wlz1'] as const),
+  ],
   ['AWS Fargate', 'aws:///us-west-2b/6dde/fargate-10.0.0.1', {}, 'aws', 'us-west-2', 'us-west-2b', null],
   ['an AWS Local Zone', 'aws:///us-west-2-lax-1a/i-0abc', {}, 'aws', 'us-west-2', 'us-west-2-lax-1a', null],
   ['a Wavelength zone', 'aws:///us-east-1-wl1-bos-wlz-1/i-0', {}, 'aws', 'us-east-1', 'us-east-1-wl1-bos-wlz-1', null],

@@ -1,13 +1,7 @@
 // Where a node is, from its provider id and its labels. The provider id goes before labels where it says a place: the cloud wrote
 // it, and nobody can change it. Pure. What each cloud writes: docs/names.md.
 import type { NodeObject } from '../../model/cluster-objects.ts';
-import type { Place } from '../../model/topology.ts';
-
-/** A place, before zone ids are replaced by names. */
-export interface NodePlace extends Place {
-  /** Id of the zone, the same in all accounts ("use1-az1"), where the cloud has such; null where it is not known. */
-  readonly zoneId: string | null;
-}
+import { isAwsZoneId, type SaidPlace } from '../zone-names.ts';
 
 /** Schemes of provider ids, by the word that prices know. Others are kept as they are. */
 const PROVIDERS: Readonly<Record<string, string>> = { aws: 'aws', gce: 'gcp', azure: 'azure' };
@@ -15,14 +9,13 @@ const PROVIDERS: Readonly<Record<string, string>> = { aws: 'aws', gce: 'gcp', az
 /** Clusters on one's own machines: no cloud bills their traffic. */
 const NO_CLOUD = new Set(['kind', 'k3s', 'minikube', 'kwok', 'k0s', 'rke2', 'vagrant', 'baremetal', 'metal3']);
 
-const AWS_ZONE_ID = /^[a-z0-9]+-az\d+$/;
 /** Zones, Local Zones ("us-west-2-lax-1a") and Wavelength zones ("us-east-1-wl1-bos-wlz-1") begin with their region. */
 const AWS_ZONE = /^([a-z]{2}(?:-[a-z]+)+-\d+)(?:[a-z]|-[a-z0-9-]+)$/;
 const GCP_ZONE = /^([a-z]+(?:-[a-z]+)*\d+)-[a-z]+$/;
 
 type Labels = Readonly<Record<string, string>>;
 
-export function placeOfNode({ providerId, labels }: Pick<NodeObject, 'providerId' | 'labels'>): NodePlace {
+export function placeOfNode({ providerId, labels }: Pick<NodeObject, 'providerId' | 'labels'>): SaidPlace {
   const [scheme = '', rest = ''] = (providerId ?? '').split('://');
   const provider = NO_CLOUD.has(scheme) || scheme === '' ? providerOfLabels(labels) : (PROVIDERS[scheme] ?? scheme);
   switch (provider) {
@@ -48,24 +41,24 @@ function providerOfLabels(labels: Labels): string | null {
 }
 
 /** `aws:///us-east-1a/i-0abc`; without a zone `aws:///i-0abc`; some managed nodes have the zone's id there. */
-function awsPlace(segment: string, labels: Labels): NodePlace {
+function awsPlace(segment: string, labels: Labels): SaidPlace {
   const label = zoneLabel(labels);
   const zone = [segment, label].find((text) => text !== null && AWS_ZONE.test(text)) ?? null;
   const ids = [labels['topology.k8s.aws/zone-id'], segment, label];
-  const zoneId = ids.find((text) => text !== undefined && text !== null && AWS_ZONE_ID.test(text)) ?? null;
+  const zoneId = ids.find((text) => text !== undefined && text !== null && isAwsZoneId(text)) ?? null;
   const region = (zone === null ? undefined : AWS_ZONE.exec(zone)?.[1]) ?? regionLabel(labels);
   return { provider: 'aws', region, zone, zoneId };
 }
 
 /** `gce://project/us-central1-a/name`. */
-function gcpPlace(segment: string, labels: Labels): NodePlace {
+function gcpPlace(segment: string, labels: Labels): SaidPlace {
   const zone = [segment, zoneLabel(labels)].find((text) => text !== null && GCP_ZONE.test(text)) ?? null;
   const region = (zone === null ? undefined : GCP_ZONE.exec(zone)?.[1]) ?? regionLabel(labels);
   return { provider: 'gcp', region, zone, zoneId: null };
 }
 
 /** Azure's provider id says no place. Where a region has no zones, or the node is in none, the label is a fault domain: "0". */
-function azurePlace(labels: Labels): NodePlace {
+function azurePlace(labels: Labels): SaidPlace {
   const region = regionLabel(labels);
   const label = zoneLabel(labels);
   const zone = label !== null && region !== null && label.startsWith(`${region}-`) ? label : null;

@@ -3,12 +3,12 @@
 import type { NodeObject } from '../../model/cluster-objects.ts';
 import type { EndpointRow } from '../../model/endpoint-row.ts';
 import type { AddressOwner, Certainty, NodeIdentity } from '../../model/topology.ts';
+import { type SaidPlace, saidPlace, ZoneNames } from '../zone-names.ts';
 import { type Grip, type Holder, NO_SLOTS } from './address-history.ts';
 import { AgedQueue } from './aged-queue.ts';
-import { type NodePlace, placeOfNode } from './node-place.ts';
-import { ZoneNames } from './zone-names.ts';
+import { placeOfNode } from './node-place.ts';
 
-const NOWHERE: NodePlace = { provider: null, region: null, zone: null, zoneId: null };
+const NOWHERE: SaidPlace = { provider: null, region: null, zone: null, zoneId: null };
 
 /** Nodes that were never heard of are few, unless something is wrong. */
 const PLACEHOLDERS_MAX = 10_000;
@@ -21,16 +21,17 @@ export class NodeHolder implements Holder {
   /** Its open holdings: of addresses, and of pod ranges. */
   readonly addresses: Grip = { slots: NO_SLOTS };
   readonly ranges: Grip = { slots: NO_SLOTS };
-  #place: NodePlace;
+  #said: SaidPlace;
   #identity: NodeIdentity;
   #exact: AddressOwner;
 
-  constructor(node: NodeObject, place: NodePlace, zone: string | null, heard: { readonly untilUs: number }) {
+  /** @param said the place as its object says it; @param place as rows say it */
+  constructor(node: NodeObject, said: SaidPlace, place: SaidPlace, heard: { readonly untilUs: number }) {
     this.uid = node.uid;
     this.heard = heard;
     this.createdUs = node.createdUs;
-    this.#place = place;
-    this.#identity = identityOf(node.name, node.addresses, place, zone);
+    this.#said = said;
+    this.#identity = identityOf(node.name, node.addresses, place);
     this.#exact = { identity: this.#identity, certainty: 'exact' };
   }
 
@@ -38,14 +39,14 @@ export class NodeHolder implements Holder {
     return this.#identity;
   }
 
-  get place(): NodePlace {
-    return this.#place;
+  get said(): SaidPlace {
+    return this.#said;
   }
 
   /** True when it is another for rows now. */
-  change(addresses: readonly string[], place: NodePlace, zone: string | null): boolean {
-    const identity = identityOf(this.#identity.name, addresses, place, zone);
-    this.#place = place;
+  change(addresses: readonly string[], said: SaidPlace, place: SaidPlace): boolean {
+    const identity = identityOf(this.#identity.name, addresses, place);
+    this.#said = said;
     if (isSameNode(this.#identity, identity)) return false;
     this.#identity = identity;
     this.#exact = { identity, certainty: 'exact' };
@@ -93,15 +94,15 @@ export class Nodes {
 
   /** The node's life, and whether identities that name a node may be others since. */
   put(node: NodeObject): { readonly holder: NodeHolder; readonly isChanged: boolean } {
-    const place = placeOfNode(node);
-    let isChanged = this.#zoneNames.learn(place) && this.#renameZones();
-    const zone = this.#zoneNames.zoneOf(place);
+    const said = placeOfNode(node);
+    let isChanged = this.#zoneNames.learn(said) && this.#renameZones();
+    const place = this.#zoneNames.resolve(said);
     const known = this.#byUid.get(node.uid);
     if (known !== undefined) {
-      isChanged = known.change(node.addresses, place, zone) || isChanged;
+      isChanged = known.change(node.addresses, said, place) || isChanged;
       return { holder: known, isChanged };
     }
-    const holder = new NodeHolder(node, place, zone, this.#heard);
+    const holder = new NodeHolder(node, said, place, this.#heard);
     this.#byUid.set(node.uid, holder);
     const lives = this.#lives.get(node.name) ?? [];
     lives.push(holder);
@@ -115,12 +116,13 @@ export class Nodes {
   restoreGone(rows: readonly EndpointRow[], atUs: number): NodeHolder | undefined {
     const [first] = rows;
     if (first === undefined) return undefined;
-    const { uid, node: name, provider, region, zone } = first;
+    const { uid, node: name } = first;
     const addresses = rows.map(({ address }) => address);
     const createdUs = Math.min(...rows.map(({ fromUs }) => fromUs));
     const node = { uid, name, addresses, podCidrs: [], providerId: null, labels: {}, createdUs };
     const { holder } = this.put(node);
-    holder.change(addresses, { provider, region, zone, zoneId: null }, zone);
+    const said = saidPlace(first);
+    holder.change(addresses, said, this.#zoneNames.resolve(said));
     this.remove(uid, atUs);
     return holder;
   }
@@ -158,32 +160,33 @@ export class Nodes {
     let placeholder = this.#placeholders.get(name);
     if (placeholder === undefined) {
       if (this.#placeholders.size >= PLACEHOLDERS_MAX) this.#placeholders.clear();
-      placeholder = identityOf(name, [], NOWHERE, null);
+      placeholder = identityOf(name, [], NOWHERE);
       this.#placeholders.set(name, placeholder);
     }
     return placeholder;
   }
 
-  /** Provider and region of the nodes in a zone; undefined where there are none. */
-  placeOfZone(zone: string): NodeIdentity | undefined {
-    for (const { identity } of this.#byUid.values()) if (identity.zone === zone) return identity;
+  /** A node in the zone of this name or id; undefined where there is none. */
+  someoneIn(zone: string): NodeIdentity | undefined {
+    for (const { identity } of this.#byUid.values()) {
+      if (identity.zone === zone || identity.zoneId === zone) return identity;
+    }
     return undefined;
   }
 
-  /** True when a node has another zone now. */
+  /** True when a node's zone has another name, or another id, now. */
   #renameZones(): boolean {
     let isChanged = false;
     for (const holder of this.#byUid.values()) {
-      const { identity, place } = holder;
-      isChanged = holder.change(identity.addresses, place, this.#zoneNames.zoneOf(place)) || isChanged;
+      const { identity, said } = holder;
+      isChanged = holder.change(identity.addresses, said, this.#zoneNames.resolve(said)) || isChanged;
     }
     return isChanged;
   }
 }
 
-function identityOf(name: string, addresses: readonly string[], place: NodePlace, zone: string | null): NodeIdentity {
-  const { provider, region } = place;
-  return { kind: 'node', name, addresses, provider, region, zone };
+function identityOf(name: string, addresses: readonly string[], place: SaidPlace): NodeIdentity {
+  return { kind: 'node', name, addresses, ...place };
 }
 
 function isSameNode(a: NodeIdentity, b: NodeIdentity): boolean {
@@ -191,6 +194,7 @@ function isSameNode(a: NodeIdentity, b: NodeIdentity): boolean {
     a.provider === b.provider &&
     a.region === b.region &&
     a.zone === b.zone &&
+    a.zoneId === b.zoneId &&
     a.addresses.length === b.addresses.length &&
     a.addresses.every((address, i) => address === b.addresses[i])
   );
