@@ -71,6 +71,7 @@ def main():
     rows = []
     for uri in table.file_uris():
         day = uri.split("date=")[1][:10]
+        # A file from before a column was added lacks it.
         for row in pq.ParquetFile(uri).read().to_pylist():
             rows.append({**row, "date": datetime.date.fromisoformat(day)})
     answers = []
@@ -79,12 +80,12 @@ def main():
         column, op = item["column"], item["op"]
         type_ = schema.field(column).type
         if op == "is null":
-            unskipped = [row for row in rows if row[column] is None]
+            unskipped = [row for row in rows if row.get(column) is None]
             expression = pads.field(column).is_null()
             condition = f'"{column}" IS NULL'
         else:
             wanted = python_value(item["value"], type_)
-            unskipped = [row for row in rows if compare(row[column], op, wanted)]
+            unskipped = [row for row in rows if compare(row.get(column), op, wanted)]
             expression = OPERATORS[op](pads.field(column), pa.scalar(wanted, type_))
             condition = f'"{column}" {op} {sql_literal(item["value"], type_)}'
         by_delta_rs = pa.table(builder.execute(f"SELECT {id_column} FROM flows WHERE {condition}").read_all())

@@ -88,7 +88,7 @@ function holding(node: string, recorded: number, values: Partial<EndpointRow> = 
     ...{ fromUs: ago(recorded) * 1000, toUs: null, sureUntilUs: null },
     ...{ heardUs: ago(recorded) * 1000, recordedUs: ago(recorded) * 1000 },
     ...{ namespace: null, pod: null, workloadKind: null, workload: null },
-    ...{ provider: null, region: null, zone: null, labels: null },
+    ...{ provider: null, region: null, zone: null, labels: null, zoneId: null },
     ...values,
   };
 }

@@ -143,7 +143,10 @@ async function throughCache(
 }
 
 function sourceTable(name: string, columns: readonly AnyColumn[], files: readonly TableFile[]): SourceTable {
-  const typed = columns.map(({ name, type, description }) => ({ name, sqlType: sqlType(type), description }));
+  const typed = columns.map((column) => {
+    const { name, type, description } = column;
+    return { name, sqlType: sqlType(type), description, isAdded: 'isAdded' in column && column.isAdded === true };
+  });
   return { name, columns: typed, partitionColumn: PARTITION_COLUMN.name, files };
 }
 

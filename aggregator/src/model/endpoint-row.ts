@@ -28,4 +28,6 @@ export interface EndpointRow {
   readonly zone: string | null;
   /** Text of a JSON object. */
   readonly labels: string | null;
+  /** Id of the node's zone, the same in all accounts; null where it is not known. */
+  readonly zoneId: string | null;
 }

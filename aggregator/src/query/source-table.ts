@@ -1,5 +1,6 @@
 // A table as a query sees it: columns, and files of which each belongs to one value of the partition column. The text of its view.
 // Pure; knows SQL, no store.
+import { parquetScan, type ScannedColumn } from '../table/parquet-scan.ts';
 
 /** A file of a table. */
 export interface TableFile {
@@ -10,9 +11,7 @@ export interface TableFile {
   readonly partition: string;
 }
 
-export interface SourceColumn {
-  readonly name: string;
-  readonly sqlType: string;
+export interface SourceColumn extends ScannedColumn {
   /** For people. */
   readonly description: string;
 }
@@ -35,8 +34,8 @@ export function viewStatement(table: SourceTable, paths: readonly string[]): str
     return `${create} SELECT ${nulls} WHERE false`;
   }
   const names = table.columns.map((column) => identifier(column.name)).join(', ');
-  const hive = `hive_types = {${literal(table.partitionColumn)}: ${partitionType(table)}}`;
-  return `${create} SELECT ${names} FROM read_parquet([${paths.map(literal).join(', ')}], hive_partitioning = true, ${hive})`;
+  const hive = `hive_partitioning = true, hive_types = {${literal(table.partitionColumn)}: ${partitionType(table)}}`;
+  return `${create} SELECT ${names} FROM ${parquetScan(paths, table.columns, hive)}`;
 }
 
 /** Type of the partition column. */

@@ -12,6 +12,8 @@ interface ColumnBase {
   readonly description: string;
   /** Which step fills it. */
   readonly source: ColumnSource;
+  /** There were tables before it was: it is added to those, and null in files that lack it. */
+  readonly isAdded?: boolean;
 }
 
 /** Steps that fill a row. */

@@ -1,5 +1,5 @@
 // The one list of the columns of `endpoints`: the Delta schema, the Parquet files, the SQL view and docs/columns.md come from it.
-// Adding a column: at the end, nullable.
+// Adding a column: at the end, nullable, with `isAdded`.
 import type { EndpointRow } from '../model/endpoint-row.ts';
 import { type Column, PARTITION_COLUMN } from './columns.ts';
 import type { AnyColumn } from './schema.ts';
@@ -49,6 +49,14 @@ export const ENDPOINT_COLUMNS: readonly Column<EndpointRow>[] = [
   {
     ...base('labels', true, 'The configured labels of the pod and its namespace.'),
     ...{ type: 'map', of: (row) => row.labels },
+  },
+  {
+    ...text(
+      'zone_id',
+      (row) => row.zoneId,
+      'Id of the node’s zone, the same in all accounts, where the provider has such.',
+    ),
+    isAdded: true,
   },
 ];
 

@@ -12,6 +12,8 @@ import type { AddAction } from './delta-actions.ts';
 import type { DeltaLog } from './delta-log.ts';
 import { withDuckDb } from './duckdb.ts';
 import { ENDPOINT_COLUMNS } from './endpoint-columns.ts';
+import { parquetScan } from './parquet-scan.ts';
+import { scannedColumns } from './schema.ts';
 
 /** Puts the rows into a file of the day `nowMs`; it is in the table when the log names it. */
 export async function writeEndpointFile(
@@ -77,12 +79,12 @@ export async function readHoldings(
 }
 
 function holdingsQuery(paths: readonly string[], { sinceMs, max }: HoldingsRule): string {
-  const files = paths.map((path) => `'${path.replaceAll("'", "''")}'`).join(', ');
+  const files = parquetScan(paths, scannedColumns(ENDPOINT_COLUMNS), 'hive_partitioning = false');
   return `SELECT * FROM (
       SELECT cluster, address, kind, uid, epoch_us(min(held_from) OVER w) AS held_from, epoch_us(min(held_to) OVER w),
         epoch_us(max(sure_until) OVER w), epoch_us(min(heard_at) OVER w), epoch_us(recorded_at) AS recorded, namespace, pod,
-        workload_kind, workload, node, provider, region, zone, to_json(labels)::VARCHAR
-      FROM read_parquet([${files}], hive_partitioning = false)
+        workload_kind, workload, node, provider, region, zone, to_json(labels)::VARCHAR, zone_id
+      FROM ${files}
       WHERE epoch_us(recorded_at) >= ${Math.floor(sinceMs * 1000)}
       WINDOW w AS (PARTITION BY address, uid)
       QUALIFY row_number() OVER (PARTITION BY address, uid ORDER BY recorded_at DESC) = 1
@@ -112,6 +114,6 @@ function holdingOf(values: readonly (string | bigint | null)[], sameText: (text:
     // A replica that had not heard of the end was sure for longer.
     sureUntilUs: toUs === null || sureUntilUs === null ? sureUntilUs : Math.min(sureUntilUs, toUs),
     ...{ namespace: shared(9), pod: text(10), workloadKind: shared(11), workload: shared(12), node: shared(13)! },
-    ...{ provider: shared(14), region: shared(15), zone: shared(16), labels: shared(17) },
+    ...{ provider: shared(14), region: shared(15), zone: shared(16), labels: shared(17), zoneId: shared(18) },
   };
 }

@@ -1,11 +1,12 @@
-// Opens the log of a table for writing, making the table where there is none.
+// Opens the log of a table for writing, making the table where there is none, and adding to it the columns that it lacks.
 import { randomUUID } from 'node:crypto';
+import { FlowtollError } from '../model/errors.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { PARTITION_COLUMN } from './columns.ts';
 import { DeltaLog } from './delta-log.ts';
 import { LOG_RETENTION_MS } from './log-upkeep.ts';
 import { PROTOCOL } from './protocol.ts';
-import { type AnyColumn, checkSchema, deltaSchemaString } from './schema.ts';
+import { type AnyColumn, checkSchema, deltaSchemaString, withAddedColumns } from './schema.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -20,6 +21,9 @@ export const REMOVAL_RETENTION_MS = REMOVED_FILE_RETENTION_MS + DAY_MS;
 
 /** No entry may name files that were made longer ago: a vacuum takes those that nobody names after a week. */
 export const STAGED_MAX_MS = DAY_MS;
+
+/** Races that adding columns may lose. Each loss means that somebody else committed, so this many are a fault. */
+const MAX_ATTEMPTS = 100;
 
 const CONFIGURATION = {
   'delta.setTransactionRetentionDuration': `interval ${TXN_RETENTION_MS / DAY_MS} days`,
@@ -59,8 +63,29 @@ export async function openWritableLog(
     });
     if (!created) await log.refresh();
   }
-  requireWritable(log, columns);
+  await addColumns(log, columns, clock);
   return log;
+}
+
+/**
+ * Adds to the table what columns it lacks that were added since it was made: its rows have null there, and its files stay as they are.
+ * Throws TABLE_INVALID where `requireWritable` does, TABLE_CONFLICT after too many lost races.
+ * @param clock milliseconds since the Unix epoch
+ */
+export async function addColumns(log: DeltaLog, columns: readonly AnyColumn[], clock: () => number): Promise<void> {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    requireWritable(log, columns);
+    const metaData = log.metaData!;
+    const schemaString = withAddedColumns(metaData.schemaString, log.root, columns);
+    if (schemaString === undefined) return;
+    const change = { metaData: { ...metaData, schemaString }, txns: [], adds: [], removes: [] };
+    if (await log.append({ commitInfo: commitInfo(clock, 'ADD COLUMNS'), ...change })) return;
+    await log.refresh();
+  }
+  throw new FlowtollError(
+    'TABLE_CONFLICT',
+    `new columns of ${log.root} lost the race against ${MAX_ATTEMPTS} commits of others: run fewer aggregators, or try again`,
+  );
 }
 
 /** Throws TABLE_INVALID if the table of a log that was read cannot be written by this code. */
@@ -70,7 +95,10 @@ export function requireWritable(log: DeltaLog, columns: readonly AnyColumn[]): v
 }
 
 /** What each entry says of itself; `commitId` names one attempt for ever. */
-export function commitInfo(clock: () => number, operation: 'CREATE TABLE' | 'WRITE' | 'OPTIMIZE' | 'DELETE') {
+export function commitInfo(
+  clock: () => number,
+  operation: 'CREATE TABLE' | 'ADD COLUMNS' | 'WRITE' | 'OPTIMIZE' | 'DELETE',
+) {
   return {
     timestamp: clock(),
     operation,

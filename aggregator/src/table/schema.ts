@@ -9,6 +9,7 @@ import {
   PARTITION_COLUMN,
 } from './columns.ts';
 import { ENDPOINT_TABLE_COLUMNS } from './endpoint-columns.ts';
+import type { ScannedColumn } from './parquet-scan.ts';
 
 /** A column of the data files, or the one that partitions them. */
 export type AnyColumn = ColumnOfAny | typeof PARTITION_COLUMN;
@@ -39,6 +40,11 @@ export function sqlType(type: AnyColumn['type']): string {
   }
 }
 
+/** The columns as a scan of files has to know them. */
+export function scannedColumns(columns: readonly ColumnOfAny[]): ScannedColumn[] {
+  return columns.map(({ name, type, isAdded = false }) => ({ name, sqlType: sqlType(type), isAdded }));
+}
+
 function deltaType(type: AnyColumn['type']): unknown {
   switch (type) {
     case 'text':
@@ -56,13 +62,29 @@ function deltaType(type: AnyColumn['type']): unknown {
 export function deltaSchemaString(columns: readonly AnyColumn[] = TABLE_COLUMNS): string {
   return JSON.stringify({
     type: 'struct',
-    fields: columns.map((column) => ({
-      name: column.name,
-      type: deltaType(column.type),
-      nullable: column.nullable,
-      metadata: { comment: column.description },
-    })),
+    fields: columns.map(deltaField),
   });
+}
+
+function deltaField({ name, type, nullable, description }: AnyColumn) {
+  return { name, type: deltaType(type), nullable, metadata: { comment: description } };
+}
+
+/** The `schemaString` with those columns at its end that were added since; undefined where it has them all. */
+export function withAddedColumns(
+  schemaString: string,
+  root: string,
+  columns: readonly AnyColumn[],
+): string | undefined {
+  const theirs = fieldsOf(schemaString, root);
+  const lacking = columns.filter((column) => isAdded(column) && !theirs.has(column.name));
+  if (lacking.length === 0) return undefined;
+  const schema = JSON.parse(schemaString) as { fields: unknown[] };
+  return JSON.stringify({ ...schema, fields: [...schema.fields, ...lacking.map(deltaField)] });
+}
+
+function isAdded(column: AnyColumn): boolean {
+  return 'isAdded' in column && column.isAdded === true;
 }
 
 function columnRows(columns: readonly AnyColumn[]): string {
@@ -114,12 +136,15 @@ ${columnRows(ENDPOINT_TABLE_COLUMNS)}
 
 /**
  * Throws TABLE_INVALID unless a table with this `schemaString` has exactly our columns; `root` names it in the message.
- * Comments may differ.
+ * Comments may differ, and columns that were added may be lacking.
  */
 export function checkSchema(schemaString: string, root: string, columns: readonly AnyColumn[] = TABLE_COLUMNS): void {
   const theirs = fieldsOf(schemaString, root);
   const ours = fieldsOf(deltaSchemaString(columns), root);
-  const wrong = [...ours].filter(([name, type]) => theirs.get(name) !== type).map(([name]) => name);
+  const mayLack = new Set(columns.filter(isAdded).map(({ name }) => name));
+  const isWrong = ([name, type]: [string, string]) =>
+    theirs.get(name) !== type && !(mayLack.has(name) && !theirs.has(name));
+  const wrong = [...ours].filter(isWrong).map(([name]) => name);
   const unknown = [...theirs.keys()].filter((name) => !ours.has(name));
   if (wrong.length > 0 || unknown.length > 0) {
     const parts = [

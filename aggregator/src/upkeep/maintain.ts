@@ -22,6 +22,7 @@ import {
   LOG_RETENTION_MS,
 } from '../table/log-upkeep.ts';
 import {
+  addColumns,
   openWritableLog,
   REMOVAL_RETENTION_MS,
   REMOVED_FILE_RETENTION_MS,
@@ -102,7 +103,10 @@ export async function maintain(store: ObjectStore, options: MaintainOptions): Pr
       : await openWritableLog(store, costTableRoot(root), COST_TABLE_COLUMNS, clock);
   if (costs.version >= 0) requireWritable(costs, COST_TABLE_COLUMNS);
   const endpoints = await readLog(store, endpointTableRoot(root), clock);
-  if (endpoints.version >= 0) requireWritable(endpoints, ENDPOINT_TABLE_COLUMNS);
+  if (endpoints.version >= 0) {
+    if (options.dryRun === true) requireWritable(endpoints, ENDPOINT_TABLE_COLUMNS);
+    else await addColumns(endpoints, ENDPOINT_TABLE_COLUMNS, clock);
+  }
   const rewriter = await Rewriter.open(store.scratchDirectory);
   try {
     await new Round(store, { flows, costs_hourly: costs, endpoints }, rewriter, options).run();

@@ -5,7 +5,8 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DuckDBConnection, DuckDBDecimalValue, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
 import { COST_COLUMNS, type Column, type ColumnOfAny, SORT_COLUMNS } from '../table/columns.ts';
-import { sqlType } from '../table/schema.ts';
+import { parquetScan } from '../table/parquet-scan.ts';
+import { scannedColumns, sqlType } from '../table/schema.ts';
 import { type ColumnExtremes, statisticsOf } from '../table/statistics.ts';
 
 /** The knee of zstd: files that stay are worth a third more CPU than those that are merged within the hour. */
@@ -75,7 +76,8 @@ export class Rewriter {
     by: readonly string[] = SORT_COLUMNS,
   ): Promise<FileSummary> {
     const sort = by.map((name) => `${name} NULLS FIRST`).join(', ');
-    await this.#copy(`SELECT ${namesOf(columns)} FROM ${parquet(inputs)} ORDER BY ${sort}`, output);
+    const rows = parquetScan(inputs, scannedColumns(columns), 'hive_partitioning = false');
+    await this.#copy(`SELECT ${namesOf(columns)} FROM ${rows} ORDER BY ${sort}`, output);
     return this.summarize(output, columns);
   }
 
@@ -155,5 +157,4 @@ function extreme(value: DuckDBValue): string | number | bigint | undefined {
 
 const namesOf = (columns: readonly ColumnOfAny[]): string => columns.map(({ name }) => name).join(', ');
 const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
-const parquet = (paths: readonly string[]): string =>
-  `read_parquet([${paths.map(literal).join(', ')}], hive_partitioning = false)`;
+const parquet = (paths: readonly string[]): string => parquetScan(paths, [], 'hive_partitioning = false');

@@ -338,13 +338,13 @@ function rowOf({ holder, ...holding }: HoldingRecord, recordedUs: number): DueHo
   const { identity } = holder.ownerAs('exact');
   const { uid } = holder;
   if (identity.kind === 'node') {
-    const { name: node, provider, region, zone } = identity;
+    const { name: node, provider, region, zone, zoneId = null } = identity;
     const nobody = { namespace: null, pod: null, workloadKind: null, workload: null, labels: null };
-    return { ...holding, recordedUs, kind: 'node', uid, ...nobody, node, provider, region, zone };
+    return { ...holding, recordedUs, kind: 'node', uid, ...nobody, node, provider, region, zone, zoneId };
   }
   if (identity.kind !== 'pod') return undefined;
   const { namespace, name: pod, workloadKind, workload } = identity;
-  const { name: node, provider, region, zone } = identity.node;
+  const { name: node, provider, region, zone, zoneId = null } = identity.node;
   const labels = JSON.stringify(identity.labels);
   return {
     ...holding,
@@ -360,5 +360,6 @@ function rowOf({ holder, ...holding }: HoldingRecord, recordedUs: number): DueHo
     provider,
     region,
     zone,
+    zoneId,
   };
 }

@@ -9,7 +9,7 @@ const cluster = () => new RecordedCluster({ name: 'eu', keepUs: 24 * HOUR_US, ho
 describe('holdings of another cluster', () => {
   test('a pod has its names, its place and its cluster', () => {
     const eu = cluster();
-    eu.take([rowOf('10.8.0.5', 'cart-0', { fromUs: T0 })], T0 + 60e6);
+    eu.take([rowOf('10.8.0.5', 'cart-0', { fromUs: T0, zoneId: 'euw1-az3' })], T0 + 60e6);
     eu.knownUntil(T0 + 60e6);
     expect(eu.lookup('10.8.0.5', T0, T0 + 60e6)).toEqual({
       certainty: 'exact',
@@ -24,10 +24,29 @@ describe('holdings of another cluster', () => {
         },
         node: {
           ...{ kind: 'node', name: 'node-a', cluster: 'eu', addresses: [] },
-          ...{ provider: 'aws', region: 'eu-west-1', zone: 'eu-west-1a' },
+          ...{ provider: 'aws', region: 'eu-west-1', zone: 'eu-west-1a', zoneId: 'euw1-az3' },
         },
       },
     });
+  });
+
+  test('an id that stands in place of a zone’s name is its id; one that is told later is known', () => {
+    const eu = cluster();
+    eu.take([rowOf('10.8.0.5', 'cart-0', { fromUs: T0, zone: 'euw1-az2' })], T0 + 60e6);
+    eu.take([rowOf('10.8.0.6', 'cart-1', { fromUs: T0 })], T0 + 60e6);
+    eu.knownUntil(T0 + 60e6);
+    const zones = () =>
+      ['10.8.0.5', '10.8.0.6'].map((address) => {
+        const identity = eu.lookup(address, T0, T0 + 60e6)?.identity;
+        return identity?.kind === 'pod' ? [identity.node.zone, identity.node.zoneId] : undefined;
+      });
+    expect(zones()).toEqual([
+      ['euw1-az2', 'euw1-az2'],
+      ['eu-west-1a', null],
+    ]);
+    const later = { fromUs: T0, recordedUs: T0 + 60e6, zoneId: 'euw1-az3' };
+    eu.take([rowOf('10.8.0.6', 'cart-1', later)], T0 + 60e6);
+    expect(zones()[1]).toEqual(['eu-west-1a', 'euw1-az3']);
   });
 
   test('what lasts is certain until five minutes after all was known, and stale after that', () => {

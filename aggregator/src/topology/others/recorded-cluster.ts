@@ -4,6 +4,7 @@
 import type { EndpointRow } from '../../model/endpoint-row.ts';
 import type { AddressOwner, Certainty, NodeIdentity, PodIdentity } from '../../model/topology.ts';
 import { AddressHistory, type Grip, type Holder, NEVER_SURE, NO_SLOTS } from '../cluster/address-history.ts';
+import { saidPlace } from '../zone-names.ts';
 
 /**
  * What is known of another cluster is as old as its watch's last bookmark, its aggregator's next row and our next reading, a
@@ -197,11 +198,15 @@ export class RecordedCluster {
     };
   }
 
-  #nodeOf({ node: name, provider, region, zone }: EndpointRow): NodeIdentity {
+  #nodeOf(row: EndpointRow): NodeIdentity {
+    const { node: name, provider, region, zone } = row;
+    const { zoneId } = saidPlace(row);
     const known = this.#nodes.get(name);
-    if (known?.provider === provider && known.region === region && known.zone === zone) return known;
+    if (known?.provider === provider && known.region === region && known.zone === zone && known.zoneId === zoneId) {
+      return known;
+    }
     const cluster = this.#rules.name;
-    const node: NodeIdentity = { kind: 'node', name, cluster, provider, region, zone, addresses: [] };
+    const node: NodeIdentity = { kind: 'node', name, cluster, provider, region, zone, zoneId, addresses: [] };
     this.#nodes.set(name, node);
     return node;
   }

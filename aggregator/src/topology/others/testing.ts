@@ -17,6 +17,7 @@ export function rowOf(
     recordedUs: T0,
     ...{ namespace: 'shop', pod: name, workloadKind: 'StatefulSet', workload: 'cart', labels: '{"app":"cart"}' },
     ...{ node: 'node-a', provider: 'aws', region: 'eu-west-1', zone: 'eu-west-1a' },
+    zoneId: null,
     ...rest,
   };
 }
