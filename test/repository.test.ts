@@ -77,6 +77,7 @@ describe('boundaries', () => {
       'ingest',
       'enrich',
       'pricing',
+      'ranges',
       'table',
       'store',
       'query',
@@ -92,6 +93,7 @@ describe('boundaries', () => {
           {
             table: '|store',
             topology: '|document',
+            ranges: '|document',
             query: '|store|table|document',
             upkeep: '|store|table',
             api: '|store|table',

@@ -9,6 +9,8 @@ export type ErrorCode =
   | 'TOPOLOGY_INVALID' // the topology file cannot be read, or contradicts itself
   | 'GROUPS_INVALID' // the file of allocation groups cannot be read
   | 'PRICE_BOOK_INVALID' // a price book cannot be read
+  | 'RANGES_INVALID' // a document of address ranges cannot be read
+  | 'RANGES_UNAVAILABLE' // a document of address ranges cannot be fetched or kept
   | 'PRICE_OVERFLOW' // a cost does not fit DECIMAL(18,12)
   | 'KUBERNETES_CONFIG_INVALID' // the configuration for the Kubernetes API cannot be read or used
   | 'KUBERNETES_FORBIDDEN' // the Kubernetes API does not allow, or does not know, what is asked
