@@ -1,9 +1,12 @@
 // Resolves addresses: who it was, where, and whether it can be on the reporting node. An address that is still whose it was
-// keeps its endpoint from batch to batch. Reads the topology; knows nothing of flows and directions.
+// keeps its endpoint from batch to batch. Reads the topology, and what providers say of public addresses; knows nothing of flows and
+// directions.
+import type { AddressPlace, PlacesOfAddresses } from '../model/address-place.ts';
 import type { FlowBatch } from '../model/flow-batch.ts';
 import type { LocalKind, PeerKind, Resolution } from '../model/flow-row.ts';
 import type {
   AddressOwner,
+  ExternalIdentity,
   NodeIdentity,
   PodIdentity,
   PrefixSummary,
@@ -90,16 +93,26 @@ interface Kept {
   readonly topology: Topology;
   readonly owner: AddressOwner | undefined;
   readonly summary: PrefixSummary | undefined;
+  /** Of the places of addresses outside. */
+  readonly placesVersion: number;
 }
 
-/** `labelKeys`: the pod labels that rows carry. */
-export function createResolveEndpoints(labelKeys: readonly string[]): ResolveEndpoints {
+const NO_PLACES: PlacesOfAddresses = { version: 0, lookup: () => undefined };
+
+/**
+ * @param labelKeys the pod labels that rows carry
+ * @param places where addresses are that nobody in the cluster has; default: nobody knows
+ */
+export function createResolveEndpoints(
+  labelKeys: readonly string[],
+  places: PlacesOfAddresses = NO_PLACES,
+): ResolveEndpoints {
   const labelText = createLabelText(labelKeys);
   const named = new Map<string, Kept>();
   const outside = new Map<string, Kept>();
 
   function resolve(address: string, batch: FlowBatch, topology: Topology): Endpoint {
-    const known = named.get(address) ?? outside.get(address);
+    const known = named.get(address) ?? placedEndpoint(address);
     if (known !== undefined && known.topology === topology && topology.isTimeless === true) {
       return known.endpoint;
     }
@@ -112,8 +125,14 @@ export function createResolveEndpoints(labelKeys: readonly string[]): ResolveEnd
       return known.endpoint;
     }
     const endpoint = makeEndpoint(address, owner, summary, topology);
-    keep(address, { endpoint, topology, owner, summary });
+    keep(address, { endpoint, topology, owner, summary, placesVersion: places.version });
     return endpoint;
+  }
+
+  /** Of an address outside, unless it may have another place by now. */
+  function placedEndpoint(address: string): Kept | undefined {
+    const known = outside.get(address);
+    return known?.placesVersion === places.version ? known : undefined;
   }
 
   function keep(address: string, known: Kept): void {
@@ -144,7 +163,7 @@ export function createResolveEndpoints(labelKeys: readonly string[]): ResolveEnd
       return LOOPBACK;
     }
     return summary === undefined
-      ? outsideEndpoint(address, scope, owner, topology.inClusterRanges(address))
+      ? outsideEndpoint(address, scope, owner, topology.inClusterRanges(address), places)
       : prefixEndpoint(address, summary);
   }
 
@@ -290,29 +309,51 @@ function prefixEndpoint(address: string, summary: PrefixSummary): Endpoint {
   };
 }
 
-/** Nobody of the cluster, as far as is known; perhaps with a name of the operator's. */
+/** Nobody of the cluster, as far as is known; perhaps with a name of the operator's, or a place that a provider tells. */
 function outsideEndpoint(
   address: string,
   scope: AddressScope,
   owner: AddressOwner | undefined,
   inClusterRanges: boolean,
+  places: PlacesOfAddresses,
 ): Endpoint {
   const external = owner?.identity.kind === 'external' ? owner.identity : undefined;
   const isPrefix = address.includes('/');
+  // Ranges that the operator calls the cluster's are private to it, whatever their bits say.
+  const isInternet = scope === 'internet' && !inClusterRanges;
+  const place = isInternet ? placeBeside(external, places.lookup(address)) : undefined;
   return {
     ...NOBODY,
     key: ++lastKey,
     address,
     homeless: outsideWhereabouts(scope, external !== undefined, inClusterRanges && isPrefix),
-    // Ranges that the operator calls the cluster's are private to it, whatever their bits say.
-    peerKind: inClusterRanges && scope === 'internet' ? 'private' : peerKindOf(scope),
-    provider: external?.provider ?? null,
-    region: external?.region ?? null,
+    peerKind: outsideKind(scope, isInternet, place),
+    provider: external?.provider ?? place?.provider ?? null,
+    region: external?.region ?? place?.region ?? null,
     zone: external?.zone ?? null,
     zoneId: external?.zoneId ?? null,
-    name: external?.name ?? null,
+    name: external?.name ?? place?.service ?? null,
     resolution: outsideResolution(scope, owner, inClusterRanges, isPrefix),
   };
+}
+
+/** The provider's word, unless the operator says something else of the place: then all of it is wrong, or of another time. */
+function placeBeside(
+  external: ExternalIdentity | undefined,
+  place: AddressPlace | undefined,
+): AddressPlace | undefined {
+  if (external === undefined || place === undefined) {
+    return place;
+  }
+  const agrees = (said: string | null, listed: string | null) => said === null || listed === null || said === listed;
+  return agrees(external.provider, place.provider) && agrees(external.region, place.region) ? place : undefined;
+}
+
+function outsideKind(scope: AddressScope, isInternet: boolean, place: AddressPlace | undefined): PeerKind {
+  if (scope === 'internet' && !isInternet) {
+    return 'private';
+  }
+  return typeof place?.service === 'string' ? 'provider-service' : peerKindOf(scope);
 }
 
 function outsideWhereabouts(scope: AddressScope, isNamed: boolean, isClusterPrefix: boolean): Whereabouts {

@@ -1,5 +1,6 @@
 // Flows → rows: names both sides, decides which is local to the reporting node, and forms the legs. Classes and prices
 // are pricing's. Every byte of a flow is in exactly one row per leg and local side, whatever the topology knows.
+import type { PlacesOfAddresses } from '../model/address-place.ts';
 import type { FlowBatch } from '../model/flow-batch.ts';
 import type { FlowRow, Resolution } from '../model/flow-row.ts';
 import type { NodeIdentity, ServiceIdentity, Topology, TopologySource } from '../model/topology.ts';
@@ -24,6 +25,8 @@ export interface EnricherOptions {
   readonly cluster: string;
   /** Pod labels that rows carry in column `labels`. Default: none. */
   readonly labelKeys?: readonly string[];
+  /** Where public addresses are that nobody in the cluster has. Default: nobody knows. */
+  readonly places?: PlacesOfAddresses;
 }
 
 /** What one batch became. */
@@ -61,7 +64,7 @@ interface BatchContext {
 }
 
 export function createEnricher(options: EnricherOptions): Enricher {
-  const resolveEndpoints = createResolveEndpoints(options.labelKeys ?? []);
+  const resolveEndpoints = createResolveEndpoints(options.labelKeys ?? [], options.places);
   const row = blankRow(options.cluster);
 
   return {
