@@ -1,8 +1,8 @@
 // Contradictions between the entries of a topology file, and canonical text for every address in it. Reports all it
 // finds; what it returns may be used only if it reported nothing.
 
+import { canonicalText, contains, type Ip, type Prefix, parseAddress, parsePrefix } from '../document/address.ts';
 import { type Path, type Problems, pathText } from '../document/problems.ts';
-import { canonicalText, contains, type Ip, type Prefix, parseAddress, parsePrefix } from './address.ts';
 import { checkZones } from './check-zones.ts';
 import type { Located, TopologyDocument } from './document.ts';
 import type { ClusterEntry, ExternalEntry, NodeEntry, PodEntry, ServiceEntry } from './schema.ts';

@@ -1,5 +1,14 @@
 // A topology that a file describes: it holds for all time, so every name in it is exact. Implements model/topology.ts.
 import { readFileSync } from 'node:fs';
+import {
+  canonicalText,
+  contains,
+  type Ip,
+  type Prefix,
+  parsePrefix,
+  sortableRange,
+  sortableText,
+} from '../document/address.ts';
 import { type DocumentKind, Problems } from '../document/problems.ts';
 import { FlowtollError } from '../model/errors.ts';
 import type {
@@ -13,7 +22,6 @@ import type {
   Topology,
   TopologySource,
 } from '../model/topology.ts';
-import { canonicalText, contains, type Ip, type Prefix, parsePrefix, sortableRange, sortableText } from './address.ts';
 import { type CheckedTopology, checkTopology } from './check.ts';
 import { readDocument } from './document.ts';
 import { summaryOf } from './prefix-summary.ts';

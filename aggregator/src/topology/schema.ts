@@ -1,7 +1,7 @@
 // The topology file's format, once: validation, types and the published JSON Schema all come from here. What a schema
 // cannot say (an address given twice, a node that does not exist) is in check.ts.
 import { z } from 'zod';
-import { type Parsed, parseAddress, parsePrefix } from './address.ts';
+import { type Parsed, parseAddress, parsePrefix } from '../document/address.ts';
 
 const name = z.string().min(1);
 const port = z.int().min(1).max(65535);

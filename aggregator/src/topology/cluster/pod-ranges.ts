@@ -2,9 +2,9 @@
 // a tunnel, or a pod that has not been heard of.
 
 import ipaddr from 'ipaddr.js';
+import { canonicalText, type Ip, type Prefix } from '../../document/address.ts';
 import type { NodeObject } from '../../model/cluster-objects.ts';
 import type { AddressOwner, NodeIdentity } from '../../model/topology.ts';
-import { canonicalText, type Ip, type Prefix } from '../address.ts';
 import { AddressHistory, type HistoryRules } from './address-history.ts';
 import type { NodeHolder } from './nodes.ts';
 import { canonicalPrefix, PrefixLengths, prefixOf } from './prefixes.ts';

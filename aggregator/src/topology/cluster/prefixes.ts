@@ -1,7 +1,7 @@
 // Addresses by prefix, without a walk over all of them: which known addresses lie in a prefix, and in which known prefixes an address
 // lies. Prefixes and addresses are canonical text.
 import ipaddr from 'ipaddr.js';
-import { canonicalText, contains, type Ip, maskedNetwork, type Prefix, parsePrefix } from '../address.ts';
+import { canonicalText, contains, type Ip, maskedNetwork, type Prefix, parsePrefix } from '../../document/address.ts';
 
 /** Agents fold the inside of a cluster to these lengths and to shorter ones. */
 const BUCKET_BITS = { ipv4: 24, ipv6: 64 } as const;

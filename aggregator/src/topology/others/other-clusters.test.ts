@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { type Prefix, parsePrefix } from '../../document/address.ts';
 import type { AddressOwner, Topology } from '../../model/topology.ts';
-import { type Prefix, parsePrefix } from '../address.ts';
 import { OtherClusters, type Overlap } from './other-clusters.ts';
 import { HOUR_US, nodeRowOf, rowOf, T0 } from './testing.ts';
 import { withOtherClusters } from './with-other-clusters.ts';

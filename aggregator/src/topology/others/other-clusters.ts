@@ -2,9 +2,10 @@
 // addresses to different pods, and nobody sees from outside which one a flow meant: so pods (or nodes) of a cluster are not named at
 // all when any address of theirs is seen to be somebody else's, too, unless the operator said in which ranges they are reached from
 // here. Knows neither stores nor tables.
+
+import { contains, type Prefix, parsePrefix } from '../../document/address.ts';
 import type { EndpointRow } from '../../model/endpoint-row.ts';
 import type { AddressOwner, TopologySource } from '../../model/topology.ts';
-import { contains, type Prefix, parsePrefix } from '../address.ts';
 import { type OpenHolding, RecordedCluster } from './recorded-cluster.ts';
 
 /** What the operator said of another cluster. */

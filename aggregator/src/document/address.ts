@@ -1,4 +1,4 @@
-// Text of addresses and prefixes in the topology file → canonical text, or what is wrong with it. Stricter than
+// Text of addresses and prefixes in files that people write → canonical text, or what is wrong with it. Stricter than
 // ipaddr.js, which takes "10.1" and "0x7f.1" for addresses.
 import ipaddr from 'ipaddr.js';
 
