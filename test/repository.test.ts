@@ -94,6 +94,7 @@ describe('boundaries', () => {
             table: '|store',
             topology: '|document',
             ranges: '|document',
+            pricing: '|document',
             query: '|store|table|document',
             upkeep: '|store|table',
             api: '|store|table',

@@ -5,7 +5,7 @@
 // (agent/testdata/README.md), and nft counters in other namespaces counted the same packets. Here the recordings go the
 // whole way, in this process:
 //
-//   datagrams ─▶ agent: account each byte once ─▶ gRPC ─▶ aggregator: name, classify, price ─▶ Delta table ─▶ SQL, report
+//   datagrams ─▶ agent: account each byte once ─▶ gRPC ─▶ aggregator: name, price ─▶ Delta table ─▶ SQL, report
 //
 // and at the end every byte and every dollar is checked against the independent counters and a pocket calculator.
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -19,9 +19,8 @@ import { reportCommand } from '@flowtoll/aggregator/commands/report.ts';
 import { sqlCommand } from '@flowtoll/aggregator/commands/sql.ts';
 import { createEnricher } from '@flowtoll/aggregator/enrich/enricher.ts';
 import { createPipeline } from '@flowtoll/aggregator/pipeline.ts';
-import { defaultPriceBooks } from '@flowtoll/aggregator/pricing/default-books.ts';
-import { createPricer } from '@flowtoll/aggregator/pricing/pricer.ts';
-import { createClassifier } from '@flowtoll/aggregator/pricing/traffic-class.ts';
+import { defaultPricing } from '@flowtoll/aggregator/pricing/config/read.ts';
+import { createPricing } from '@flowtoll/aggregator/pricing/pricing.ts';
 import { openDirectoryStore } from '@flowtoll/aggregator/store/directory-store.ts';
 import { openFlowTable } from '@flowtoll/aggregator/table/flow-table.ts';
 import { loadTopologyFile } from '@flowtoll/aggregator/topology/file-topology.ts';
@@ -67,16 +66,13 @@ afterAll(() => rm(store, { recursive: true, force: true }));
 async function startAggregator(): Promise<{ port: number; stop(): Promise<void> }> {
   const topology = loadTopologyFile(join(TESTDATA, 'topology.yaml'));
   const cluster = topology.cluster!;
-  const books = defaultPriceBooks();
   const pipeline = createPipeline(
     { listen: { host: '127.0.0.1', port: 0 }, commitIntervalMs: 50, batchAgeMaxMs: Number.POSITIVE_INFINITY },
     {
       // Whose address is it, and which side of the flow lives on the reporting node?
       enricher: createEnricher({ topology: topology.source, cluster }),
-      // Where are the two sides to each other?
-      classify: createClassifier({ books }),
-      // What does the cloud bill the local side for that?
-      pricer: createPricer({ books }),
+      // Where are the two sides to each other, and what does the cloud bill the local side for that?
+      pricing: createPricing(defaultPricing()),
       // Exactly once: a batch is acknowledged after the commit that holds it.
       table: await openFlowTable(await openDirectoryStore(store), { cluster, clock: Date.now }),
       log: SILENT,

@@ -121,8 +121,7 @@ async function startPipeline(
     { listen: { host: '127.0.0.1', port }, commitIntervalMs: 10, batchAgeMaxMs: Number.POSITIVE_INFINITY, ...limits },
     {
       enricher,
-      classify: () => undefined,
-      pricer: { price: () => undefined },
+      pricing: { price: () => undefined },
       table,
       log: silent,
       now: Date.now,

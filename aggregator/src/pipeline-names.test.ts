@@ -51,8 +51,7 @@ function setup() {
           settle();
         },
       },
-      classify: () => undefined,
-      pricer: { price: () => undefined } as never,
+      pricing: { price: () => undefined },
       table: table as FlowTable,
       log: silent,
       now: () => 0,

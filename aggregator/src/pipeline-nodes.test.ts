@@ -31,7 +31,7 @@ function setup() {
       enricher: {
         enrich: () => ({ flows: 0, rows: 0, lossRows: 0, forwardedFlows: 0, guessedFlows: 0, unknownNodeFlows: 0 }),
       },
-      ...{ classify: () => undefined, pricer: { price: () => undefined } as never, table: table as FlowTable },
+      ...{ pricing: { price: () => undefined }, table: table as FlowTable },
       ...{ log: silent, now: () => NOW_MS, random: () => 0, schedule: () => () => undefined },
       createIngest: (_, dependencies) => {
         sink = dependencies.sink;

@@ -1,4 +1,4 @@
-// The aggregator in one sentence: ingest → enrich → classify → price → table. Batches wait for the next commit; agents
+// The aggregator in one sentence: ingest → enrich → price → table. Batches wait for the next commit; agents
 // get their acknowledgement after it, never before.
 import type { RpcService } from '@flowtoll/proto';
 import { type CommitLoop, createCommitLoop } from './commit-loop.ts';
@@ -13,8 +13,7 @@ import type { FlowRow } from './model/flow-row.ts';
 import { type Schedule, timers } from './model/schedule.ts';
 import { createReadPacer, HELLO_READS } from './paced-reads.ts';
 import { createPipelineCounters, type PipelineCounters, RowCounts } from './pipeline-counters.ts';
-import type { Pricer } from './pricing/pricer.ts';
-import type { Classify } from './pricing/traffic-class.ts';
+import type { Pricing } from './pricing/pricing.ts';
 import { type CommitResult, type FlowTable, TXN_RETENTION_MS } from './table/flow-table.ts';
 
 export interface PipelineConfig {
@@ -49,8 +48,7 @@ export interface PipelineDependencies {
   readonly enricher: Enricher;
   /** Default: all names are known, or will never be. */
   readonly names?: AwaitedNames;
-  readonly classify: Classify;
-  readonly pricer: Pricer;
+  readonly pricing: Pick<Pricing, 'price'>;
   readonly table: FlowTable<RowSink>;
   readonly log: Logger;
   /** Milliseconds since the Unix epoch. */
@@ -98,7 +96,7 @@ export interface Pipeline {
 
 /** Puts the parts together; nothing happens before start(). */
 export function createPipeline(config: PipelineConfig, dependencies: PipelineDependencies): Pipeline {
-  const { enricher, names, classify, pricer, table, log, now, random, observer } = dependencies;
+  const { enricher, names, pricing, table, log, now, random, observer } = dependencies;
   const counters = createPipelineCounters();
   /** Batches whose rows cannot be made, with what is stored in their place. */
   const substitutes = new WeakMap<FlowBatch, FlowBatch>();
@@ -143,17 +141,16 @@ export function createPipeline(config: PipelineConfig, dependencies: PipelineDep
 
   function appendRows(batch: FlowBatch, rows: RowSink, counts: RowCounts): void {
     enricher.enrich(substitutes.get(batch) ?? batch, (row) => {
-      classify(row);
       priceRow(row, counts);
       rows.append(row);
       counts.add(row);
     });
   }
 
-  /** A cost that does not fit must not lose the bytes: the pricer leaves such a row without cost. */
+  /** A cost that does not fit must not lose the bytes: pricing leaves such a row without cost. */
   function priceRow(row: FlowRow, counts: RowCounts): void {
     try {
-      pricer.price(row);
+      pricing.price(row);
     } catch (error) {
       if (!(error instanceof FlowtollError && error.code === 'PRICE_OVERFLOW')) throw error;
       counts.priceOverflows++;

@@ -1,5 +1,5 @@
 // npm run bench -- NAME [options]: runs the benchmark of that name, test/bench/NAME.ts.
-const names = ['agent', 'ingest', 'kubernetes', 'log', 'names', 'query', 'ranges', 'size', 'watch', 'wire'];
+const names = ['agent', 'ingest', 'kubernetes', 'log', 'names', 'pricing', 'query', 'ranges', 'size', 'watch', 'wire'];
 
 const [name = '', ...args] = process.argv.slice(2);
 if (!names.includes(name)) {

@@ -49,8 +49,7 @@ export class Replica implements ServerSide {
       { ...config, listen: { host: name, port: 0, windowBytes: config.windowBytes } },
       {
         enricher,
-        classify: () => undefined,
-        pricer: { price: () => undefined },
+        pricing: { price: () => undefined },
         table: createFlowTable(parts.openLog(store), files, now, parts.plan),
         log,
         now,

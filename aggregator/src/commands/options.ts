@@ -1,7 +1,7 @@
 // Options that the commands which read share: names, environment variables and meanings are the same everywhere.
 import { Option } from 'commander';
 import { RESULT_FORMATS, type ResultFormat } from '../query/result-output.ts';
-import { parseStore } from './option-values.ts';
+import { parsePath, parseStore } from './option-values.ts';
 
 /** Where a command writes. */
 export interface CommandOutput {
@@ -52,6 +52,13 @@ export function kubeContextOption(): Option {
   return new Option('--kube-context <name>', 'context of the kubeconfig (default: its current one)').env(
     'FLOWTOLL_KUBE_CONTEXT',
   );
+}
+
+/** Pricing configuration; without one list prices count. */
+export function pricingOption(): Option {
+  return new Option('--pricing <file>', 'what prices depend on: discounts, gateways, networks, … (docs/pricing.md)')
+    .env('FLOWTOLL_PRICING')
+    .argParser(parsePath);
 }
 
 export function formatOption(): Option {

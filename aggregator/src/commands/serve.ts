@@ -16,9 +16,9 @@ import { backgroundTimers, timers } from '../model/schedule.ts';
 import { type LiveNames, openNameSource } from '../name-source.ts';
 import { followOtherClusters, overlapMessage } from '../other-clusters-follower.ts';
 import { createPipeline, type Pipeline } from '../pipeline.ts';
-import { defaultPriceBooks } from '../pricing/default-books.ts';
-import { createPricer } from '../pricing/pricer.ts';
-import { createClassifier } from '../pricing/traffic-class.ts';
+import { defaultPricing, loadPricingFile } from '../pricing/config/read.ts';
+import { withNetworks } from '../pricing/networks.ts';
+import { createPricing } from '../pricing/pricing.ts';
 import { keepHeapSmall } from '../release-memory.ts';
 import { openStore } from '../store/open-store.ts';
 import { flowTableRoot, openFlowTable, TXN_RETENTION_MS } from '../table/flow-table.ts';
@@ -39,7 +39,7 @@ import {
   parseSize,
   parseSwitch,
 } from './option-values.ts';
-import { kubeContextOption, storeOption } from './options.ts';
+import { kubeContextOption, pricingOption, storeOption } from './options.ts';
 
 interface ServeOptions {
   readonly store: string;
@@ -64,6 +64,7 @@ interface ServeOptions {
   readonly watchersMax: number;
   readonly cluster?: string;
   readonly labels?: readonly string[];
+  readonly pricing?: string;
   readonly logLevel: string;
 }
 
@@ -200,6 +201,7 @@ export function serveCommand(): Command {
         .env('FLOWTOLL_LABELS')
         .argParser(parseList),
     )
+    .addOption(pricingOption())
     .addOption(
       new Option('--log-level <level>', 'how much to log, as JSON lines on standard error')
         .env('FLOWTOLL_LOG_LEVEL')
@@ -219,13 +221,14 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   );
   const stopRequested = stopSignal(log);
   const memory = keepHeapSmall();
+  const prices = options.pricing === undefined ? defaultPricing() : loadPricingFile(options.pricing);
   const names = await openNameSource(
     { ...options, ownerKinds: options.ownerKinds ?? [], labelKeys: options.labels ?? [], keepMs: options.keepNames },
     { log, now: Date.now, schedule: timers, onOverlap: (overlap) => log.info(overlap, overlapMessage(overlap)) },
   );
-  const { topology, live } = names;
+  const { live } = names;
+  const topology = withNetworks(names.topology, prices.config.networks ?? []);
   const cluster = options.cluster ?? names.cluster ?? DEFAULT_CLUSTER;
-  const books = defaultPriceBooks();
   const store = await openStore(options.store);
   const endpoints =
     live &&
@@ -274,11 +277,10 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     },
     {
       enricher: createEnricher({ topology, cluster, labelKeys: options.labels ?? [] }),
-      classify: createClassifier({
-        books,
+      pricing: createPricing({
+        ...prices,
         inClusterRanges: (address) => topology.snapshot().inClusterRanges(address),
       }),
-      pricer: createPricer({ books }),
       ...(live && { names: live.awaited }),
       table,
       log,

@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'TOPOLOGY_INVALID' // the topology file cannot be read, or contradicts itself
   | 'GROUPS_INVALID' // the file of allocation groups cannot be read
   | 'PRICE_BOOK_INVALID' // a price book cannot be read
+  | 'PRICING_INVALID' // the pricing configuration, or the input of flowtoll price, cannot be read
   | 'RANGES_INVALID' // a document of address ranges cannot be read
   | 'RANGES_UNAVAILABLE' // a document of address ranges cannot be fetched or kept
   | 'PRICE_OVERFLOW' // a cost does not fit DECIMAL(18,12)

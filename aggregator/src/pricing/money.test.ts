@@ -1,8 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { byteRate, costOf, parseUsd } from './money.ts';
+import { type ByteRate, byteRate, costOf, fraction, parseUsd } from './money.ts';
 
 const GIB = 2 ** 30;
+
+/** So many picodollars for a unit. */
+function perUnit(pico: bigint, unitBytes: number): ByteRate {
+  return byteRate(fraction(pico, BigInt(unitBytes)));
+}
 
 describe('parseUsd', () => {
   const good: [string, bigint][] = [
@@ -57,14 +62,14 @@ describe('costOf', () => {
     { name: 'decimal gigabytes', bytes: 1_234_567_890_123, usd: '0.087', unit: 1e9, cost: 107_407_406_440_701n },
   ];
   it.each(rows)('$name', ({ bytes, usd, unit, cost }) => {
-    expect(costOf(bytes, byteRate(parseUsd(usd), unit))).toBe(cost);
+    expect(costOf(perUnit(parseUsd(usd), unit), bytes)).toBe(cost);
   });
 
   it('refuses a cost of a million dollars and takes one below', () => {
     // 10^15 bytes = 10^6 GB at 1 USD
-    const rate = byteRate(parseUsd('1'), 1e9);
-    expect(() => costOf(1e15, rate)).toThrow(expect.objectContaining({ code: 'PRICE_OVERFLOW' }));
-    expect(costOf(1e15 - 1, rate)).toBe(999_999_999_999_999_000n);
+    const rate = perUnit(parseUsd('1'), 1e9);
+    expect(() => costOf(rate, 1e15)).toThrow(expect.objectContaining({ code: 'PRICE_OVERFLOW' }));
+    expect(costOf(rate, 1e15 - 1)).toBe(999_999_999_999_999_000n);
   });
 
   it('is the exact quotient, rounded half-even, for any bytes and rate', () => {
@@ -74,7 +79,7 @@ describe('costOf', () => {
       fc.property(bytes, fc.bigInt(0n, 99_999_999n), unit, (count, pico, unitBytes) => {
         const numerator = BigInt(count) * pico;
         fc.pre(numerator < 999_999n * 10n ** 12n * BigInt(unitBytes)); // above, the cost is refused
-        const cost = costOf(count, byteRate(pico, unitBytes));
+        const cost = costOf(perUnit(pico, unitBytes), count);
         // |cost x unit - product| <= unit / 2, and a tie is even
         const off = 2n * (cost * BigInt(unitBytes) - numerator);
         const distance = off < 0n ? -off : off;
@@ -90,17 +95,38 @@ describe('costOf', () => {
     const usd = fc.constantFrom('0.01', '0.02', '0.09', '0.1105', '0.087');
     fc.assert(
       fc.property(parts, usd, fc.constantFrom(GIB, 1e9), (bytes, rateText, unit) => {
-        const rate = byteRate(parseUsd(rateText), unit);
+        const rate = perUnit(parseUsd(rateText), unit);
         const whole = costOf(
-          bytes.reduce((sum, part) => sum + part, 0),
           rate,
+          bytes.reduce((sum, part) => sum + part, 0),
         );
-        const split = bytes.map((part) => costOf(part, rate)).reduce((sum, part) => sum + part, 0n);
+        const split = bytes.map((part) => costOf(rate, part)).reduce((sum, part) => sum + part, 0n);
         const difference = split > whole ? split - whole : whole - split;
         // Half a unit for each part and half a unit for the whole.
         expect(2n * difference <= BigInt(bytes.length + 1)).toBe(true);
       }),
       { numRuns: 1000 },
+    );
+  });
+
+  it('of two counts of bytes is the exact sum, rounded once', () => {
+    const count = fc.oneof(fc.nat(1e6), fc.integer({ min: 0, max: 2 ** 32 }));
+    const rate = fc.record({ pico: fc.bigInt(0n, 99_999_999n), unit: fc.constantFrom(GIB, 1e9, 3, 7919) });
+    fc.assert(
+      fc.property(count, count, rate, rate, (sent, received, a, b) => {
+        const cost = costOf(
+          byteRate(fraction(a.pico, BigInt(a.unit)), fraction(b.pico, BigInt(b.unit))),
+          sent,
+          received,
+        );
+        const unit = BigInt(a.unit) * BigInt(b.unit);
+        const exact = BigInt(sent) * a.pico * BigInt(b.unit) + BigInt(received) * b.pico * BigInt(a.unit);
+        const off = 2n * (cost * unit - exact);
+        const distance = off < 0n ? -off : off;
+        expect(distance <= unit).toBe(true);
+        expect(distance === unit && cost % 2n !== 0n).toBe(false);
+      }),
+      { numRuns: 2000 },
     );
   });
 });

@@ -22,26 +22,52 @@ export function parseUsd(text: string): PicoUsd {
   return BigInt(match[1]!) * PICO_USD_PER_USD + BigInt((match[2] ?? '').padEnd(12, '0'));
 }
 
-/** Picodollars per byte as a fraction in lowest terms; the doubles are the same numbers where they are exact. */
-export interface ByteRate {
+/** A fraction; the denominator is positive. */
+export interface Fraction {
   readonly numerator: bigint;
   readonly denominator: bigint;
-  /** NaN if the numerator or denominator is above 2^53: then only the bigints count. */
-  readonly numeratorDouble: number;
+}
+
+export const ZERO: Fraction = { numerator: 0n, denominator: 1n };
+
+/** In lowest terms. */
+export function fraction(numerator: bigint, denominator: bigint): Fraction {
+  const divisor = greatestCommonDivisor(numerator, denominator);
+  return { numerator: numerator / divisor, denominator: denominator / divisor };
+}
+
+export function addFractions(a: Fraction, b: Fraction): Fraction {
+  return fraction(a.numerator * b.denominator + b.numerator * a.denominator, a.denominator * b.denominator);
+}
+
+export function multiplyFractions(a: Fraction, b: Fraction): Fraction {
+  return fraction(a.numerator * b.numerator, a.denominator * b.denominator);
+}
+
+/** Picodollars per byte, for one or two counts of bytes with one rounding: first × a + second × b. */
+export interface ByteRate {
+  readonly first: bigint;
+  readonly second: bigint;
+  readonly denominator: bigint;
+  /** The same as doubles, where they are exact; NaN where one is above 2^53: then only the bigints count. */
+  readonly firstDouble: number;
+  readonly secondDouble: number;
   readonly denominatorDouble: number;
 }
 
-/** `usdPerUnit` in picodollars for `unitBytes` bytes. */
-export function byteRate(usdPerUnit: PicoUsd, unitBytes: number): ByteRate {
-  const unit = BigInt(unitBytes);
-  const divisor = greatestCommonDivisor(usdPerUnit, unit);
-  const numerator = usdPerUnit / divisor;
-  const denominator = unit / divisor;
-  const isExact = numerator <= MAX_SAFE && denominator <= MAX_SAFE;
+/** A rate for one count of bytes, or with `second` for two. */
+export function byteRate(perByte: Fraction, second: Fraction = ZERO): ByteRate {
+  const divisor = greatestCommonDivisor(perByte.denominator, second.denominator);
+  const denominator = (perByte.denominator / divisor) * second.denominator;
+  const a = perByte.numerator * (denominator / perByte.denominator);
+  const b = second.numerator * (denominator / second.denominator);
+  const isExact = a <= MAX_SAFE && b <= MAX_SAFE && denominator <= MAX_SAFE;
   return {
-    numerator,
+    first: a,
+    second: b,
     denominator,
-    numeratorDouble: isExact ? Number(numerator) : Number.NaN,
+    firstDouble: isExact ? Number(a) : Number.NaN,
+    secondDouble: isExact ? Number(b) : Number.NaN,
     denominatorDouble: isExact ? Number(denominator) : Number.NaN,
   };
 }
@@ -49,39 +75,44 @@ export function byteRate(usdPerUnit: PicoUsd, unitBytes: number): ByteRate {
 const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
 
 /**
- * What `bytes` cost: the exact product, rounded half-even once. Throws PRICE_OVERFLOW at 1,000,000 USD.
- * `bytes` is an integer from 0 to 2^53.
+ * What the bytes cost: the exact sum of products, rounded half-even once. Throws PRICE_OVERFLOW at 1,000,000 USD.
+ * Counts of bytes are integers from 0 to 2^53.
  */
-export function costOf(bytes: number, rate: ByteRate): PicoUsd {
-  const cost = costInDoubles(bytes, rate) ?? costInBigints(BigInt(bytes), rate);
+export function costOf(rate: ByteRate, bytes: number, secondBytes = 0): PicoUsd {
+  const cost = costInDoubles(rate, bytes, secondBytes) ?? costInBigints(rate, BigInt(bytes), BigInt(secondBytes));
   if (cost >= ROW_COST_LIMIT) {
     throw new FlowtollError(
       'PRICE_OVERFLOW',
-      `${bytes} bytes cost ${cost / PICO_USD_PER_USD} USD in one row, which is at or above the limit of 1000000 USD; the bytes are stored, the cost is not: check the price book's rate and the agent's counters`,
+      `${BigInt(bytes) + BigInt(secondBytes)} bytes cost ${cost / PICO_USD_PER_USD} USD in one row, which is at or above the limit of 1000000 USD; the bytes are stored, the cost is not: check the price book's rate and the agent's counters`,
     );
   }
   return cost;
 }
 
 /** The same result without bigints where every intermediate is an integer below 2^53, as it is for nearly all rows. */
-function costInDoubles(bytes: number, rate: ByteRate): PicoUsd | undefined {
-  const product = bytes * rate.numeratorDouble;
-  // Also false for NaN. A product that was rounded to 2^53 or less was exact: doubles are, up to there.
+function costInDoubles(rate: ByteRate, bytes: number, secondBytes: number): PicoUsd | undefined {
+  const product = bytes * rate.firstDouble + secondBytes * rate.secondDouble;
+  // Also false for NaN. A sum that was rounded to 2^53 or less was exact, and so were its parts: doubles are, up to there.
   if (!(product <= Number.MAX_SAFE_INTEGER)) {
     return undefined;
   }
-  const remainder = product % rate.denominatorDouble;
-  const quotient = (product - remainder) / rate.denominatorDouble;
-  const half = rate.denominatorDouble - remainder;
+  const denominator = rate.denominatorDouble;
+  const remainder = product % denominator;
+  const quotient = (product - remainder) / denominator;
+  const half = denominator - remainder;
   const roundUp = remainder > half || (remainder === half && quotient % 2 === 1);
   return BigInt(roundUp ? quotient + 1 : quotient);
 }
 
-function costInBigints(bytes: bigint, rate: ByteRate): PicoUsd {
-  const product = bytes * rate.numerator;
-  const quotient = product / rate.denominator;
-  const twice = 2n * (product - quotient * rate.denominator);
-  const roundUp = twice > rate.denominator || (twice === rate.denominator && quotient % 2n === 1n);
+function costInBigints(rate: ByteRate, bytes: bigint, secondBytes: bigint): PicoUsd {
+  return roundHalfEven({ numerator: bytes * rate.first + secondBytes * rate.second, denominator: rate.denominator });
+}
+
+/** The nearest integer; of two, the even one. */
+export function roundHalfEven({ numerator, denominator }: Fraction): bigint {
+  const quotient = numerator / denominator;
+  const twice = 2n * (numerator - quotient * denominator);
+  const roundUp = twice > denominator || (twice === denominator && quotient % 2n === 1n);
   return roundUp ? quotient + 1n : quotient;
 }
 

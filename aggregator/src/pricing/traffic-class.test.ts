@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { FlowRow, TrafficClass } from '../model/flow-row.ts';
-import { defaultPriceBooks } from './default-books.ts';
+import { defaultPriceBooks } from './book/default-books.ts';
+import { createPricing, type PricingOptions } from './pricing.ts';
 import { at, peerAt, TO_INTERNET, testRow } from './testing.ts';
-import { createClassifier } from './traffic-class.ts';
 
-const classify = createClassifier({ books: defaultPriceBooks() });
+function classifier(options: Partial<PricingOptions> = {}): (row: FlowRow) => void {
+  return createPricing({ books: defaultPriceBooks(), ...options }).price;
+}
+
+const classify = classifier();
 
 const A1A = ['aws', 'us-east-1', 'us-east-1a'] as const;
 const A1B = ['aws', 'us-east-1', 'us-east-1b'] as const;
@@ -20,7 +24,28 @@ const rows: { name: string; row: Partial<FlowRow>; expected: TrafficClass }[] = 
   { name: 'one node, places unknown', row: { peerNode: 'n1' }, expected: 'same-node' },
   {
     name: 'a node of the same name in another cluster',
-    row: { ...at(...A1A), ...peerAt(...A1B), peerNode: 'n1', peerCluster: 'other' },
+    row: { ...at(...A1A), ...peerAt(...A2A), peerNode: 'n1', peerCluster: 'other' },
+    expected: 'cross-region',
+  },
+  {
+    name: 'another cluster in one region: zone names may mean other zones there',
+    row: { ...at(...A1A), ...peerAt(...A1A), peerCluster: 'other' },
+    expected: 'unknown',
+  },
+  {
+    name: 'another cluster in one zone, by the ids of zones',
+    row: {
+      ...at(...A1A),
+      zoneId: 'use1-az4',
+      ...peerAt('aws', 'us-east-1', 'us-east-1c'),
+      peerZoneId: 'use1-az4',
+      peerCluster: 'other',
+    },
+    expected: 'same-zone',
+  },
+  {
+    name: 'zones of one name in two accounts, by their ids',
+    row: { ...at(...A1A), zoneId: 'use1-az4', ...peerAt(...A1A), peerZoneId: 'use1-az6', peerCluster: 'other' },
     expected: 'cross-zone',
   },
   { name: 'the internet', row: { ...at(...A1A), ...TO_INTERNET }, expected: 'internet' },
@@ -116,7 +141,7 @@ describe('classify', () => {
   });
 
   it('takes other tunnels', () => {
-    const own = createClassifier({ tunnels: { protocols: ['gre'], udpPorts: [9999] } });
+    const own = classifier({ tunnels: { protocols: ['gre'], udpPorts: [9999] } });
     const between = { ...at(...A1A), ...peerAt(...A1B), ...NODES };
     const classes = [
       { protocol: 'gre', port: 0 },
@@ -131,7 +156,7 @@ describe('classify', () => {
   });
 
   it('believes the cluster that an address which looks public is private', () => {
-    const own = createClassifier({ inClusterRanges: (address) => address.startsWith('54.') });
+    const own = classifier({ inClusterRanges: (address) => address.startsWith('54.') });
     const row = testRow({ ...at(...A1A), ...peerAt(...A1B), peerIp: '54.1.2.3' });
     own(row);
     expect(row.trafficClass).toBe('cross-zone');
@@ -139,7 +164,7 @@ describe('classify', () => {
 
   it('asks anew whether an address is the cluster’s: ranges come with nodes', () => {
     const ranges: string[] = [];
-    const own = createClassifier({ inClusterRanges: (address) => ranges.some((range) => address.startsWith(range)) });
+    const own = classifier({ inClusterRanges: (address) => ranges.some((range) => address.startsWith(range)) });
     const row = testRow({ ...at(...A1A), ...peerAt(...A1B), peerIp: '54.1.2.3' });
     own(row);
     expect(row.trafficClass).toBe('same-region-public');

@@ -1,6 +1,7 @@
 // Writes the generated pages of docs/. Run by `npm run generate`; a unit test fails when a page is not up to date.
 import { mkdir, writeFile } from 'node:fs/promises';
-import { priceBookJsonSchema } from '../pricing/price-book.ts';
+import { priceBookJsonSchema } from '../pricing/book/format.ts';
+import { pricingConfigJsonSchema } from '../pricing/config/format.ts';
 import { groupsJsonSchema } from '../query/groups/schema.ts';
 import { columnsPage } from '../table/schema.ts';
 import { topologyJsonSchema } from '../topology/schema.ts';
@@ -11,6 +12,7 @@ await writeFile(new URL('columns.md', docs), columnsPage());
 await writeFile(new URL('topology.schema.json', docs), jsonPage(topologyJsonSchema()));
 await writeFile(new URL('groups.schema.json', docs), jsonPage(groupsJsonSchema()));
 await writeFile(new URL('price-book.schema.json', docs), jsonPage(priceBookJsonSchema()));
+await writeFile(new URL('pricing.schema.json', docs), jsonPage(pricingConfigJsonSchema()));
 
 function jsonPage(document: unknown): string {
   return `${JSON.stringify(document, null, 2)}\n`;

@@ -5,9 +5,8 @@ import { batchFromProto } from '@flowtoll/aggregator/ingest/from-proto.ts';
 import type { FlowBatch } from '@flowtoll/aggregator/model/flow-batch.ts';
 import type { FlowRow } from '@flowtoll/aggregator/model/flow-row.ts';
 import type { TopologySource } from '@flowtoll/aggregator/model/topology.ts';
-import { defaultPriceBooks } from '@flowtoll/aggregator/pricing/default-books.ts';
-import { createPricer } from '@flowtoll/aggregator/pricing/pricer.ts';
-import { createClassifier } from '@flowtoll/aggregator/pricing/traffic-class.ts';
+import { defaultPricing } from '@flowtoll/aggregator/pricing/config/read.ts';
+import { createPricing } from '@flowtoll/aggregator/pricing/pricing.ts';
 
 /** A validated batch of an agent from the bytes of an IngestRequest. */
 export function batchOf({ node, epoch }: { readonly node: string; readonly epoch: string }, bytes: Buffer): FlowBatch {
@@ -20,14 +19,14 @@ export function batchOf({ node, epoch }: { readonly node: string; readonly epoch
 export type RowsOf = (batch: FlowBatch, emit: (row: FlowRow) => void) => void;
 
 export function createRowsOf(topology: TopologySource): RowsOf {
-  const books = defaultPriceBooks();
   const enricher = createEnricher({ topology, cluster: 'bench' });
-  const classify = createClassifier({ books, inClusterRanges: (ip) => topology.snapshot().inClusterRanges(ip) });
-  const pricer = createPricer({ books });
+  const pricing = createPricing({
+    ...defaultPricing(),
+    inClusterRanges: (ip) => topology.snapshot().inClusterRanges(ip),
+  });
   return (batch, emit) => {
     enricher.enrich(batch, (row) => {
-      classify(row);
-      pricer.price(row);
+      pricing.price(row);
       emit(row);
     });
   };

@@ -2,9 +2,13 @@
 import aws from './books/aws.json' with { type: 'json' };
 import azure from './books/azure.json' with { type: 'json' };
 import gcp from './books/gcp.json' with { type: 'json' };
-import { type PriceBook, parsePriceBook } from './price-book.ts';
+import type { PriceBook } from './format.ts';
+import { parsePriceBook } from './read.ts';
+
+let books: readonly PriceBook[] | undefined;
 
 /** AWS, Google Cloud and Azure, checked. */
 export function defaultPriceBooks(): readonly PriceBook[] {
-  return [parsePriceBook(aws, 'aws.json'), parsePriceBook(gcp, 'gcp.json'), parsePriceBook(azure, 'azure.json')];
+  books ??= [parsePriceBook(aws, 'aws.json'), parsePriceBook(gcp, 'gcp.json'), parsePriceBook(azure, 'azure.json')];
+  return books;
 }
