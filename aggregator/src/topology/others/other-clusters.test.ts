@@ -116,6 +116,47 @@ describe('names of other clusters', () => {
     ]);
   });
 
+  test('an address that a pod of a cluster without names has, too, is nobody’s', async () => {
+    const others = clusters();
+    fill(others, 'eu', ['10.244.3.7', '10.8.0.5', '10.8.0.6']);
+    await others.compare(rest);
+    expect(overlaps).toHaveLength(1);
+    // Between two comparisons, and with an owner that begins too late to be compared.
+    fill(others, 'us', ['10.8.0.5']);
+    others.take('us', [rowOf('10.8.0.7', 'us-late', { fromUs: NOW - 10e6, recordedUs: NOW })], NOW);
+    expect(nameOf(others, '10.8.0.5')).toBeUndefined();
+    expect(nameOf(others, '10.8.0.7')).toBe('us-late');
+    // Whose pod is gone there is not meant by a flow of now.
+    const gone = { fromUs: T0, toUs: NOW - 120e6, recordedUs: NOW };
+    others.take('eu', [rowOf('10.8.0.7', 'gone-0', gone)], NOW);
+    expect(nameOf(others, '10.8.0.7')).toBe('us-late');
+    others.take('eu', [nodeRowOf('10.8.0.8', 'node-a', T0)], NOW);
+    expect(nameOf(others, '10.8.0.8')).toBe('node-a');
+  });
+
+  test('two that held an address before do not hide who has it now, in whichever order they were found', () => {
+    const before = (name: string) => rowOf('10.8.0.5', name, { fromUs: T0, toUs: NOW - 120e6, recordedUs: NOW });
+    const now = rowOf('10.8.0.5', 'new-0', { fromUs: NOW - 90e6, recordedUs: NOW });
+    for (const order of [
+      ['eu', 'us', 'ap'],
+      ['eu', 'ap', 'us'],
+      ['ap', 'eu', 'us'],
+    ]) {
+      const others = clusters();
+      for (const name of order) {
+        others.take(name, [name === 'ap' ? now : before(name)], NOW);
+        others.knownUntil(name, NOW);
+      }
+      expect(nameOf(others, '10.8.0.5')).toBe('new-0');
+    }
+  });
+
+  test('an address of several is who the operator says, in whichever order they were found', () => {
+    const others = clusters({ ap: ['10.8.0.0/16'] });
+    for (const name of ['eu', 'us', 'ap']) fill(others, name, ['10.8.0.5']);
+    expect(nameOf(others, '10.8.0.5')).toBe('ap-pod-10.8.0.5');
+  });
+
   test('an address that moved from one cluster to another in a shared network is the later one’s', () => {
     const others = clusters();
     others.take('eu', [rowOf('10.8.0.5', 'gone-0', { fromUs: T0, toUs: NOW - 120e6, recordedUs: NOW })], NOW);

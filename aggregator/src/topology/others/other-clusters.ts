@@ -44,6 +44,13 @@ export interface OtherClustersCounts {
   readonly overlapping: number;
 }
 
+/** Who held an address in one cluster. */
+interface Found {
+  readonly owner: AddressOwner;
+  /** Its pods, or nodes, have their addresses for themselves. */
+  readonly isNameable: boolean;
+}
+
 const HOLDINGS_MAX = 500_000;
 /** Two that hold an address at one moment do so for longer than clocks differ. */
 const LONG_US = 30_000_000;
@@ -114,26 +121,24 @@ export class OtherClusters {
 
   /**
    * Whose address it was, in another cluster. Where two may be meant nobody is named: `ambiguous` would say that one of them is
-   * likely.
+   * likely. Who is never named may be meant as well.
    */
   lookupAddress(address: string, startUs: number, endUs: number): AddressOwner | undefined {
-    let found: AddressOwner | undefined;
-    let isOwnRange: boolean | undefined;
+    const found: Found[] = [];
     for (const [name, recorded] of this.#clusters) {
       const owner = recorded.lookup(address, startUs, endUs);
       if (owner === undefined) continue;
       const ranges = this.#ranges.get(name);
-      if (ranges !== undefined) {
-        if (isWithin(address, ranges)) return owner;
-        continue;
-      }
-      if (this.#overlaps.has(`${name} ${owner.identity.kind}`)) continue;
-      isOwnRange ??= this.#own.snapshot().inClusterRanges(address);
-      if (isOwnRange) continue;
-      if (found !== undefined && (found.certainty === 'stale') === (owner.certainty === 'stale')) return undefined;
-      if (found === undefined || found.certainty === 'stale') found = owner;
+      if (ranges === undefined)
+        found.push({ owner, isNameable: !this.#overlaps.has(`${name} ${owner.identity.kind}`) });
+      else if (isWithin(address, ranges)) return owner;
     }
-    return found;
+    if (found.length === 0) return undefined;
+    // Who held it before is meant by nobody when another one has it now.
+    const now = found.filter(({ owner }) => owner.certainty !== 'stale');
+    const [one, ...more] = now.length > 0 ? now : found;
+    if (one?.isNameable !== true || more.length > 0 || this.#own.snapshot().inClusterRanges(address)) return undefined;
+    return one.owner;
   }
 
   #compareOne(cluster: string, recorded: RecordedCluster, { kind, address, fromUs }: OpenHolding): void {
