@@ -61,6 +61,11 @@ function writer(cluster: string) {
       for (const one of pods) index.put('pods', one, nowMs * 1000);
       await this.record();
     },
+    async node(node: NodeObject) {
+      index.heard('nodes', nowMs * 1000);
+      index.put('nodes', node, nowMs * 1000);
+      await this.record();
+    },
     async record() {
       index.heard('nodes', nowMs * 1000);
       index.heard('pods', nowMs * 1000);
@@ -146,6 +151,42 @@ describe('other clusters under the same root', () => {
       for (let i = 1; i <= 12; i++) expect(nameAt(`10.8.0.${i}`, T0)).toBe(`eu/pod-${i}`);
       expect(nameAt('10.8.0.3', nowMs - HOUR_MS)).toBeUndefined();
     }
+  });
+
+  test('a node that gets its address back has it, for whoever reads on and for whoever starts later', async () => {
+    const eu = writer('eu');
+    const early = reader();
+    const has = (...addresses: string[]) => eu.node({ ...NODE, addresses });
+    await has('10.0.0.10');
+    await early.follower.read();
+    for (const address of ['10.0.0.11', '10.0.0.10', '10.0.0.12', '10.0.0.10']) {
+      nowMs += HOUR_MS;
+      await has(address);
+      if (address === '10.0.0.12') await early.follower.read();
+    }
+    const endMs = nowMs;
+    nowMs += 60_000;
+    await eu.record();
+    const late = reader();
+    for (const { follower, others } of [early, late]) {
+      await follower.read();
+      const nodeAt = (address: string, startMs: number) =>
+        others.lookupAddress(address, startMs * 1000, (startMs + 60_000) * 1000)?.certainty;
+      const halves = [0.5, 1.5, 2.5, 3.5].map((hours) => nodeAt('10.0.0.10', T0 + hours * HOUR_MS));
+      expect(halves).toEqual(['exact', undefined, 'exact', undefined]);
+      expect(nodeAt('10.0.0.10', endMs)).toBe('exact');
+    }
+    // The same for a replica of its own cluster that starts when the node is gone.
+    const index = new ClusterIndex({ keepMs: KEEP_MS });
+    index.heard('nodes', nowMs * 1000);
+    index.heard('pods', nowMs * 1000);
+    const log = { info: () => undefined, warn: (fields: object) => expect(fields).toBeUndefined() };
+    await createEndpointRecorder({ cluster: 'eu', keepMs: KEEP_MS }, { ...parts, store, index, log }).load();
+    const own = [0.5, 1.5, 2.5, 3.5].map((hours) => {
+      const startUs = (T0 + hours * HOUR_MS) * 1000;
+      return index.lookupAddress('10.0.0.10', startUs, startUs + 60e6)?.certainty;
+    });
+    expect(own).toEqual(['exact', undefined, 'exact', undefined]);
   });
 
   test('are forgotten after 31 days, and their files go a week later', async () => {

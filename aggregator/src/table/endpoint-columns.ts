@@ -27,7 +27,11 @@ export const ENDPOINT_COLUMNS: readonly Column<EndpointRow>[] = [
   { ...base('cluster', false, 'The cluster.', 'configuration'), type: 'text', of: (row) => row.cluster },
   requiredText('address', (row) => row.address, 'The address.'),
   requiredText('kind', (row) => row.kind, 'What held it: pod or node.'),
-  requiredText('uid', (row) => row.uid, 'Uid of the Kubernetes object. Rows of one address and uid are one holding.'),
+  requiredText(
+    'uid',
+    (row) => row.uid,
+    'Uid of the Kubernetes object. Rows of one address and uid are one holding, but those heard of after one had ended.',
+  ),
   time('held_from', false, (row) => row.fromUs, 'From when on it held the address; may be earlier than truth.'),
   time(
     'held_to',

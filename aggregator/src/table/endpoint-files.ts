@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { EndpointRow } from '../model/endpoint-row.ts';
+import { holdingsOf, isAfterEndSql } from '../model/holding-rows.ts';
 import { withLocalFiles } from '../store/local-file.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { createVector } from './column-vectors.ts';
@@ -51,7 +52,7 @@ export function endpointFileKeys(log: DeltaLog, sinceMs: number): string[] {
 
 /**
  * The holdings in these files, each once: first all of nodes as one piece, then those of pods in pieces of some thousands. Of several
- * rows of a holding the last one names it; it ended at the earliest end that was heard.
+ * rows of a holding the last one names it; it ended at the earliest end that was heard. Who got back an address has several.
  */
 export async function readHoldings(
   store: ObjectStore,
@@ -63,33 +64,76 @@ export async function readHoldings(
   await withLocalFiles(store, keys, (paths) =>
     withDuckDb(join(store.scratchDirectory, `${randomUUID()}.spill`), async (_, stream) => {
       const sameText = createSameText();
+      const several = new SeveralHoldings();
       let nodes: EndpointRow[] | undefined = [];
-      for await (const rows of stream(holdingsQuery(paths, rule))) {
-        const holdings = rows.map((values) => holdingOf(values as readonly (string | bigint | null)[], sameText));
-        const firstPod = holdings.findIndex(({ kind }) => kind === 'pod');
-        nodes?.push(...(firstPod < 0 ? holdings : holdings.slice(0, firstPod)));
-        if (firstPod < 0) continue;
-        if (nodes !== undefined) take(nodes);
+      const takeNodes = (): void => {
+        const all = [...(nodes ?? []), ...several.take()];
         nodes = undefined;
-        take(holdings.slice(firstPod));
+        if (all.length > 0) take(all);
+      };
+      for await (const rows of stream(holdingsQuery(paths, rule))) {
+        const read = rows.map((values) => rowOf(values as readonly Value[], sameText));
+        const firstPod = read.findIndex(({ kind }) => kind === 'pod');
+        nodes?.push(...several.others(firstPod < 0 ? read : read.slice(0, firstPod)));
+        if (firstPod < 0) continue;
+        if (nodes !== undefined) takeNodes();
+        const pods = several.others(read.slice(firstPod));
+        if (pods.length > 0) take(pods);
       }
-      if (nodes !== undefined && nodes.length > 0) take(nodes);
+      if (nodes !== undefined) takeNodes();
+      const pods = several.take();
+      if (pods.length > 0) take(pods);
     }),
   );
 }
 
 function holdingsQuery(paths: readonly string[], { sinceMs, max }: HoldingsRule): string {
   const files = parquetScan(paths, scannedColumns(ENDPOINT_COLUMNS), 'hive_partitioning = false');
+  // All rows of who may have several holdings, the last row of everybody else.
+  const isSeveral = `coalesce(${isAfterEndSql('max(heard_at) OVER w', 'min(held_to) OVER w')}, false)`;
+  const of = (row: string, all: string) => `epoch_us(CASE WHEN ${isSeveral} THEN ${row} ELSE ${all} OVER w END)`;
   return `SELECT * FROM (
-      SELECT cluster, address, kind, uid, epoch_us(min(held_from) OVER w) AS held_from, epoch_us(min(held_to) OVER w),
-        epoch_us(max(sure_until) OVER w), epoch_us(min(heard_at) OVER w), epoch_us(recorded_at) AS recorded, namespace, pod,
-        workload_kind, workload, node, provider, region, zone, to_json(labels)::VARCHAR, zone_id
+      SELECT cluster, address, kind, uid, ${of('held_from', 'min(held_from)')} AS held_from, ${of('held_to', 'min(held_to)')},
+        ${of('sure_until', 'max(sure_until)')}, ${of('heard_at', 'min(heard_at)')}, epoch_us(recorded_at) AS recorded,
+        namespace, pod, workload_kind, workload, node, provider, region, zone, to_json(labels)::VARCHAR, zone_id, ${isSeveral}
       FROM ${files}
       WHERE epoch_us(recorded_at) >= ${Math.floor(sinceMs * 1000)}
       WINDOW w AS (PARTITION BY address, uid)
-      QUALIFY row_number() OVER (PARTITION BY address, uid ORDER BY recorded_at DESC) = 1
+      QUALIFY ${isSeveral} OR row_number() OVER (PARTITION BY address, uid ORDER BY recorded_at DESC) = 1
       ORDER BY recorded DESC LIMIT ${max})
     ORDER BY kind, held_from`;
+}
+
+type Value = string | bigint | boolean | null;
+
+/** A row as the query gives it. */
+interface ReadRow extends EndpointRow {
+  /** Others of the address and the object are to come, or were there; they may be several holdings. */
+  readonly isOneOfSeveral: boolean;
+}
+
+/** Puts together the rows of those that may have several holdings of an address; they are few, and mostly nodes. */
+class SeveralHoldings {
+  readonly #rows = new Map<string, EndpointRow[]>();
+
+  /** Keeps those rows, and returns the others. */
+  others(rows: readonly ReadRow[]): EndpointRow[] {
+    return rows.flatMap(({ isOneOfSeveral, ...row }) => {
+      if (!isOneOfSeveral) return row;
+      const key = `${row.address} ${row.uid}`;
+      const known = this.#rows.get(key);
+      if (known === undefined) this.#rows.set(key, [row]);
+      else known.push(row);
+      return [];
+    });
+  }
+
+  /** The holdings of what was kept; it is forgotten. */
+  take(): EndpointRow[] {
+    const holdings = Array.from(this.#rows.values(), holdingsOf).flat();
+    this.#rows.clear();
+    return holdings;
+  }
 }
 
 /** One text for all that are alike: hundreds of thousands of rows share their nodes, workloads and labels. */
@@ -102,7 +146,7 @@ function createSameText(): (text: string) => string {
   };
 }
 
-function holdingOf(values: readonly (string | bigint | null)[], sameText: (text: string) => string): EndpointRow {
+function rowOf(values: readonly Value[], sameText: (text: string) => string): ReadRow {
   const text = (i: number) => values[i] as string | null;
   const shared = (i: number) => (values[i] === null ? null : sameText(values[i] as string));
   const time = (i: number) => (values[i] === null ? null : Number(values[i]));
@@ -115,5 +159,6 @@ function holdingOf(values: readonly (string | bigint | null)[], sameText: (text:
     sureUntilUs: toUs === null || sureUntilUs === null ? sureUntilUs : Math.min(sureUntilUs, toUs),
     ...{ namespace: shared(9), pod: text(10), workloadKind: shared(11), workload: shared(12), node: shared(13)! },
     ...{ provider: shared(14), region: shared(15), zone: shared(16), labels: shared(17), zoneId: shared(18) },
+    isOneOfSeveral: values[19] === true,
   };
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { EndpointRow } from '../../model/endpoint-row.ts';
 import { RecordedCluster } from './recorded-cluster.ts';
-import { HOUR_US, rowOf, T0 } from './testing.ts';
+import { HOUR_US, nodeRowOf, rowOf, T0 } from './testing.ts';
 
 const cluster = () => new RecordedCluster({ name: 'eu', keepUs: 24 * HOUR_US, holdingsMax: 1000 });
 
@@ -88,6 +88,70 @@ describe('holdings of another cluster', () => {
     eu.knownUntil(T0 + 26 * HOUR_US);
     expect(eu.lookup('10.8.0.5', T0 + 25.5 * HOUR_US, T0 + 26 * HOUR_US)?.certainty).toBe('exact');
     expect(Array.from(eu.open())).toHaveLength(1);
+  });
+
+  test('a node that gets its address back holds it again; somebody else did between', () => {
+    const node = (fromS: number, toS: number | null, heardS: number, recordedS: number): EndpointRow => ({
+      ...nodeRowOf('10.0.0.1', 'node-a', T0 + fromS * 1e6),
+      ...{ toUs: toS === null ? null : T0 + toS * 1e6, sureUntilUs: T0 + (toS ?? recordedS) * 1e6 },
+      ...{ heardUs: T0 + heardS * 1e6, recordedUs: T0 + recordedS * 1e6 },
+    });
+    const other = { fromUs: T0 + 300e6, toUs: T0 + 400e6, recordedUs: T0 + 401e6 };
+    // Of replicas: one that heard of the first time, one that lagged behind it, one that heard of the second time, one that started
+    // then, for which the node had the address ever since, and one that heard of the third time alone.
+    const replicas = [
+      [node(0, null, 1, 10), node(0, 240, 1, 250)],
+      [node(0, null, 1, 255)],
+      [node(460, null, 461, 470), node(460, 2000, 461, 2001)],
+      [node(0, null, 500, 510), node(0, 2001, 500, 2002)],
+      [node(2400, null, 2401, 2410)],
+      [rowOf('10.0.0.1', 'cart-0', other)],
+    ];
+    const rows = replicas.flat();
+    // Rows are committed up to ten minutes late, and read again now and then; each replica's come in their order.
+    const delays = fc.array(fc.integer({ min: 0, max: 600 }), { minLength: rows.length, maxLength: rows.length });
+    const pieces = fc.array(fc.integer({ min: 1, max: rows.length }), { minLength: 1 });
+    fc.assert(
+      fc.property(delays, pieces, fc.subarray(rows), (lateS, sizes, again) => {
+        const arriving = replicas.flatMap((its, r) => {
+          let atUs = 0;
+          return its.map((row, i) => {
+            atUs = Math.max(atUs, row.recordedUs + lateS[(3 * r + i) % rows.length]! * 1e6);
+            return { row, atUs };
+          });
+        });
+        let rest = [...arriving.sort((x, y) => x.atUs - y.atUs).map(({ row }) => row), ...again];
+        const eu = cluster();
+        for (let i = 0; rest.length > 0; i++) {
+          const size = sizes[i % sizes.length]!;
+          eu.take(rest.slice(0, size), T0 + 2500e6);
+          rest = rest.slice(size);
+        }
+        eu.knownUntil(T0 + 2500e6);
+        const at = (startS: number) => {
+          const owner = eu.lookup('10.0.0.1', T0 + startS * 1e6, T0 + (startS + 30) * 1e6);
+          return owner && `${'name' in owner.identity ? owner.identity.name : ''} ${owner.certainty}`;
+        };
+        expect([100, 350, 1500, 2200, 2450].map(at)).toEqual([
+          'node-a exact',
+          'cart-0 exact',
+          'node-a exact',
+          undefined,
+          'node-a exact',
+        ]);
+        expect(Array.from(eu.open(), ({ fromUs }) => (fromUs - T0) / 1e6)).toEqual([2400]);
+      }),
+    );
+  });
+
+  test('an end that is told late does not end what was heard of since', () => {
+    const eu = cluster();
+    const first = nodeRowOf('10.0.0.1', 'node-a', T0);
+    const again = { ...first, fromUs: T0 + 460e6, heardUs: T0 + 461e6, recordedUs: T0 + 470e6 };
+    const end = { ...first, toUs: T0 + 240e6, sureUntilUs: T0 + 240e6, recordedUs: T0 + 250e6 };
+    for (const row of [first, again, end]) eu.take([row], T0 + 600e6);
+    expect(Array.from(eu.open(), ({ fromUs }) => fromUs)).toEqual([T0 + 460e6]);
+    expect(eu.size).toBe(2);
   });
 
   test('there is room for so many; the others are counted', () => {

@@ -1,7 +1,9 @@
 // Who held which address in another cluster, from the rows of its table `endpoints`. Rows come more than once, from several replicas
-// and in any order; each holding begins once and ends once, at the end that is heard of first. Knows neither stores nor what is
+// and in any order; each holding begins once and ends once, at the end that is heard of first. Who gets back an address holds it anew:
+// holding-rows.ts. Knows neither stores nor what is
 // named by it.
 import type { EndpointRow } from '../../model/endpoint-row.ts';
+import { beginningAfter, isAfterEnd } from '../../model/holding-rows.ts';
 import type { AddressOwner, Certainty, NodeIdentity, PodIdentity } from '../../model/topology.ts';
 import { AddressHistory, type Grip, type Holder, NEVER_SURE, NO_SLOTS } from '../cluster/address-history.ts';
 import { saidPlace } from '../zone-names.ts';
@@ -30,17 +32,24 @@ export interface OpenHolding {
   readonly fromUs: number;
 }
 
-/** One address of a holder: what begins and ends. */
+/** One holding of an address: what begins and ends. */
 interface Held extends Grip {
   readonly address: string;
   readonly fromUs: number;
+  /** When it was first heard of, by who recorded the row that began it here. */
+  readonly heardUs: number;
   recordedUs: number;
-  /** When its end was heard of; null while it lasts. */
+  /** The row of whoever heard of it last. */
+  lastHeard: { readonly fromUs: number; readonly heardUs: number };
+  /** Its end; null while it lasts. */
+  toUs: number | null;
+  /** When the end was heard of. */
   overUs: number | null;
 }
 
 class RecordedHolder implements Holder {
   readonly heard: { readonly untilUs: number };
+  /** Of each address in order of time. */
   held: readonly Held[] = [];
   identity: PodIdentity | NodeIdentity;
   /** When the row was recorded that gives the identity. */
@@ -149,8 +158,13 @@ export class RecordedCluster {
 
   #takeRow(row: EndpointRow, atUs: number): void {
     const holder = this.#holderOf(row);
-    const held = holder.held.find(({ address }) => address === row.address);
-    if (held === undefined) this.#begin(holder, row, atUs);
+    // The first that had not ended long before the row's replica heard of what it holds.
+    const i = holder.held.findIndex(
+      ({ address, toUs }) => address === row.address && (toUs === null || !isAfterEnd(row.heardUs, toUs)),
+    );
+    const held = holder.held[i];
+    if (held === undefined) this.#beginLast(holder, row, atUs);
+    else if (row.toUs !== null && isAfterEnd(held.heardUs, row.toUs)) this.#begin(holder, i, row, atUs);
     else if (held.overUs === null) this.#goOn(holder, held, row, atUs);
     if (holder.held.length > 0) this.#holders.set(row.uid, holder);
   }
@@ -162,15 +176,32 @@ export class RecordedCluster {
     return known;
   }
 
-  #begin(holder: RecordedHolder, row: EndpointRow, atUs: number): void {
+  /** After what it held of the address before. */
+  #beginLast(holder: RecordedHolder, row: EndpointRow, atUs: number): void {
+    const before = holder.held.findLast(({ address }) => address === row.address)?.toUs ?? null;
+    this.#begin(holder, holder.held.length, before === null ? row : beginningAfter(row, before), atUs);
+  }
+
+  /** @param i its place among the holdings */
+  #begin(holder: RecordedHolder, i: number, row: EndpointRow, atUs: number): void {
     const { address, fromUs, toUs, heardUs, recordedUs } = row;
     if (toUs !== null && toUs < atUs - this.#rules.keepUs) return;
     if (this.#size >= this.#rules.holdingsMax) {
       this.#dropped++;
       return;
     }
-    const held: Held = { address, fromUs, recordedUs, overUs: toUs === null ? null : atUs, slots: NO_SLOTS };
-    holder.held = holder.held.length === 0 ? [held] : [...holder.held, held];
+    const overUs = toUs === null ? null : atUs;
+    const held: Held = {
+      address,
+      fromUs,
+      heardUs,
+      recordedUs,
+      lastHeard: { fromUs, heardUs },
+      toUs,
+      overUs,
+      slots: NO_SLOTS,
+    };
+    holder.held = holder.held.length === 0 ? [held] : holder.held.toSpliced(i, 0, held);
     this.#size++;
     if (toUs === null) this.#history.hold(holder, held, [address], fromUs, heardUs);
     else this.#history.restore(holder, address, { fromUs, toUs, sureUntilUs: sureUntil(row), heardUs }, atUs);
@@ -178,9 +209,15 @@ export class RecordedCluster {
 
   #goOn(holder: RecordedHolder, held: Held, row: EndpointRow, atUs: number): void {
     held.recordedUs = Math.max(held.recordedUs, row.recordedUs);
+    if (row.heardUs > held.lastHeard.heardUs) held.lastHeard = { fromUs: row.fromUs, heardUs: row.heardUs };
     if (row.toUs === null) return;
     this.#history.release(holder, held, atUs, row.toUs, sureUntil(row));
+    held.toUs = row.toUs;
     held.overUs = atUs;
+    // Of who had heard of it after that end, and spoke first.
+    const { lastHeard, recordedUs } = held;
+    if (!isAfterEnd(lastHeard.heardUs, row.toUs)) return;
+    this.#beginLast(holder, { ...row, ...lastHeard, recordedUs, toUs: null, sureUntilUs: null }, atUs);
   }
 
   #identityOf(row: EndpointRow): PodIdentity | NodeIdentity {
