@@ -43,10 +43,10 @@ describe('the table endpoints', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  function replica(over: ObjectStore = store) {
-    const index = new ClusterIndex({ keepMs: 24 * HOUR_MS });
+  function replica(over: ObjectStore = store, keepMs = 24 * HOUR_MS) {
+    const index = new ClusterIndex({ keepMs });
     const recorder = createEndpointRecorder(
-      { cluster: 'prod', keepMs: 24 * HOUR_MS },
+      { cluster: 'prod', keepMs },
       {
         ...{ store: over, index, now: () => nowMs, schedule: () => () => undefined, random: () => 0 },
         log: {
@@ -140,6 +140,34 @@ describe('the table endpoints', () => {
     nowMs += 12 * HOUR_MS + 1000;
     await recorder.record();
     expect(recorder.counts.rows).toBe(4);
+  });
+
+  test('what is open is written again after twelve hours, however long names are kept', async () => {
+    const { index, recorder } = replica(store, 30 * 24 * HOUR_MS);
+    hear(index, [pod('p-1', 'cart-0', T0)]);
+    nowMs += 10_000;
+    await recorder.record();
+    nowMs += 12 * HOUR_MS - 1000;
+    await recorder.record();
+    expect(recorder.counts.rows).toBe(2);
+    nowMs += 2000;
+    await recorder.record();
+    expect(recorder.counts.rows).toBe(4);
+  });
+
+  test('a replica that keeps names for an hour has those of pods that were recorded half a day ago', async () => {
+    const first = replica();
+    hear(first.index, [pod('p-1', 'cart-0', T0)]);
+    nowMs += 10_000;
+    await first.recorder.record();
+    nowMs = T0 + 11 * HOUR_MS;
+    const second = replica(store, HOUR_MS);
+    hear(second.index, []);
+    await second.recorder.load();
+    expect(owner(second.index, nowMs - HOUR_MS / 2)).toMatchObject({
+      certainty: 'stale',
+      identity: { name: 'cart-0' },
+    });
   });
 
   test('it is said until when all is known, with rows and without, about once a minute and by one of two replicas', async () => {

@@ -3,6 +3,7 @@
 // it anyway, so nothing waits in memory; it is said, counted, and tried again.
 import type { Logger } from './ingest/ingest-stream.ts';
 import type { EndpointRow } from './model/endpoint-row.ts';
+import { lookBackMs, renewalMs } from './model/holding-times.ts';
 import type { Schedule } from './model/schedule.ts';
 import type { ObjectStore } from './store/store.ts';
 import { DeltaLog } from './table/delta-log.ts';
@@ -38,7 +39,7 @@ export interface EndpointCounts {
 export interface EndpointRecorder {
   readonly counts: EndpointCounts;
   /**
-   * Takes what the table has of the keep period into the index. Call it when the cluster has been heard of in full. Never rejects: what
+   * Takes what the table has into the index, as far back as that keeps it. Call it when the cluster has been heard of in full. Never rejects: what
    * fails is tried again after each time of writing.
    */
   load(): Promise<void>;
@@ -61,7 +62,7 @@ export interface EndpointRecorderParts {
   readonly random: () => number;
 }
 
-/** @param keepMs for how long the index keeps what is over; what is open is written again after half of it */
+/** @param keepMs for how long the index keeps what is over */
 export function createEndpointRecorder(
   { cluster, keepMs }: { readonly cluster: string; readonly keepMs: number },
   { store, index, log, now, schedule, random }: EndpointRecorderParts,
@@ -81,7 +82,12 @@ export function createEndpointRecorder(
       const atUs = nowMs * 1000;
       const settledUs = atUs - SETTLE_US;
       const heardUs = Math.min(index.heardUntilUs, settledUs);
-      const due = index.takeHoldings({ atUs, renewBeforeUs: atUs - keepMs * 500, settledUs, max: ROWS_MAX });
+      const due = index.takeHoldings({
+        atUs,
+        renewBeforeUs: atUs - renewalMs(keepMs) * 1000,
+        settledUs,
+        max: ROWS_MAX,
+      });
       const isAll = due.length < ROWS_MAX;
       try {
         await write(due, nowMs, isAll && Number.isFinite(heardUs) ? heardUs / 1000 : undefined);
@@ -118,7 +124,7 @@ export function createEndpointRecorder(
       await history.refresh();
       if (history.version >= 0) {
         history.requireReadable();
-        const sinceMs = now() - keepMs;
+        const sinceMs = now() - lookBackMs(keepMs);
         let loaded = 0;
         await readHoldings(store, endpointFileKeys(history, sinceMs), { sinceMs, max: LOADED_MAX }, (rows) => {
           loaded += index.restore(rows, atUs);

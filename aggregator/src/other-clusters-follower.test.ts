@@ -51,10 +51,10 @@ function pod(uid: string, address: string, startedMs: number): PodObject {
 const parts = { schedule: () => () => undefined, random: () => 0, now: () => nowMs };
 
 /** An aggregator of another cluster, which writes what it hears. */
-function writer(cluster: string) {
-  const index = new ClusterIndex({ keepMs: KEEP_MS });
+function writer(cluster: string, keepMs = KEEP_MS) {
+  const index = new ClusterIndex({ keepMs });
   const log = { info: () => undefined, warn: (fields: object) => expect(fields).toBeUndefined() };
-  const recorder = createEndpointRecorder({ cluster, keepMs: KEEP_MS }, { ...parts, store, index, log });
+  const recorder = createEndpointRecorder({ cluster, keepMs }, { ...parts, store, index, log });
   return {
     async hear(...pods: readonly PodObject[]) {
       index.put('nodes', NODE, nowMs * 1000);
@@ -85,10 +85,10 @@ const NOBODY = {
 };
 
 /** Ours. */
-function reader(of: ObjectStore = store) {
+function reader(of: ObjectStore = store, keepMs = KEEP_MS) {
   const said: string[] = [];
   const others = new OtherClusters(
-    { ranges: [{ name: 'lab', ranges: [] }], keepMs: KEEP_MS },
+    { ranges: [{ name: 'lab', ranges: [] }], keepMs },
     { snapshot: () => NOBODY },
     ({ cluster }) => said.push(`overlap ${cluster}`),
   );
@@ -96,7 +96,7 @@ function reader(of: ObjectStore = store) {
     info: (_: object, message: string) => void said.push(message),
     warn: ({ err }: { err?: unknown }, message: string) => void said.push(`${message}: ${err}`),
   };
-  const follower = followOtherClusters({ cluster: 'home', keepMs: KEEP_MS }, { ...parts, store: of, others, log });
+  const follower = followOtherClusters({ cluster: 'home', keepMs }, { ...parts, store: of, others, log });
   const nameAt = (address: string, startMs: number) => {
     const identity = others.lookupAddress(address, startMs * 1000, (startMs + 60_000) * 1000)?.identity;
     return identity?.kind === 'pod' ? `${identity.node.cluster}/${identity.name}` : identity;
@@ -150,6 +150,27 @@ describe('other clusters under the same root', () => {
       expect(others.counts).toMatchObject({ holdings: 13 });
       for (let i = 1; i <= 12; i++) expect(nameAt(`10.8.0.${i}`, T0)).toBe(`eu/pod-${i}`);
       expect(nameAt('10.8.0.3', nowMs - HOUR_MS)).toBeUndefined();
+    }
+  });
+
+  test.each([
+    [1, 30 * 24],
+    [30 * 24, 1],
+    [24, 1],
+  ])('that keep names for %i h are named by those that keep them for %i h, at any time', async (written, read) => {
+    const eu = writer('eu', written * HOUR_MS);
+    await eu.hear(pod('1', '10.8.0.1', T0 - HOUR_MS));
+    const early = reader(store, read * HOUR_MS);
+    for (let halfHours = 0; halfHours <= 60; halfHours++) {
+      await early.follower.read();
+      expect(early.nameAt('10.8.0.1', nowMs - 60_000)).toBe('eu/pod-1');
+      if (halfHours % 20 === 0) {
+        const late = reader(store, read * HOUR_MS);
+        await late.follower.read();
+        expect(late.nameAt('10.8.0.1', nowMs - 60_000)).toBe('eu/pod-1');
+      }
+      nowMs += HOUR_MS / 2 - 10_000;
+      await eu.record();
     }
   });
 

@@ -4,6 +4,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from './ingest/ingest-stream.ts';
 import { FlowtollError } from './model/errors.ts';
+import { lookBackMs } from './model/holding-times.ts';
 import type { Schedule } from './model/schedule.ts';
 import type { ObjectStore } from './store/store.ts';
 import { DeltaLog } from './table/delta-log.ts';
@@ -102,7 +103,7 @@ export function followOtherClusters(
     if (table.version < 0) return;
     table.requireReadable();
     const nowMs = now();
-    const keptSinceMs = nowMs - keepMs;
+    const keptSinceMs = nowMs - lookBackMs(keepMs);
     const knownMs = knownUntilMs(table);
     const keys = endpointFileKeys(table, keptSinceMs);
     const unread = keys.filter((key) => !one.read.has(key));

@@ -17,7 +17,7 @@ const HOUR_MS = 3_600_000;
 /** A file made this long before a period has no row of it: clocks of nodes and replicas differ by less. */
 const CLOCKS_MS = HOUR_MS;
 
-/** Recorded nodes are recorded again each half `--keep-names`, which is 12 hours by default. */
+/** Recorded nodes are recorded again after twelve hours at most. */
 const RECORDED_MS = 26 * HOUR_MS;
 
 /** The logs of one cluster, read. */

@@ -126,7 +126,7 @@ way.
 # Columns of \`endpoints\`
 
 Who held which address from when to when, as \`flowtoll serve --kubernetes\` knew it: one row at the begin of a holding, one at its
-end, and one each half \`--keep-names\` while it lasts. Each replica writes its own: take the last row by address and uid.
+end, and one after each half of \`--keep-names\`, at most twelve hours, while it lasts. Each replica writes its own: take the last row by address and uid.
 
 | column | type | null | unit | meaning | filled by |
 |---|---|---|---|---|---|

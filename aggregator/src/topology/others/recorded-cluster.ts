@@ -4,6 +4,7 @@
 // named by it.
 import type { EndpointRow } from '../../model/endpoint-row.ts';
 import { beginningAfter, isAfterEnd } from '../../model/holding-rows.ts';
+import { lookBackMs } from '../../model/holding-times.ts';
 import type { AddressOwner, Certainty, NodeIdentity, PodIdentity } from '../../model/topology.ts';
 import { AddressHistory, type Grip, type Holder, NEVER_SURE, NO_SLOTS } from '../cluster/address-history.ts';
 import { saidPlace } from '../zone-names.ts';
@@ -125,9 +126,12 @@ export class RecordedCluster {
    * and nobody is left to say when.
    */
   expire(nowUs: number): void {
-    const longAgoUs = nowUs - this.#rules.keepUs;
+    const overBeforeUs = nowUs - this.#rules.keepUs;
+    const recordedBeforeUs = nowUs - lookBackMs(this.#rules.keepUs / 1000) * 1000;
     for (const [uid, holder] of this.#holders) {
-      const kept = holder.held.filter((held) => (held.overUs ?? held.recordedUs) >= longAgoUs);
+      const kept = holder.held.filter(({ overUs, recordedUs }) =>
+        overUs === null ? recordedUs >= recordedBeforeUs : overUs >= overBeforeUs,
+      );
       if (kept.length === holder.held.length) continue;
       // Who comes back begins anew: its next row may say that it was there all the time.
       for (const held of holder.held) {
