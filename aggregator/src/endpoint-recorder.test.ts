@@ -43,10 +43,10 @@ describe('the table endpoints', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  function replica(over: ObjectStore = store, keepMs = 24 * HOUR_MS) {
+  function replica(over: ObjectStore = store, keepMs = 24 * HOUR_MS, loadedMax = 1000) {
     const index = new ClusterIndex({ keepMs });
     const recorder = createEndpointRecorder(
-      { cluster: 'prod', keepMs },
+      { cluster: 'prod', keepMs, loadedMax },
       {
         ...{ store: over, index, now: () => nowMs, schedule: () => () => undefined, random: () => 0 },
         log: {
@@ -168,6 +168,19 @@ describe('the table endpoints', () => {
       certainty: 'stale',
       identity: { name: 'cart-0' },
     });
+  });
+
+  test('what is too much to load is counted and said', async () => {
+    const first = replica();
+    const pods = [1, 2, 3].map((i) => ({ ...pod(`p-${i}`, `cart-${i}`, T0), addresses: [`10.244.0.${i}`] }));
+    hear(first.index, pods);
+    nowMs += 10_000;
+    await first.recorder.record();
+    const second = replica(store, 24 * HOUR_MS, 2);
+    hear(second.index, []);
+    await second.recorder.load();
+    expect(second.recorder.counts).toMatchObject({ leftOut: 2 });
+    expect(warnings.splice(0)).toEqual([expect.stringMatching(/not all names .* could be loaded/)]);
   });
 
   test('it is said until when all is known, with rows and without, about once a minute and by one of two replicas', async () => {

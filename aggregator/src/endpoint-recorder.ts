@@ -17,7 +17,6 @@ import { commitChange } from './upkeep/change.ts';
 
 /** Rows of one file: a bound of memory. */
 const ROWS_MAX = 50_000;
-/** Holdings that are loaded at most: as many as the index keeps that are over. */
 const LOADED_MAX = 500_000;
 const INTERVAL_MS = 60_000;
 /** Between rounds of different replicas some time passes, so that they do not race for the same entry of the log. */
@@ -34,6 +33,8 @@ export interface EndpointCounts {
   failures: number;
   /** Holdings loaded at the start. */
   loaded: number;
+  /** Those that were not, because there are too many. */
+  leftOut: number;
 }
 
 export interface EndpointRecorder {
@@ -62,13 +63,20 @@ export interface EndpointRecorderParts {
   readonly random: () => number;
 }
 
-/** @param keepMs for how long the index keeps what is over */
+export interface EndpointRecorderOptions {
+  readonly cluster: string;
+  /** For how long the index keeps what is over, ms. */
+  readonly keepMs: number;
+  /** Holdings that are loaded at most. Default: as many as the index keeps that are over. */
+  readonly loadedMax?: number;
+}
+
 export function createEndpointRecorder(
-  { cluster, keepMs }: { readonly cluster: string; readonly keepMs: number },
+  { cluster, keepMs, loadedMax = LOADED_MAX }: EndpointRecorderOptions,
   { store, index, log, now, schedule, random }: EndpointRecorderParts,
 ): EndpointRecorder {
   const root = endpointTableRoot(flowTableRoot(cluster));
-  const counts: EndpointCounts = { rows: 0, failures: 0, loaded: 0 };
+  const counts: EndpointCounts = { rows: 0, failures: 0, loaded: 0, leftOut: 0 };
   let table: DeltaLog | undefined;
   let running: Promise<void> = Promise.resolve();
   let cancel: () => void = () => undefined;
@@ -126,10 +134,13 @@ export function createEndpointRecorder(
         history.requireReadable();
         const sinceMs = now() - lookBackMs(keepMs);
         let loaded = 0;
-        await readHoldings(store, endpointFileKeys(history, sinceMs), { sinceMs, max: LOADED_MAX }, (rows) => {
+        const rule = { sinceMs, max: loadedMax };
+        const leftOut = await readHoldings(store, endpointFileKeys(history, sinceMs), rule, (rows) => {
           loaded += index.restore(rows, atUs);
         });
         counts.loaded += loaded;
+        counts.leftOut += leftOut;
+        if (leftOut > 0) log.warn({ leftOut }, 'not all names of addresses from before the start could be loaded');
         log.info({ holdings: loaded }, 'names of addresses from before the start were loaded');
       }
       toLoadAtUs = undefined;

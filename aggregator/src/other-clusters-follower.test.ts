@@ -85,10 +85,10 @@ const NOBODY = {
 };
 
 /** Ours. */
-function reader(of: ObjectStore = store, keepMs = KEEP_MS) {
+function reader(of: ObjectStore = store, keepMs = KEEP_MS, holdingsMax = 1000) {
   const said: string[] = [];
   const others = new OtherClusters(
-    { ranges: [{ name: 'lab', ranges: [] }], keepMs },
+    { ranges: [{ name: 'lab', ranges: [] }], keepMs, holdingsMax },
     { snapshot: () => NOBODY },
     ({ cluster }) => said.push(`overlap ${cluster}`),
   );
@@ -172,6 +172,19 @@ describe('other clusters under the same root', () => {
       nowMs += HOUR_MS / 2 - 10_000;
       await eu.record();
     }
+  });
+
+  test('what there is no room for is counted, whether it was read or not', async () => {
+    const eu = writer('eu');
+    await eu.hear(...[1, 2, 3, 4, 5].map((i) => pod(`${i}`, `10.8.0.${i}`, T0 - HOUR_MS)));
+    const { follower, others } = reader(store, KEEP_MS, 4);
+    await follower.read();
+    // Five pods and a node.
+    expect(others.counts).toMatchObject({ holdings: 4, dropped: 2 });
+    nowMs += 60_000;
+    await eu.hear(pod('6', '10.8.0.6', nowMs));
+    await follower.read();
+    expect(others.counts).toMatchObject({ holdings: 4, dropped: 3 });
   });
 
   test('a node that gets its address back has it, for whoever reads on and for whoever starts later', async () => {

@@ -20,8 +20,6 @@ const JITTER_MS = 10_000;
 const ROUNDS_PER_DISCOVERY = 10;
 /** Rows that another replica recorded may be committed this much later than ours that we have read, ms. */
 const LATE_ROWS_MS = 600_000;
-/** Holdings that are read of one cluster at most: as many as are kept. */
-const HOLDINGS_MAX = 500_000;
 
 export interface FollowerCounts {
   /** Readings of another cluster's table, or of which clusters there are, that failed. */
@@ -40,7 +38,10 @@ export interface OtherClustersFollower {
 
 export interface FollowerParts {
   readonly store: ObjectStore;
-  readonly others: Pick<OtherClusters, 'isIgnored' | 'take' | 'knownUntil' | 'expire' | 'compare'>;
+  readonly others: Pick<
+    OtherClusters,
+    'holdingsMax' | 'isIgnored' | 'take' | 'leaveOut' | 'knownUntil' | 'expire' | 'compare'
+  >;
   readonly log: Pick<Logger, 'info' | 'warn'>;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
@@ -109,7 +110,8 @@ export function followOtherClusters(
     const unread = keys.filter((key) => !one.read.has(key));
     // A file of compaction has what was read before, and perhaps a row that was not.
     const sinceMs = one.readMs === undefined ? keptSinceMs : Math.max(keptSinceMs, one.readMs - LATE_ROWS_MS);
-    await readHoldings(store, unread, { sinceMs, max: HOLDINGS_MAX }, (rows) => others.take(name, rows, nowMs * 1000));
+    const rule = { sinceMs, max: others.holdingsMax };
+    others.leaveOut(name, await readHoldings(store, unread, rule, (rows) => others.take(name, rows, nowMs * 1000)));
     if (knownMs !== undefined) others.knownUntil(name, knownMs * 1000);
     if (one.readMs === undefined)
       log.info({ cluster: name, files: unread.length }, 'addresses of another cluster are known');

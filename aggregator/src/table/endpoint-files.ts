@@ -52,17 +52,19 @@ export function endpointFileKeys(log: DeltaLog, sinceMs: number): string[] {
 
 /**
  * The holdings in these files, each once: first all of nodes as one piece, then those of pods in pieces of some thousands. Of several
- * rows of a holding the last one names it; it ended at the earliest end that was heard. Who got back an address has several.
+ * rows of a holding the last one names it; it ended at the earliest end that was heard. Who got back an address has several. Resolves
+ * to the number of holdings that were left out, because there are more than may be read.
  */
 export async function readHoldings(
   store: ObjectStore,
   keys: readonly string[],
   rule: HoldingsRule,
   take: (holdings: readonly EndpointRow[]) => void,
-): Promise<void> {
-  if (keys.length === 0) return;
-  await withLocalFiles(store, keys, (paths) =>
-    withDuckDb(join(store.scratchDirectory, `${randomUUID()}.spill`), async (_, stream) => {
+): Promise<number> {
+  if (keys.length === 0) return 0;
+  return withLocalFiles(store, keys, (paths) =>
+    withDuckDb(join(store.scratchDirectory, `${randomUUID()}.spill`), async (run, stream) => {
+      let count = 0;
       const sameText = createSameText();
       const several = new SeveralHoldings();
       let nodes: EndpointRow[] | undefined = [];
@@ -72,6 +74,7 @@ export async function readHoldings(
         if (all.length > 0) take(all);
       };
       for await (const rows of stream(holdingsQuery(paths, rule))) {
+        count += rows.length;
         const read = rows.map((values) => rowOf(values as readonly Value[], sameText));
         const firstPod = read.findIndex(({ kind }) => kind === 'pod');
         nodes?.push(...several.others(firstPod < 0 ? read : read.slice(0, firstPod)));
@@ -83,12 +86,24 @@ export async function readHoldings(
       if (nodes !== undefined) takeNodes();
       const pods = several.take();
       if (pods.length > 0) take(pods);
+      if (count < rule.max) return 0;
+      const [[all] = []] = await run(countQuery(paths, rule));
+      return Math.max(0, Number(all) - count);
     }),
   );
 }
 
-function holdingsQuery(paths: readonly string[], { sinceMs, max }: HoldingsRule): string {
+/** Those with several holdings count once, which is a few too few. */
+function countQuery(paths: readonly string[], rule: HoldingsRule): string {
+  return `SELECT count(*) FROM (SELECT DISTINCT address, uid FROM ${recordedSince(paths, rule)})`;
+}
+
+function recordedSince(paths: readonly string[], { sinceMs }: HoldingsRule): string {
   const files = parquetScan(paths, scannedColumns(ENDPOINT_COLUMNS), 'hive_partitioning = false');
+  return `${files} WHERE epoch_us(recorded_at) >= ${Math.floor(sinceMs * 1000)}`;
+}
+
+function holdingsQuery(paths: readonly string[], rule: HoldingsRule): string {
   // All rows of who may have several holdings, the last row of everybody else.
   const isSeveral = `coalesce(${isAfterEndSql('max(heard_at) OVER w', 'min(held_to) OVER w')}, false)`;
   const of = (row: string, all: string) => `epoch_us(CASE WHEN ${isSeveral} THEN ${row} ELSE ${all} OVER w END)`;
@@ -96,11 +111,10 @@ function holdingsQuery(paths: readonly string[], { sinceMs, max }: HoldingsRule)
       SELECT cluster, address, kind, uid, ${of('held_from', 'min(held_from)')} AS held_from, ${of('held_to', 'min(held_to)')},
         ${of('sure_until', 'max(sure_until)')}, ${of('heard_at', 'min(heard_at)')}, epoch_us(recorded_at) AS recorded,
         namespace, pod, workload_kind, workload, node, provider, region, zone, to_json(labels)::VARCHAR, zone_id, ${isSeveral}
-      FROM ${files}
-      WHERE epoch_us(recorded_at) >= ${Math.floor(sinceMs * 1000)}
+      FROM ${recordedSince(paths, rule)}
       WINDOW w AS (PARTITION BY address, uid)
       QUALIFY ${isSeveral} OR row_number() OVER (PARTITION BY address, uid ORDER BY recorded_at DESC) = 1
-      ORDER BY recorded DESC LIMIT ${max})
+      ORDER BY recorded DESC LIMIT ${rule.max})
     ORDER BY kind, held_from`;
 }
 

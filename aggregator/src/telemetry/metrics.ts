@@ -31,7 +31,9 @@ export interface AggregatorMetricsSource {
 /** What is known of the cluster, and how commits waited for it. */
 export interface NamesCounts {
   /** The table `endpoints`; undefined where it is not written. */
-  readonly endpoints?: { readonly rows: number; readonly failures: number; readonly loaded: number } | undefined;
+  readonly endpoints?:
+    | { readonly rows: number; readonly failures: number; readonly loaded: number; readonly leftOut: number }
+    | undefined;
   readonly index: ClusterIndexCounts;
   readonly waits: Readonly<LateNamesCounts>;
   /** How reading each resource of Kubernetes goes. */
@@ -446,6 +448,13 @@ const names: readonly AggregatorMetric[] = [
     unit: 'holdings',
     help: 'Holdings of addresses that were loaded from the table endpoints at the start.',
     read: ({ names }) => names?.endpoints?.loaded,
+  },
+  {
+    name: 'flowtoll_endpoints_left_out_total',
+    type: 'counter',
+    unit: 'holdings',
+    help: 'Those that were not loaded, because there are too many: late flows of pods that are gone may lack their names.',
+    read: ({ names }) => names?.endpoints?.leftOut,
   },
   {
     name: 'flowtoll_other_clusters',

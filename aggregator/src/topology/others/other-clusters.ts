@@ -83,6 +83,11 @@ export class OtherClusters {
     };
   }
 
+  /** Most holdings of each cluster. */
+  get holdingsMax(): number {
+    return this.#options.holdingsMax ?? HOLDINGS_MAX;
+  }
+
   /** Whether the operator said that a cluster is never named. */
   isIgnored(cluster: string): boolean {
     return this.#ranges.get(cluster)?.length === 0;
@@ -91,11 +96,16 @@ export class OtherClusters {
   take(cluster: string, rows: readonly EndpointRow[], atUs: number): void {
     let recorded = this.#clusters.get(cluster);
     if (recorded === undefined) {
-      const { keepMs, holdingsMax = HOLDINGS_MAX } = this.#options;
-      recorded = new RecordedCluster({ name: cluster, keepUs: keepMs * 1000, holdingsMax });
+      const keepUs = this.#options.keepMs * 1000;
+      recorded = new RecordedCluster({ name: cluster, keepUs, holdingsMax: this.holdingsMax });
       this.#clusters.set(cluster, recorded);
     }
     recorded.take(rows, atUs);
+  }
+
+  /** So many holdings of a cluster were not even taken in, for want of room. */
+  leaveOut(cluster: string, count: number): void {
+    this.#clusters.get(cluster)?.leaveOut(count);
   }
 
   /** All that happened in a cluster until then has been taken in. */

@@ -163,6 +163,20 @@ describe('holdings of another cluster', () => {
     expect([eu.size, eu.dropped]).toEqual([2, 2]);
   });
 
+  test('nodes are forgotten with what was on them', () => {
+    const eu = cluster();
+    for (let day = 0; day < 10; day++) {
+      const atUs = T0 + day * 24 * HOUR_US;
+      const on = (node: string) => ({ fromUs: atUs, recordedUs: atUs, node });
+      eu.take(
+        [rowOf(`10.8.0.${day}`, `cart-${day}`, on(`node-${day}`)), rowOf('10.8.1.1', 'last', on('node-z'))],
+        atUs,
+      );
+      eu.expire(atUs + HOUR_US);
+      expect(eu.nodeCount).toBe(2);
+    }
+  });
+
   test('rows in any order, in any pieces and any number of times say the same', () => {
     const lives = fc.array(fc.record({ lengthS: fc.integer({ min: 60, max: 600 }), isSeenAlive: fc.boolean() }), {
       ...{ minLength: 1, maxLength: 4 },

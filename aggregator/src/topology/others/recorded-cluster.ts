@@ -5,7 +5,7 @@
 import type { EndpointRow } from '../../model/endpoint-row.ts';
 import { beginningAfter, isAfterEnd } from '../../model/holding-rows.ts';
 import { lookBackMs } from '../../model/holding-times.ts';
-import type { AddressOwner, Certainty, NodeIdentity, PodIdentity } from '../../model/topology.ts';
+import type { AddressOwner, Certainty, NodeIdentity, Place, PodIdentity } from '../../model/topology.ts';
 import { AddressHistory, type Grip, type Holder, NEVER_SURE, NO_SLOTS } from '../cluster/address-history.ts';
 import { saidPlace } from '../zone-names.ts';
 
@@ -84,8 +84,8 @@ export class RecordedCluster {
   readonly #heard = { untilUs: Number.NEGATIVE_INFINITY };
   readonly #history: AddressHistory;
   readonly #holders = new Map<string, RecordedHolder>();
-  /** One object for all pods of a node. */
-  readonly #nodes = new Map<string, NodeIdentity>();
+  /** One object for all pods of a node, and when the last row was recorded that named it. */
+  readonly #nodes = new Map<string, { identity: NodeIdentity; namedUs: number }>();
   #size = 0;
   #knownUntilUs = Number.NEGATIVE_INFINITY;
   #dropped = 0;
@@ -93,6 +93,11 @@ export class RecordedCluster {
   constructor(rules: RecordedClusterRules) {
     this.#rules = rules;
     this.#history = new AddressHistory({ keepUs: rules.keepUs, endedMax: rules.holdingsMax, isExclusive: true });
+  }
+
+  /** Nodes that are known by name. */
+  get nodeCount(): number {
+    return this.#nodes.size;
   }
 
   /** Holdings that are kept. */
@@ -113,6 +118,11 @@ export class RecordedCluster {
   /** Takes in rows that were recorded, in any order. */
   take(rows: readonly EndpointRow[], atUs: number): void {
     for (const row of rows.toSorted((a, b) => a.recordedUs - b.recordedUs)) this.#takeRow(row, atUs);
+  }
+
+  /** So many were not even taken in. */
+  leaveOut(count: number): void {
+    this.#dropped += count;
   }
 
   /** All that happened until then has been taken in. */
@@ -143,6 +153,8 @@ export class RecordedCluster {
       holder.held = kept;
       if (kept.length === 0) this.#holders.delete(uid);
     }
+    // Whoever is on a node that lasts is recorded again and again. To those that are over the object is as good as before.
+    for (const [name, { namedUs }] of this.#nodes) if (namedUs < recordedBeforeUs) this.#nodes.delete(name);
     this.#history.expire(nowUs);
   }
 
@@ -243,14 +255,19 @@ export class RecordedCluster {
     const { node: name, provider, region, zone } = row;
     const { zoneId } = saidPlace(row);
     const known = this.#nodes.get(name);
-    if (known?.provider === provider && known.region === region && known.zone === zone && known.zoneId === zoneId) {
-      return known;
+    if (known !== undefined && isAt(known.identity, { provider, region, zone, zoneId })) {
+      known.namedUs = Math.max(known.namedUs, row.recordedUs);
+      return known.identity;
     }
     const cluster = this.#rules.name;
     const node: NodeIdentity = { kind: 'node', name, cluster, provider, region, zone, zoneId, addresses: [] };
-    this.#nodes.set(name, node);
+    this.#nodes.set(name, { identity: node, namedUs: row.recordedUs });
     return node;
   }
+}
+
+function isAt(node: NodeIdentity, { provider, region, zone, zoneId }: Place): boolean {
+  return node.provider === provider && node.region === region && node.zone === zone && node.zoneId === zoneId;
 }
 
 function sureUntil({ sureUntilUs }: EndpointRow): number {
