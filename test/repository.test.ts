@@ -86,6 +86,7 @@ describe('boundaries', () => {
       'topology',
       'kubernetes',
       'status',
+      'billing',
     ].map((part) => ({
       from: `aggregator/src/${part}`,
       may: new RegExp(
@@ -99,6 +100,8 @@ describe('boundaries', () => {
             upkeep: '|store|table',
             api: '|store|table',
             status: '|store|table|query|upkeep',
+            pricing: '|document',
+            billing: '|pricing|query|document',
             ingest: '',
           }[part] ?? ''
         })/|^@flowtoll/proto|^node:|^(?!agent/|aggregator/)[@a-z]`,

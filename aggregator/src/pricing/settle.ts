@@ -1,7 +1,7 @@
 // A month's statement: tiers and free amounts settled over everything that a provider bills together. Bytes are taken in the order in
 // which they flowed, so that the first of a month are the free ones and fill the lowest tiers. Exact; pure.
 import type { AllowanceEntry, AmountEntry, RateEntry } from './book/format.ts';
-import { type Basis, POOL_BY_REGION, worseBasis } from './book/words.ts';
+import { type Basis, type Direction, POOL_BY_REGION, type PricedClass, worseBasis } from './book/words.ts';
 import { addFractions, type Fraction, fraction, multiplyFractions, parseUsd, roundHalfEven, ZERO } from './money.ts';
 import { type PricedTerm, remaining } from './terms.ts';
 
@@ -21,10 +21,13 @@ export interface StatementLine {
   readonly provider: string;
   readonly book: string | null;
   readonly kind: 'transfer' | 'processing';
-  readonly trafficClass: string;
+  /** Null of processing: a gateway is billed for bytes, wherever they go; so are service and region of the peer. */
+  readonly trafficClass: PricedClass | null;
+  /** What processes, or what the rate of a transfer is for; null where the rate is the same whatever lies between. */
   readonly path: string | null;
+  /** Null where the rate is the same for any service. */
   readonly service: string | null;
-  readonly direction: 'out' | 'in';
+  readonly direction: Direction;
   readonly region: string | null;
   readonly peerRegion: string | null;
   /** What the provider calls the line, where the book knows it. */
@@ -148,16 +151,18 @@ class Month {
   ): void {
     if (isPrior === true || units.numerator === 0n) return;
     const { kind, direction, key } = term.charge;
+    const isTransfer = kind === 'transfer';
+    const selection = selectionOf(term.entry);
     const head = {
       provider,
       book: bookId,
       kind,
-      trafficClass: key.trafficClass,
-      path: key.path,
-      service: key.service,
+      trafficClass: isTransfer ? key.trafficClass : null,
+      path: isTransfer && selection.paths === undefined ? null : key.path,
+      service: isTransfer && selection.services !== undefined ? key.service : null,
       direction,
       region: key.region,
-      peerRegion: key.peerRegion,
+      peerRegion: isTransfer ? key.peerRegion : null,
       meter: term.entry?.meter ?? null,
       unit: term.unit,
       unitBytes: term.unitBytes,
@@ -194,16 +199,13 @@ function poolOf({ provider, term: { charge, entry } }: Usage): string {
 
 /** The same for an entry and the one that takes its place in a newer book: a month goes on over both. */
 function whatItPrices(entry: AmountEntry | undefined): string {
-  const {
-    class: ofClass,
-    paths,
-    services,
-    relations,
-    directions,
-    when,
-    peerRegions,
-  } = (entry ?? {}) as Partial<RateEntry>;
+  const { class: ofClass, paths, services, relations, directions, when, peerRegions } = selectionOf(entry);
   return JSON.stringify([ofClass, paths, services, relations, directions, when, peerRegions]);
+}
+
+/** By what a rate was found; processing has fewer of the fields. */
+function selectionOf(entry: AmountEntry | undefined): Partial<RateEntry> {
+  return entry ?? {};
 }
 
 function allowanceKey({ provider }: Usage, { name }: AllowanceEntry): string {
