@@ -1,7 +1,7 @@
 // Data files and enrichment, stripped to what the protocol needs: a row says which batch it is of, and how many bytes it
 // holds; a file is JSON. The product's Parquet, names and prices have their own tests.
 import type { Enricher } from '@flowtoll/aggregator/enrich/enricher.ts';
-import { blankRow } from '@flowtoll/aggregator/enrich/row.ts';
+import { blankRow } from '@flowtoll/aggregator/model/blank-row.ts';
 import type { RowSink } from '@flowtoll/aggregator/pipeline.ts';
 import type { ObjectStore } from '@flowtoll/aggregator/store/store.ts';
 import type { DataFiles, StagedFiles } from '@flowtoll/aggregator/table/data-files.ts';

@@ -1,6 +1,7 @@
 // Flows → rows: names both sides, decides which is local to the reporting node, and forms the legs. Classes and prices
 // are pricing's. Every byte of a flow is in exactly one row per leg and local side, whatever the topology knows.
 import type { PlacesOfAddresses } from '../model/address-place.ts';
+import { blankRow } from '../model/blank-row.ts';
 import type { FlowBatch } from '../model/flow-batch.ts';
 import type { FlowRow, Resolution } from '../model/flow-row.ts';
 import type { NodeIdentity, ServiceIdentity, Topology, TopologySource } from '../model/topology.ts';
@@ -8,7 +9,6 @@ import { createResolveEndpoints, type Endpoint, type Whereabouts, whereaboutsFro
 import { decideLegs } from './leg.ts';
 import { protocolName } from './protocol-name.ts';
 import {
-  blankRow,
   lossRow,
   resetPrice,
   setCounters,

@@ -1,63 +1,10 @@
 // Fills the columns of a row that say who and how much. Price columns are left as an unpriced row has them.
+
+import { blankRow } from '../model/blank-row.ts';
 import type { FlowBatch, Loss } from '../model/flow-batch.ts';
 import type { FlowRow, Resolution } from '../model/flow-row.ts';
 import type { NodeIdentity } from '../model/topology.ts';
 import type { Endpoint } from './endpoint.ts';
-
-/** A row with nothing in it. */
-export function blankRow(cluster: string): FlowRow {
-  return {
-    localKey: 0,
-    peerKey: 0,
-    zoneId: null,
-    peerZoneId: null,
-    windowStartUs: 0,
-    windowEndUs: 0,
-    cluster,
-    provider: null,
-    region: null,
-    zone: null,
-    node: '',
-    localKind: null,
-    namespace: null,
-    workloadKind: null,
-    workload: null,
-    pod: null,
-    labels: null,
-    ip: null,
-    peerKind: null,
-    peerCluster: null,
-    peerProvider: null,
-    peerRegion: null,
-    peerZone: null,
-    peerNode: null,
-    peerNamespace: null,
-    peerWorkloadKind: null,
-    peerWorkload: null,
-    peerPod: null,
-    peerName: null,
-    peerIp: null,
-    protocol: null,
-    port: null,
-    service: null,
-    initiator: null,
-    resolution: null,
-    txBytes: null,
-    txPackets: null,
-    rxBytes: null,
-    rxPackets: null,
-    connections: null,
-    lossReason: null,
-    lostBytesMax: null,
-    trafficClass: 'unknown',
-    path: null,
-    txCost: null,
-    rxCost: null,
-    processingCost: null,
-    priceBook: null,
-    priceBasis: null,
-  };
-}
 
 /** Prepares the row for the next leg: what an earlier leg or pricing left behind is gone. */
 export function resetPrice(row: FlowRow): void {
