@@ -26,10 +26,18 @@ export interface DocumentKind {
 /** A growing list of problems. */
 export class Problems {
   readonly #kind: DocumentKind;
-  readonly #lines: string[] = [];
+  readonly #at: Path;
+  readonly #lines: string[];
 
-  constructor(kind: DocumentKind) {
+  constructor(kind: DocumentKind, at: Path = [], lines: string[] = []) {
     this.#kind = kind;
+    this.#at = at;
+    this.#lines = lines;
+  }
+
+  /** The same list for what checks a part of the file, and knows no more of it. */
+  below(path: Path): Problems {
+    return new Problems(this.#kind, [...this.#at, ...path], this.#lines);
   }
 
   get count(): number {
@@ -38,7 +46,7 @@ export class Problems {
 
   /** `message` says what is wrong and what to do. */
   add(path: Path, message: string): void {
-    this.#lines.push(`${pathText(path)}: ${message}`);
+    this.#lines.push(`${pathText([...this.#at, ...path])}: ${message}`);
   }
 
   /** Everything that zod found, below `path`. */

@@ -31,6 +31,21 @@ export function checkConfig(config: PricingConfig, books: readonly PriceBook[], 
   }
 }
 
+/**
+ * Adds what is wrong with what is said of some traffic of one provider alone: a path word, and values of switches.
+ * @param at where they stand
+ */
+export function checkOwnPath(
+  own: { readonly path?: string | undefined; readonly switches?: Readonly<Record<string, string>> | undefined },
+  at: { readonly path: Path; readonly switches: Path },
+  config: PricingConfig,
+  books: readonly PriceBook[],
+  problems: Problems,
+): void {
+  if (own.path !== undefined) checkPathWords([own.path], new Providers(books), config, at.path, problems);
+  if (own.switches !== undefined) checkSwitchValues(own.switches, books, at.switches, problems);
+}
+
 /** What the books know, by provider. */
 class Providers {
   readonly #books = new Map<string, PriceBook[]>();
