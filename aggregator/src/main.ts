@@ -2,6 +2,7 @@
 // went wrong, 2 for a command line that cannot be understood. A command may have others for what it found.
 import { Command, CommanderError } from 'commander';
 import { maintainCommand } from './commands/maintain.ts';
+import { priceCommand } from './commands/price.ts';
 import { reportCommand } from './commands/report.ts';
 import { serveCommand } from './commands/serve.ts';
 import { sqlCommand } from './commands/sql.ts';
@@ -25,6 +26,7 @@ function buildProgram(exitWith: (code: number) => void): Command {
     reportCommand(),
     sqlCommand(),
     watchCommand(),
+    priceCommand(exitWith),
     maintainCommand(),
   ];
   for (const command of commands) {

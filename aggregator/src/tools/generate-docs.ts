@@ -1,5 +1,6 @@
 // Writes the generated pages of docs/. Run by `npm run generate`; a unit test fails when a page is not up to date.
 import { mkdir, writeFile } from 'node:fs/promises';
+import { priceInputJsonSchema } from '../billing/price-input.ts';
 import { priceBookJsonSchema } from '../pricing/book/format.ts';
 import { pricingConfigJsonSchema } from '../pricing/config/format.ts';
 import { groupsJsonSchema } from '../query/groups/schema.ts';
@@ -13,6 +14,7 @@ await writeFile(new URL('topology.schema.json', docs), jsonPage(topologyJsonSche
 await writeFile(new URL('groups.schema.json', docs), jsonPage(groupsJsonSchema()));
 await writeFile(new URL('price-book.schema.json', docs), jsonPage(priceBookJsonSchema()));
 await writeFile(new URL('pricing.schema.json', docs), jsonPage(pricingConfigJsonSchema()));
+await writeFile(new URL('price-input.schema.json', docs), jsonPage(priceInputJsonSchema()));
 
 function jsonPage(document: unknown): string {
   return `${JSON.stringify(document, null, 2)}\n`;
