@@ -100,7 +100,6 @@ describe('boundaries', () => {
             upkeep: '|store|table',
             api: '|store|table',
             status: '|store|table|query|upkeep',
-            pricing: '|document',
             billing: '|pricing|query|document',
             ingest: '',
           }[part] ?? ''
