@@ -12,6 +12,8 @@ export type ErrorCode =
   | 'PRICING_INVALID' // the pricing configuration, or the input of flowtoll price, cannot be read
   | 'RANGES_INVALID' // a document of address ranges cannot be read
   | 'RANGES_UNAVAILABLE' // a document of address ranges cannot be fetched or kept
+  | 'PRICE_DOCUMENT_INVALID' // a document of a provider's price API cannot be understood
+  | 'PRICE_DOCUMENT_UNAVAILABLE' // a document of a provider's price API cannot be read
   | 'PRICE_OVERFLOW' // a cost does not fit DECIMAL(18,12)
   | 'KUBERNETES_CONFIG_INVALID' // the configuration for the Kubernetes API cannot be read or used
   | 'KUBERNETES_FORBIDDEN' // the Kubernetes API does not allow, or does not know, what is asked
