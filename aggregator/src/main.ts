@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { maintainCommand } from './commands/maintain.ts';
 import { priceCommand } from './commands/price.ts';
+import { pricesCommand } from './commands/prices.ts';
 import { reportCommand } from './commands/report.ts';
 import { serveCommand } from './commands/serve.ts';
 import { sqlCommand } from './commands/sql.ts';
@@ -28,12 +29,19 @@ function buildProgram(exitWith: (code: number) => void): Command {
     watchCommand(),
     priceCommand(exitWith),
     maintainCommand(),
+    pricesCommand(exitWith),
   ];
   for (const command of commands) {
-    command.copyInheritedSettings(program);
+    inheritSettings(command, program);
     program.addCommand(command);
   }
   return program;
+}
+
+/** Also for commands of commands: each of them parses its own part of the command line. */
+function inheritSettings(command: Command, parent: Command): void {
+  command.copyInheritedSettings(parent);
+  for (const child of command.commands) inheritSettings(child, command);
 }
 
 async function main(): Promise<number> {

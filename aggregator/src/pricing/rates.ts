@@ -8,7 +8,7 @@ import type {
   RateEntry,
   TreatAsEntry,
 } from './book/format.ts';
-import { compileSelector, type RegionSelector, type SelectsRegion } from './book/region-selector.ts';
+import { compileSelector, type RegionSelector } from './book/region-selector.ts';
 import { type Basis, type Direction, type PricedClass, type Relation, worseBasis } from './book/words.ts';
 import { holds, type Switches } from './switches.ts';
 
@@ -46,7 +46,7 @@ export interface Rates {
 
 export function createRates(book: PriceBook): Rates {
   const regions = new Set(book.regions);
-  const compiled = new Map<RegionSelector, SelectsRegion>();
+  const compiled = new Map<RegionSelector, (region: string | null) => boolean>();
 
   function isSelected(selector: RegionSelector | undefined, region: string | null): boolean {
     if (selector === undefined) return true;

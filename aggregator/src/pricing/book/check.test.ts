@@ -260,6 +260,11 @@ describe('wrong entries', () => {
       'groups.a: west is unknown; no such region is in regions: add it there, or correct the name',
     ],
     [
+      'a group that leaves out',
+      { groups: { a: ['*', '!north'] } },
+      'groups.a: leaves out with "!"; do that where the group is used',
+    ],
+    [
       'an allowance for an unknown region',
       { allowances: [{ ...FREE, regions: ['west'] }] },
       'allowances[0].regions: west is unknown; no such region is in regions: add it there, or correct the name',

@@ -135,7 +135,13 @@ function checkSelectors(book: PriceBook, problems: Problems): void {
       if (!isKnown(name)) problems.add(path, `${name} is unknown; ${adviceFor(name)}`);
     }
   };
-  for (const [name, members] of Object.entries(book.groups ?? {})) check(['groups', name], members, isRegions);
+  for (const [name, members] of Object.entries(book.groups ?? {})) {
+    check(['groups', name], members, isRegions);
+    // It would leave regions out of the whole list that names the group, also those of other terms.
+    if (members.some((term) => term.startsWith('!'))) {
+      problems.add(['groups', name], 'leaves out with "!"; do that where the group is used');
+    }
+  }
   for (const list of ['rates', 'processing', 'allowances', 'missing'] as const) {
     for (const [index, entry] of (book[list] ?? []).entries()) {
       check([list, index, 'regions'], entry.regions, isRegionsOrGroup);

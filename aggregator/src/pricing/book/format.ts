@@ -175,7 +175,7 @@ export const priceBookSchema = z
     groups: z
       .record(word.or(z.string().regex(/^[a-z0-9_-]+$/)), z.array(name).min(1))
       .optional()
-      .describe('Named lists of regions: names, "prefix*", and "!" before either to leave it out of the group.'),
+      .describe('Named lists of regions: names, or "prefix*".'),
     switches: z.record(word, switchSchema).optional(),
     ipv6BetweenNetworksIsPublic: z
       .boolean()

@@ -1,37 +1,56 @@
 // Lists that select regions in price books and pricing configurations: names, "prefix*", "@group", "?" for a region that is not
-// known, and "!" before any of these to leave it out. What a group leaves out is left out of the group alone.
+// known, and "!" before any of these to leave it out.
 
 /** A list as written. */
 export type RegionSelector = readonly string[];
 
-/** Named lists of a book. */
+/** Named lists of a book; they leave nothing out. */
 export type RegionGroups = Readonly<Record<string, readonly string[]>>;
-
-/** Whether a region (null: not known) is selected. */
-export type SelectsRegion = (region: string | null) => boolean;
 
 /** The term for a region that is not known. */
 export const NOT_KNOWN = '?';
 
-/** Prepares a list: it selects a region that some term selects and no "!" term does. A group that is not there selects nothing. */
-export function compileSelector(selector: RegionSelector, groups: RegionGroups): SelectsRegion {
-  const wanted = selector.filter((term) => !term.startsWith('!')).map((term) => compileTerm(term, groups));
-  const unwanted = selector.filter((term) => term.startsWith('!')).map((term) => compileTerm(term.slice(1), groups));
-  return (region) => wanted.some((selects) => selects(region)) && !unwanted.some((selects) => selects(region));
+/** Prepares a list for many questions: whether a region (null: not known) is selected. */
+export function compileSelector(selector: RegionSelector, groups: RegionGroups): (region: string | null) => boolean {
+  const terms = expandSelector(selector, groups);
+  return (region) => selects(terms, region);
 }
 
-function compileTerm(term: string, groups: RegionGroups): SelectsRegion {
-  if (term.startsWith('@')) return compileSelector(groups[term.slice(1)] ?? [], {});
-  if (term === NOT_KNOWN) return (region) => region === null;
-  if (!term.endsWith('*')) return (region) => region === term;
-  const prefix = term.slice(0, -1);
-  return (region) => region?.startsWith(prefix) === true;
+/** The list with groups replaced by their members; "!@group" leaves every member out. A group that is not there has none. */
+export function expandSelector(selector: RegionSelector, groups: RegionGroups): string[] {
+  return selector.flatMap((term) => {
+    const negation = term.startsWith('!') ? '!' : '';
+    const name = term.slice(negation.length);
+    return name.startsWith('@') ? (groups[name.slice(1)] ?? []).map((member) => negation + member) : [term];
+  });
+}
+
+/** Whether an expanded list selects a region (null: not known): some term does and no "!" term does. */
+export function selects(terms: readonly string[], region: string | null): boolean {
+  let isSelected = false;
+  for (const term of terms) {
+    if (term.startsWith('!')) {
+      if (matches(term.slice(1), region)) {
+        return false;
+      }
+    } else {
+      isSelected ||= matches(term, region);
+    }
+  }
+  return isSelected;
+}
+
+function matches(pattern: string, region: string | null): boolean {
+  if (pattern === NOT_KNOWN || region === null) {
+    return pattern === NOT_KNOWN && region === null;
+  }
+  return pattern.endsWith('*') ? region.startsWith(pattern.slice(0, -1)) : region === pattern;
 }
 
 /** One region for every set of regions that the lists can tell apart: "us-~" stands for one of "us-*" that no name lists. */
 export function representatives(selectors: Iterable<RegionSelector>, groups: RegionGroups): Set<string | null> {
-  const terms = [...selectors, ...Object.values(groups)].flat().map((term) => term.replace(/^!/, ''));
-  const names = terms.filter((term) => term !== NOT_KNOWN && !term.startsWith('@'));
+  const terms = [...selectors].flatMap((selector) => expandSelector(selector, groups));
+  const names = terms.map((term) => term.replace(/^!/, '')).filter((name) => name !== NOT_KNOWN);
   return new Set([null, '~', ...names.map((name) => name.replace(/\*$/, '~'))]);
 }
 

@@ -234,7 +234,7 @@ describe('an offer of data transfer', () => {
     expect(book.allowances).toEqual([
       {
         ...{
-          name: 'free transfer to the internet',
+          name: 'internet-100-gb',
           amount: 100,
           unit: 'GB',
           class: 'internet',

@@ -62,6 +62,7 @@ const RULES: readonly UsageRule[] = [
   transfer('DataTransfer-In-Bytes', 'from-internet', ['in'], ['internet']),
   middlebox('NatGateway-Bytes', 'nat-gateway', BOTH),
   middlebox('VpcEndpoint-Bytes', 'interface-endpoint', BOTH),
+  middlebox('VpcEndpoint-GWLBE-Bytes', 'gateway-load-balancer-endpoint', BOTH),
   middlebox('TransitGateway-Bytes', 'transit-gateway', ['out']),
 ];
 
@@ -127,7 +128,7 @@ function readGlobalRow(row: OfferRow, source: string): ReadAllowance | string {
   if (free === undefined || free.usdPerUnit !== '0') return 'first tier of the global row is not free';
   if (free.to === undefined || !Number.isFinite(free.to)) return 'free amount of the global row has no end';
   return {
-    ...{ name: 'free transfer to the internet', amount: free.to, unit: 'GB', class: 'internet' },
+    ...{ name: `internet-${free.to}-gb`, amount: free.to, unit: 'GB', class: 'internet' },
     ...{ counts: 'before-tiers', source },
   };
 }

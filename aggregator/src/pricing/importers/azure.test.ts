@@ -133,12 +133,12 @@ describe('pages of prices', () => {
     expect(price({ class: 'internet', direction: 'in', region: 'eastus', when: microsoft })).toEqual(['0']);
     expect(book.allowances).toEqual([
       {
-        name: 'free transfer to the internet (Rtn Preference: MGN)',
+        name: 'internet-microsoft-100-gb',
         ...{ amount: 100, unit: 'GB', class: 'internet', when: microsoft, counts: 'inside-tiers' },
         ...{ basis: 'exact', sources: ['retail-prices-2026-09-19'] },
       },
       {
-        name: 'free transfer to the internet (Bandwidth - Routing Preference: Internet)',
+        name: 'internet-internet-100-gb',
         ...{ amount: 100, unit: 'GB', class: 'internet', when: isp, counts: 'inside-tiers' },
         ...{ basis: 'exact', sources: ['retail-prices-2026-09-19'] },
       },

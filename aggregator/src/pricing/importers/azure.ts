@@ -185,7 +185,7 @@ export function readAzurePrices(documents: readonly PriceDocument[]): Reading {
       const when = rule.key.when!;
       allowances.set(JSON.stringify([when, freeUnits]), {
         ...{
-          name: `free transfer to the internet (${rule.product})`,
+          name: `internet-${when['routing-preference']}-${freeUnits}-gb`,
           amount: freeUnits,
           unit: 'GB',
           class: 'internet',

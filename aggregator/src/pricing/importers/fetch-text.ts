@@ -165,6 +165,7 @@ export function addressOf(url: URL): string {
   const shown = new URL(url);
   shown.username = '';
   shown.password = '';
-  shown.searchParams.delete('key');
+  // Deleting what is not there would write the rest anew, as "%24filter".
+  if (shown.searchParams.has('key')) shown.searchParams.delete('key');
   return shown.href;
 }

@@ -30,7 +30,7 @@ const SWITCHES: Reading['switches'] = {
     note: 'Network service tier of external addresses.',
   },
   destination: {
-    values: ['worldwide', 'china', 'australia'],
+    values: ['worldwide', 'middle-east', 'africa', 'korea', 'indonesia', 'south-america', 'australia', 'china'],
     default: 'worldwide',
     note: 'Where on the internet the other side is. Google’s destination Americas stands for worldwide.',
   },
@@ -39,8 +39,13 @@ const SWITCHES: Reading['switches'] = {
 /** Destinations of the internet by their names in descriptions; what a book has no value for is not taken. */
 const DESTINATIONS: readonly (readonly [pattern: RegExp, value: string])[] = [
   [/^(worldwide|americas)\b/i, 'worldwide'],
-  [/^china\b/i, 'china'],
+  [/^middle east\b/i, 'middle-east'],
+  [/^africa\b/i, 'africa'],
+  [/^(south )?korea\b/i, 'korea'],
+  [/^indonesia\b/i, 'indonesia'],
+  [/^(south|latin) america\b/i, 'south-america'],
   [/^australia\b/i, 'australia'],
+  [/^china\b/i, 'china'],
 ];
 
 const pageSchema = z.looseObject({ skus: z.array(z.unknown()), nextPageToken: z.string().nullish() });
@@ -183,7 +188,10 @@ export function readGcpCatalog(documents: readonly PriceDocument[]): Reading {
     }
     const { meaning, tiers: all } = found;
     const { tiers, freeUnits } = meaning.isInternet ? withoutFreeTier(all) : { tiers: all, freeUnits: 0 };
-    for (const rate of ratesOf(meaning, { tiers, meter: sku.data.description, source })) {
+    const meter = sku.data.description;
+    // Amounts are counted by SKU.
+    const pool = meaning.isInternet ? { pool: meter } : {};
+    for (const rate of ratesOf(meaning, { tiers, meter, source, ...pool })) {
       keepLeastVague(rates, rate, meaning.vagueness);
     }
     if (freeUnits > 0) addAllowance(allowances, meaning, freeUnits, source);
@@ -229,7 +237,7 @@ function tiersOf(sku: Sku): readonly RawTier[] | string {
 
 function* ratesOf(
   meaning: Meaning,
-  amount: Pick<ReadRate, 'tiers' | 'meter' | 'source'> & { readonly meter: string },
+  amount: Pick<ReadRate, 'tiers' | 'meter' | 'pool' | 'source'>,
 ): Generator<ReadRate> {
   const { key, directions, areDirectionsAssumed } = meaning;
   const common = {
@@ -269,7 +277,7 @@ function addAllowance(
   const when = key.when!;
   const regions = [...new Set([...(known?.regions ?? []), ...(from ?? [])])].toSorted();
   allowances.set(id, {
-    ...{ name: `free transfer to the internet (${Object.values(when).join(', ')})`, amount, unit: 'GiB' },
+    ...{ name: `internet-${Object.values(when).join('-')}-${amount}-gib`, amount, unit: 'GiB' },
     ...{ class: 'internet', when, regions, counts: 'inside-tiers', source },
   });
 }

@@ -13,6 +13,8 @@ export type ImportProvider = (typeof IMPORT_PROVIDERS)[number];
 
 /** What a provider's documents are. */
 export interface PriceApi {
+  /** Addresses that together have what can be read; they need no key, but for Google's. */
+  readonly addresses: readonly string[];
   /** Understands documents. Throws PRICE_DOCUMENT_INVALID for what is none of this API's. */
   read(documents: readonly PriceDocument[]): Reading;
   /** The address of the page that follows `document`, which came from `url`; undefined after the last. */
@@ -20,8 +22,16 @@ export interface PriceApi {
 }
 
 export const PRICE_APIS: Readonly<Record<ImportProvider, PriceApi>> = {
-  aws: { read: readAwsOffers, nextPage: () => undefined },
+  aws: {
+    // The EC2 offer with the prices of NAT gateways has gigabytes; docs/importing-prices.md shows how to get the part.
+    addresses: ['https://pricing.us-east-1.amazonaws.com/offers/v1.0/aws/AWSDataTransfer/current/index.json'],
+    read: readAwsOffers,
+    nextPage: () => undefined,
+  },
   gcp: {
+    addresses: ['6F81-5844-456A', 'E505-1604-58F8'].map(
+      (service) => `https://cloudbilling.googleapis.com/v1/services/${service}/skus?pageSize=5000`,
+    ),
     read: readGcpCatalog,
     nextPage(document, url) {
       const token = nextGcpPage(document);
@@ -32,6 +42,14 @@ export const PRICE_APIS: Readonly<Record<ImportProvider, PriceApi>> = {
     },
   },
   azure: {
+    addresses: [
+      "serviceName eq 'Bandwidth'",
+      "serviceName eq 'NAT Gateway'",
+      "productName eq 'Virtual Network Private Link'",
+    ].map(
+      (filter) =>
+        `https://prices.azure.com/api/retail/prices?api-version=2023-01-01-preview&$filter=${encodeURIComponent(filter)}`,
+    ),
     read: readAzurePrices,
     nextPage(document, url) {
       const link = nextAzurePage(document);

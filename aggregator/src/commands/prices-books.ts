@@ -1,0 +1,9 @@
+// Price books as commands name them: a provider, for the book that comes with Flowtoll, or a file.
+import { defaultPriceBooks } from '../pricing/book/default-books.ts';
+import type { PriceBook } from '../pricing/book/format.ts';
+import { loadPriceBookFile } from '../pricing/book/read.ts';
+
+/** "aws", or a file. A file of such a name is "./aws". */
+export function bookNamed(name: string): PriceBook {
+  return defaultPriceBooks().find(({ provider }) => provider === name) ?? loadPriceBookFile(name);
+}
