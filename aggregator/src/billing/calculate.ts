@@ -7,7 +7,7 @@ import { settle, type Usage } from '../pricing/settle.ts';
 import { countedOf, usageOf } from '../pricing/usage.ts';
 import { arithmeticOf } from './arithmetic.ts';
 import type { ExplainedRow } from './decision-output.ts';
-import type { ReadFlow, ReadInput } from './read-price-input.ts';
+import { OWN_RULE, type ReadFlow, type ReadInput } from './read-price-input.ts';
 import type { MonthlyStatement } from './statement-output.ts';
 
 /** A flow with its price. */
@@ -74,7 +74,7 @@ function priced(flow: ReadFlow, pricing: Pricing, { books }: ReadInput): Calcula
     error = thrown;
   }
   const decision = pricing.decision(row);
-  const ignoredPath = flow.ownRule === undefined || decision.rule === flow.ownRule ? null : flow.ownRule.path;
+  const ignoredPath = flow.ownPath === null || decision.rule?.name === OWN_RULE ? null : flow.ownPath;
   const costs = arithmeticOf(row, decision, headerBytesOf(flow.config));
   return { flow, row, decision, costs, books, ignoredPath, error };
 }

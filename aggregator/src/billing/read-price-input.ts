@@ -31,8 +31,8 @@ export interface ReadFlow {
   readonly row: FlowRow;
   /** With the path and the switches that are said of this flow alone. */
   readonly config: PricingConfig;
-  /** That path, as a rule before all others. */
-  readonly ownRule: PathRule | undefined;
+  /** That path; it is the first of the rules. */
+  readonly ownPath: string | null;
 }
 
 export interface ReadInput {
@@ -69,7 +69,7 @@ export function readPriceInput(text: string, name: string, files: NamedFiles, gi
       times: flow.times ?? 1,
       row: inputRow(flow, input.date, networks, below),
       config: ownConfig(flow, ownRule, config, books, below),
-      ownRule,
+      ownPath: ownRule?.path ?? null,
     };
   };
   const flows = input.flows.map((flow, index) => read(flow, 'flows', index));
@@ -111,13 +111,16 @@ function setupOf(
   return setup;
 }
 
+/** Name of the rule that a flow's own path is. */
+export const OWN_RULE = 'path of the flow';
+
 /** All kinds of peers that a rule can name: with them it fits whatever the class, also within the own network. */
 const ANY_PEER = ['pod', 'node', 'service', 'provider-service', 'private', 'internet'] as const;
 
 function ruleOf({ path }: InputFlow): PathRule | undefined {
   if (path === undefined) return undefined;
   const said = typeof path === 'string' ? { path } : path;
-  return { name: 'path of the flow', ...said, to: { peerKinds: [...ANY_PEER] } };
+  return { name: OWN_RULE, ...said, to: { peerKinds: [...ANY_PEER] } };
 }
 
 /** The configuration with what is said of one flow alone before it. */
