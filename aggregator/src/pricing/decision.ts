@@ -114,7 +114,8 @@ export function decide(local: Side, peer: Side, tariff: Tariff, config: PricingC
   const pricing = new Charges(tariff, switches);
   const toGateway = rule?.zone === undefined ? 'same-zone' : zoneRelation(rule.zone, local);
   const isHop = toGateway !== 'same-zone';
-  const hop = keyOf('cross-zone', { relation: 'cross-zone', region: local.region, peerRegion: local.region });
+  // By its path: what is free between zones through an endpoint is free on the way to the endpoint.
+  const hop = keyOf('cross-zone', { relation: 'cross-zone', path, region: local.region, peerRegion: local.region });
   const reads = readsKey(key, local, peer, config);
   const hopCharge = (direction: Direction) => assumedIf(toGateway === 'same-region', pricing.transfer(hop, direction));
   const out = [pricing.transfer(key, 'out'), ...(isHop ? [hopCharge('out')] : [])];
