@@ -1,0 +1,121 @@
+// Every bill worked by hand, through the calculator and so through the code of the pipeline: class, path, costs and basis to the last
+// digit, and the month with tiers and free amounts settled.
+import { calculate } from '@flowtoll/aggregator/billing/calculate.ts';
+import { calculationJson } from '@flowtoll/aggregator/billing/calculation-output.ts';
+import { readPriceInput } from '@flowtoll/aggregator/billing/read-price-input.ts';
+import { describe, expect, test } from 'vitest';
+import { billInput } from './bill-input.ts';
+import { HAND_WORKED_BILLS } from './hand-worked.ts';
+import type { HandWorkedBill } from './hand-worked-bill.ts';
+import { OPEN_DIFFERENCES } from './open-differences.ts';
+
+interface Line {
+  readonly quantity: string;
+  readonly usd_per_unit: string;
+  readonly percent_off: string;
+}
+
+interface Result {
+  readonly flows: readonly Record<string, unknown>[];
+  readonly months: readonly {
+    readonly total_usd: string;
+    readonly providers: readonly { readonly lines: readonly Line[] }[];
+  }[];
+}
+
+function priced(input: unknown): Result {
+  const unnamed = () => {
+    throw new Error('a bill names no files');
+  };
+  const read = readPriceInput(JSON.stringify(input), 'bill', { loadBook: unnamed, loadPricing: unnamed });
+  return JSON.parse(calculationJson(calculate(read))) as Result;
+}
+
+/** The lines' products in sum, exact, rounded once half-even at the 12th place: what a person works out. */
+function exactTotal({ months }: Result): string {
+  const places = 120;
+  const sum = months[0]!.providers
+    .flatMap(({ lines }) => lines)
+    .map(({ quantity, usd_per_unit, percent_off }) => {
+      const off = scaled(percent_off, 6);
+      return scaled(quantity, 90) * scaled(usd_per_unit, 22) * (100_000_000n - off);
+    })
+    .reduce((a, b) => a + b, 0n);
+  const scale = 10n ** BigInt(places - 12);
+  const quotient = sum / scale;
+  const twice = 2n * (sum % scale);
+  const rounded = twice > scale || (twice === scale && quotient % 2n === 1n) ? quotient + 1n : quotient;
+  return `${rounded / 10n ** 12n}.${String(rounded % 10n ** 12n).padStart(12, '0')}`;
+}
+
+/** "1.5", 3 → 1500n */
+function scaled(text: string, places: number): bigint {
+  const [whole = '', rest = ''] = text.split('.');
+  if (rest.length > places) throw new Error(`${text} has more than ${places} places`);
+  return BigInt(whole + rest.padEnd(places, '0'));
+}
+
+/** The text of 1e-12 USD. */
+function pico(usd: string): bigint {
+  return scaled(usd, 12);
+}
+
+/** What the product says: as the bill, but for differences that are open. */
+function expected({ expect: of, peer, name }: HandWorkedBill) {
+  const says = OPEN_DIFFERENCES.find(({ bill }) => bill === name)?.says;
+  // The product calls a peering a path; bills call it nothing.
+  const path = of.path === null && peer.network?.kind === 'peered' ? 'vpc-peering' : of.path;
+  const { class: trafficClass, txCost, rxCost, processingCost, basis, ...rest } = { ...of, path, ...says };
+  return {
+    class: trafficClass,
+    path: rest.path,
+    tx_cost_usd: txCost,
+    rx_cost_usd: rxCost,
+    processing_cost_usd: processingCost,
+    price_basis: basis,
+  };
+}
+
+const isRefused = ({ name }: HandWorkedBill) =>
+  OPEN_DIFFERENCES.some(({ bill, isRefused: refusal }) => bill === name && refusal !== undefined);
+
+describe('a row', () => {
+  test.each(HAND_WORKED_BILLS.filter((bill) => !isRefused(bill)))('$local.provider: $name', (bill) => {
+    expect(priced(billInput(bill)).flows[0]).toMatchObject(expected(bill));
+  });
+});
+
+describe('open differences', () => {
+  test('are of bills, each once', () => {
+    const names = OPEN_DIFFERENCES.map(({ bill }) => bill);
+    const known = HAND_WORKED_BILLS.map(({ name }) => name);
+    expect(names.filter((name, i) => !known.includes(name) || names.indexOf(name) !== i)).toEqual([]);
+  });
+
+  test.each(HAND_WORKED_BILLS.filter(isRefused))('refused: $name', (bill) => {
+    const { isRefused: refusal } = OPEN_DIFFERENCES.find(({ bill: name }) => name === bill.name)!;
+    expect(() => priced(billInput(bill))).toThrow(refusal);
+  });
+});
+
+describe('a month', () => {
+  const bills = HAND_WORKED_BILLS.flatMap((bill) =>
+    bill.expect.month === undefined ? [] : [{ ...bill, ...bill.expect.month }],
+  );
+
+  test.each(bills)('$local.provider: $name', (bill) => {
+    const result = priced(billInput(bill));
+    const usd = OPEN_DIFFERENCES.find(({ bill: name }) => name === bill.name)?.says?.month?.usd ?? bill.usd;
+    expect(exactTotal(result)).toBe(usd);
+    const rounding = pico(result.months[0]!.total_usd) - pico(usd);
+    expect(Math.abs(Number(rounding))).toBeLessThanOrEqual(
+      result.months[0]!.providers.flatMap(({ lines }) => lines).length / 2,
+    );
+  });
+
+  const withEarlier = bills.filter(({ usdWithEarlier }) => usdWithEarlier !== undefined);
+
+  test.each(withEarlier)('with what was counted before, $local.provider: $name', (bill) => {
+    expect(exactTotal(priced(billInput(bill, 'flows')))).toBe(bill.usdWithEarlier);
+  });
+});
