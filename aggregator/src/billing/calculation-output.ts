@@ -7,6 +7,7 @@ import { bytesText, countText, usdExact } from '../query/units.ts';
 import type { CalculatedFlow, CalculatedMonth, Calculation } from './calculate.ts';
 import { usdShort } from './decimal-text.ts';
 import { decisionCells, decisionLines } from './decision-output.ts';
+import { withoutDefaultAddresses } from './input-row.ts';
 import { statementCells, statementText } from './statement-output.ts';
 
 const NO_PRICE = '?';
@@ -61,7 +62,9 @@ function flowLines(flow: CalculatedFlow): string[] {
   const times = flow.flow.times === 1 ? '' : `, ${countText(BigInt(flow.flow.times))} times`;
   return [
     printable(`${flow.flow.name} (${flow.flow.date}${times})`),
-    ...decisionLines(flow, { withSources: false }).map((line) => `  ${line}`),
+    ...decisionLines({ ...flow, row: withoutDefaultAddresses(flow.row) }, { withSources: false }).map(
+      (line) => `  ${line}`,
+    ),
     ...(flow.ignoredPath === null ? [] : [`  not on this way: ${flow.ignoredPath}`]),
     ...(flow.error === null ? [] : [`  ${flow.error.code}: ${printable(flow.error.message)}`]),
   ];

@@ -20,6 +20,15 @@ const DEFAULT_PROTOCOL = 'tcp';
 const DEFAULT_PORT = 443;
 const WINDOW_US = 60_000_000;
 
+/** The row without addresses that nobody gave; for people. */
+export function withoutDefaultAddresses(row: FlowRow): FlowRow {
+  return {
+    ...row,
+    ip: row.ip === DEFAULT_LOCAL_IP ? null : row.ip,
+    peerIp: row.peerIp === DEFAULT_PEER_IP ? null : row.peerIp,
+  };
+}
+
 /** Networks of the configuration, as rows of the calculator are placed in them. */
 export interface Networks {
   readonly byName: ReadonlyMap<string, NetworkEntry>;
