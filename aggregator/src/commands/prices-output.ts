@@ -21,13 +21,13 @@ export interface ShownBook {
   readonly processing: readonly ProcessingEntry[];
 }
 
-/** Regions of a list beyond these are counted. */
-const MOST_REGIONS = 3;
+/** What a list has beyond these is counted. */
+const MOST_LISTED = 3;
 
 const SHOW_COLUMNS: readonly TextColumn[] = [
   { title: 'CLASS', align: 'left' },
   { title: 'PATH', align: 'left' },
-  { title: 'SIDE PAYS FOR', align: 'left' },
+  { title: 'BYTES', align: 'left' },
   { title: 'IF', align: 'left' },
   { title: 'REGIONS', align: 'left' },
   { title: 'OTHER SIDE', align: 'left' },
@@ -92,19 +92,28 @@ function unitLine(name: string, { units }: PriceBook): string {
 function entryRows(entry: RateEntry | ProcessingEntry, book: PriceBook): string[][] {
   const isRate = 'class' in entry;
   const tiers = entry.tiers ?? [{ from: 0, usdPerUnit: entry.usdPerUnit! }];
-  const subject = isRate
-    ? [entry.class, ...(entry.services ?? []), ...(entry.relations ?? [])].join(' ')
-    : '(passing it)';
   return tiers.map(({ from, usdPerUnit }, index) => {
     const bound = tiers.length === 1 ? '' : countText(BigInt(Math.trunc(from)));
     if (index > 0) return ['', '', '', '', '', '', bound, usdPerUnit];
     return [
-      ...[subject, (entry.paths ?? []).join(' '), entry.directions.join('+')],
-      ...[entry.when === undefined ? '' : whenText(entry.when), regionsText(entry.regions)],
-      ...[isRate ? regionsText(entry.peerRegions) : '', bound, usdPerUnit, entry.unit, entry.basis],
-      ...[newestDate(entry.sources, book), entry.sources.join(' ')],
+      ...[isRate ? entry.class : PASSING, shortList(entry.paths ?? []), entry.directions.join('+')],
+      conditionText(entry.when, isRate ? entry.relations : undefined, isRate ? entry.services : undefined),
+      ...[regionsText(entry.regions), isRate ? regionsText(entry.peerRegions) : '', bound, usdPerUnit],
+      ...[entry.unit, entry.basis, newestDate(entry.sources, book), entry.sources.join(' ')],
     ];
   });
+}
+
+/** What stands for the class where it makes no difference: charges of a middlebox. */
+const PASSING = '(passing it)';
+
+function conditionText(
+  when: Parameters<typeof whenText>[0] | undefined,
+  relations: readonly string[] | undefined,
+  services: readonly string[] | undefined,
+): string {
+  const parts = [services?.join('|'), relations?.join('|'), when && whenText(when)];
+  return parts.filter((part) => part !== undefined).join(', ');
 }
 
 /** The newest day, month or year that a source names. */
@@ -114,16 +123,19 @@ function newestDate(ids: readonly string[], { sources }: PriceBook): string {
 }
 
 function regionsText(regions: readonly string[] | undefined): string {
-  if (regions === undefined) return 'any';
-  const some = regions.slice(0, regions.length <= MOST_REGIONS + 1 ? regions.length : MOST_REGIONS);
-  const more = regions.length - some.length;
+  return regions === undefined ? 'any' : shortList(regions);
+}
+
+function shortList(list: readonly string[]): string {
+  const some = list.slice(0, list.length <= MOST_LISTED + 1 ? list.length : MOST_LISTED);
+  const more = list.length - some.length;
   return [...some, ...(more === 0 ? [] : [`and ${more} more`])].join(' ');
 }
 
 const DIFF_COLUMNS: readonly TextColumn[] = [
   { title: 'CLASS', align: 'left' },
   { title: 'PATH', align: 'left' },
-  { title: 'SIDE PAYS FOR', align: 'left' },
+  { title: 'BYTES', align: 'left' },
   { title: 'IF', align: 'left' },
   { title: 'REGIONS', align: 'left' },
   { title: 'OTHER SIDE', align: 'left' },
@@ -153,19 +165,18 @@ export function differs({ rates, others }: BookDifferences): boolean {
 }
 
 function differenceRows(difference: RateDifference): string[][] {
-  const tiers = tierDifferences(difference.old, difference.new);
-  const { kind } = difference;
-  const subject = [difference.class ?? '(passing it)', difference.service ?? '', ...(difference.relations ?? [])];
+  const { kind, old, new: next } = difference;
+  const tiers = tierDifferences(old, next);
+  const isComparable = old?.unit === next?.unit;
   return tiers.map((tier, index) => {
     const bound = tiers.length === 1 ? '' : countText(BigInt(Math.trunc(tier.from)));
-    const change = tier.old === tier.new ? '' : (percentText(tier.old, tier.new) ?? '');
+    const change = tier.old === tier.new || !isComparable ? '' : (percentText(tier.old, tier.new) ?? '');
     const prices = [bound, tier.old ?? '', tier.new ?? '', change];
     if (index > 0) return ['', '', '', '', '', '', ...prices, ''];
     return [
-      ...[subject.filter((word) => word !== '').join(' '), difference.path ?? '', difference.directions.join('+')],
-      ...[difference.when === undefined ? '' : whenText(difference.when)],
-      ...[placesText(difference.regions), placesText(difference.peerRegions)],
-      ...prices,
+      ...[difference.class ?? PASSING, shortList(difference.paths ?? []), difference.directions.join('+')],
+      conditionText(difference.when, difference.relations, difference.services),
+      ...[placesText(difference.regions), placesText(difference.peerRegions), ...prices],
       [...(kind === 'added' || kind === 'removed' ? [kind] : []), ...besides(difference)].join(', '),
     ];
   });
@@ -183,9 +194,11 @@ function besides({ old, new: next }: RateDifference): string[] {
 }
 
 function placesText(regions: readonly string[] | undefined): string {
-  return regionsText(
-    regions?.map((region) => ({ [UNKNOWN_REGION]: '(unknown)', [OTHER_REGION]: '(others)' })[region] ?? region),
-  );
+  if (regions === undefined) return 'any';
+  const has = (one: string, words: string) => (regions.includes(one) ? [words] : []);
+  const named = regions.filter((region) => region !== UNKNOWN_REGION && region !== OTHER_REGION);
+  // Whoever reads "and 5 more" shall not think of regions alone.
+  return [shortList(named), ...has(OTHER_REGION, '(others)'), ...has(UNKNOWN_REGION, '(unknown)')].join(' ').trim();
 }
 
 /** What was read, what became of the base, and what was not taken. */
@@ -194,13 +207,13 @@ export function importText(summary: ImportSummary, documentCount: number, base: 
   const ignored = summary.ignored.map(({ reason, count, examples }) => [
     countText(BigInt(count)),
     reason,
-    examples.join('; '),
+    examples.slice(0, MOST_LISTED).join('; '),
   ]);
   return [
     `Read ${counted(documentCount, 'document')}: ${counted(summary.rowCount, 'row')}, ${counted(summary.readCount, 'rate')} ` +
       `(${countText(BigInt(summary.newCount))} for traffic that the base has no rate for), ` +
       `${counted(summary.allowanceCount, 'free amount')}.`,
-    `Of the ${counted(replaced + cut + kept, 'entry', 'entries')} of ${priceBookId(base)}, ${replaced} are replaced, ${cut} in part, ${kept} stay.`,
+    `${counted(replaced + cut + kept, 'entry', 'entries')} of ${priceBookId(base)}: ${replaced} replaced, ${cut} in part, ${kept} as they were.`,
     ...(summary.newRegions.length === 0 ? [] : [`New regions: ${summary.newRegions.join(', ')}.`]),
     '',
     ...(ignored.length === 0

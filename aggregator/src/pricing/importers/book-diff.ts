@@ -24,8 +24,8 @@ export interface RateDifference {
   readonly kind: 'added' | 'removed' | 'changed' | 'basis';
   /** Absent: bytes that pass a middlebox. */
   readonly class?: string;
-  readonly path?: string;
-  readonly service?: string;
+  readonly paths?: readonly string[];
+  readonly services?: readonly string[];
   readonly directions: readonly string[];
   readonly relations?: readonly string[];
   readonly when?: Readonly<Record<string, readonly string[]>>;
@@ -214,8 +214,8 @@ function isPossible(section: BookEntry['class'], relation: string, region: strin
 
 /** Traffic with lists of regions; lists of all are left out. */
 interface Part {
-  readonly path?: string;
-  readonly service?: string;
+  readonly paths?: readonly string[];
+  readonly services?: readonly string[];
   readonly directions: readonly string[];
   readonly relations?: readonly string[];
   readonly when?: Readonly<Record<string, readonly string[]>>;
@@ -239,8 +239,8 @@ function placed(
   const isAll = (list: readonly string[], all: readonly string[]) =>
     all.every((region) => list.includes(region) || (isBetween && region === UNKNOWN_REGION));
   return groupPairs(peersOf, new Set()).map(({ regions, peerRegions }) => ({
-    ...(path === ANY ? {} : { path }),
-    ...(service === ANY ? {} : { service }),
+    ...(path === ANY ? {} : { paths: [path] }),
+    ...(service === ANY ? {} : { services: [service] }),
     directions: [direction],
     ...(relation === ANY ? {} : { relations: [relation] }),
     ...(axes.switches.size === 0
@@ -258,15 +258,17 @@ function joined(parts: readonly Part[], axes: Axes): Part[] {
     (part) => part.directions,
     (part, directions) => ({ ...part, directions }),
   );
-  some = joinBy(
-    some,
-    (part) => part.relations ?? [],
-    (part, relations) => ({ ...part, relations }),
-  );
+  for (const name of ['relations', 'paths', 'services'] as const) {
+    some = joinBy(
+      some,
+      (part) => part[name],
+      (part, values) => ({ ...part, [name]: values }),
+    );
+  }
   for (const name of axes.switches.keys()) {
     some = joinBy(
       some,
-      (part) => part.when![name]!,
+      (part) => part.when![name],
       (part, values) => ({ ...part, when: { ...part.when, [name]: values } }),
     );
   }
@@ -276,27 +278,27 @@ function joined(parts: readonly Part[], axes: Axes): Part[] {
     );
     return {
       ...part,
-      ...(relations === undefined || relations.length === 0 || relations.length === axes.relations.length
-        ? {}
-        : { relations }),
+      ...(relations === undefined || relations.length === axes.relations.length ? {} : { relations }),
       ...(limits.length === 0 ? {} : { when: Object.fromEntries(limits) }),
     };
   });
 }
 
+/** A part without a list is for what no list names: it stays by itself. */
 function joinBy(
   parts: readonly Part[],
-  get: (part: Part) => readonly string[],
+  get: (part: Part) => readonly string[] | undefined,
   set: (part: Part, values: readonly string[]) => Part,
 ): Part[] {
-  const groups = new Map<string, { part: Part; values: Set<string> }>();
+  const groups = new Map<string, { part: Part; values: Set<string> | undefined }>();
   for (const part of parts) {
-    const id = JSON.stringify(set(part, []));
-    const group = groups.get(id) ?? { part, values: new Set() };
+    const values = get(part);
+    const id = JSON.stringify(values === undefined ? part : set(part, []));
+    const group = groups.get(id) ?? { part, values: values && new Set() };
     groups.set(id, group);
-    for (const value of get(part)) group.values.add(value);
+    for (const value of values ?? []) group.values?.add(value);
   }
-  return [...groups.values()].map(({ part, values }) => set(part, [...values]));
+  return [...groups.values()].map(({ part, values }) => (values === undefined ? part : set(part, [...values])));
 }
 
 function otherDifferences(old: PriceBook, next: PriceBook): string[] {
