@@ -27,6 +27,8 @@ export interface OfferRow {
 
 export interface Offer {
   readonly head: OfferHead;
+  /** With those that could not be read. */
+  readonly rowCount: number;
   readonly rows: readonly OfferRow[];
 }
 
@@ -93,13 +95,15 @@ function readJsonOffer(document: PriceDocument, ignored: IgnoredTally): Offer {
     );
     return row === undefined ? [] : [row];
   });
-  return { head: { offerCode, version, day: dayOf(publicationDate, document.day) }, rows };
+  const head = { offerCode, version, day: dayOf(publicationDate, document.day) };
+  return { head, rowCount: Object.keys(products).length, rows };
 }
 
 /** A CSV offer begins with lines of a name and a value each; the line that has SKU names the columns. */
 function readCsvOffer(document: PriceDocument, ignored: IgnoredTally): Offer {
   const head = new Map<string, string>();
   let columns: string[] | undefined;
+  let strayCount = 0;
   const bySku = new Map<string, { cells: Map<string, string>; prices: RawPrice[] }>();
   for (const row of csvRows(document.text)) {
     if (columns === undefined) {
@@ -111,10 +115,12 @@ function readCsvOffer(document: PriceDocument, ignored: IgnoredTally): Offer {
     const sku = cells.get('sku') ?? '';
     if (row.length !== columns.length || sku === '') {
       ignored.add('row does not have the shape of an offer', row.slice(0, 3).join(','));
+      strayCount++;
       continue;
     }
     if ((cells.get('termtype') || 'OnDemand') !== 'OnDemand') {
       ignored.add('price is not On-Demand', nameOf(cells, sku));
+      strayCount++;
       continue;
     }
     const entry = bySku.get(sku) ?? { cells, prices: [] };
@@ -137,6 +143,7 @@ function readCsvOffer(document: PriceDocument, ignored: IgnoredTally): Offer {
       version: head.get('version'),
       day: dayOf(head.get('publicationdate'), document.day),
     },
+    rowCount: bySku.size + strayCount,
     rows,
   };
 }

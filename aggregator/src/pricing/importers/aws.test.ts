@@ -289,6 +289,7 @@ describe('rows that no rate is made of', () => {
       'first tier of the global row is not free': 1,
     });
     expect(TRAPS).toHaveLength(15);
+    expect(reading.rowCount).toBe(15);
   });
 });
 
@@ -341,6 +342,28 @@ test('two different rates for the same traffic: neither counts, the base stays',
   ]);
 });
 
+test('of rows for the same traffic the general and the priced one count', () => {
+  const [internet, , , , pair] = PRODUCTS;
+  const reading = readAwsOffers([
+    documentOf(
+      awsOffer([
+        { ...internet, sku: 'FREETOO', tiers: one('0') },
+        internet,
+        { ...pair, sku: 'BATCH', attributes: { ...pair.attributes, operation: 'S3RTC-Out' }, tiers: one('0.035') },
+        pair,
+      ]),
+    ),
+  ]);
+  expect(reading.rates.map(({ tiers: [first] }) => first!.usdPerUnit)).toEqual(['0.09', '0.02']);
+  expect(reading.ignored).toEqual([
+    { reason: 'row is free, and there is a priced one', count: 1, examples: ['DataTransfer-Out-Bytes'] },
+    {
+      reason: 'row is of a single operation, and there is a general one',
+      ...{ count: 1, examples: ['USE1-EU-AWS-Out-Bytes'] },
+    },
+  ]);
+});
+
 test('CSV says the same as JSON', () => {
   const quote = (cells: readonly string[]) => cells.map((cell) => `"${cell}"`).join(',');
   const lines = PRODUCTS.flatMap(({ sku, attributes, tiers }) =>
@@ -364,6 +387,7 @@ test('CSV says the same as JSON', () => {
   const [fromJson, fromCsv] = [awsOffer(PRODUCTS), csv].map((text) => readAwsOffers([documentOf(text)]));
   expect(fromCsv).toEqual({
     ...fromJson,
+    rowCount: fromJson!.rowCount + 2,
     ignored: [
       { reason: 'price is not On-Demand', count: 1, examples: ['Box'] },
       { reason: 'row does not have the shape of an offer', count: 1, examples: ['SKU8,too short'] },

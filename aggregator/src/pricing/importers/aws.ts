@@ -80,7 +80,7 @@ export function readAwsOffers(documents: readonly PriceDocument[]): Reading {
     const offer = readOffer(document, ignored);
     const source = addSource(sources, document, offer.head);
     if (offer.head.day > date) date = offer.head.day;
-    rowCount += offer.rows.length;
+    rowCount += offer.rowCount;
     readRows(offer, source, { rates, allowances, ignored });
   }
   return { provider: 'aws', date, rowCount, rates, allowances, ignored: ignored.list(), sources, switches: {} };
@@ -109,6 +109,7 @@ interface Findings {
 }
 
 function readRows({ rows }: Offer, source: string, { rates, allowances, ignored }: Findings): void {
+  const candidates: Candidate[] = [];
   for (const row of rows) {
     const usageType = row.attributes.get('usagetype') ?? '';
     const name = usageType === '' ? row.sku : usageType;
@@ -116,8 +117,37 @@ function readRows({ rows }: Offer, source: string, { rates, allowances, ignored 
       row.attributes.get('fromlocation') === 'Global' ? readGlobalRow(row, source) : readRow(row, usageType, source);
     if (typeof result === 'string') ignored.add(result, name);
     else if ('counts' in result) allowances.push(result);
-    else rates.push(...result.rates);
+    else candidates.push({ name, isGeneral: !row.attributes.get('operation'), rates: result.rates });
   }
+  rates.push(...generalRates(candidates, ignored));
+}
+
+/** What one row says. */
+interface Candidate {
+  readonly name: string;
+  /** It names no operation. */
+  readonly isGeneral: boolean;
+  readonly rates: readonly ReadRate[];
+}
+
+/**
+ * Several rows may be for the same traffic. One without an operation counts more than those of single operations, and a free one
+ * beside a priced one is what is free each month, which the global row says.
+ */
+function generalRates(candidates: readonly Candidate[], ignored: IgnoredTally): ReadRate[] {
+  const placeOf = ({ rates: [rate] }: Candidate) => JSON.stringify([rate!.meter, rate!.region, rate!.peerRegion]);
+  const isFree = ({ rates: [rate] }: Candidate) => rate!.tiers.every((tier) => tier.usdPerUnit === '0');
+  const general = new Set(candidates.filter(({ isGeneral }) => isGeneral).map(placeOf));
+  const priced = new Set(candidates.filter((candidate) => !isFree(candidate)).map(placeOf));
+  return candidates.flatMap((candidate) => {
+    const place = placeOf(candidate);
+    if (!candidate.isGeneral && general.has(place)) {
+      ignored.add('row is of a single operation, and there is a general one', candidate.name);
+    } else if (isFree(candidate) && priced.has(place)) {
+      ignored.add('row is free, and there is a priced one', candidate.name);
+    } else return candidate.rates;
+    return [];
+  });
 }
 
 /** The free amount of the whole account stands where a region would. */

@@ -75,7 +75,10 @@ const ITEMS = [
 
 const TRAPS = [
   ['row repeats another', item({ tierMinimumUnits: '100.0' })],
-  ['row is for another billing region (not primary)', item({ isPrimaryMeterRegion: 'false', retailPrice: '0.5' })],
+  [
+    'row is of another billing region (not primary), and there is a primary one',
+    item({ isPrimaryMeterRegion: 'false', retailPrice: '0.5' }),
+  ],
   ['price is not for consumption', item({ type: '"Reservation"', retailPrice: '0.5' })],
   ['price is not in USD', item({ currencyCode: '"EUR"', retailPrice: '0.5' })],
   ['unit is not 1 GB', item({ unitOfMeasure: '"1 TB"', retailPrice: '0.5' })],
@@ -228,11 +231,40 @@ test('the traps, each with its reason', () => {
   const reading = readAzurePrices([
     page([...internet('eastus', ZONE_1, ZONE_1_PRICES), ...TRAPS.map(([, row]) => row)]),
   ]);
-  expect(Object.fromEntries(reading.ignored.map(({ reason, count }) => [reason, count]))).toEqual(
-    Object.fromEntries(TRAPS.flatMap(([reason]) => (reason === undefined ? [] : [[reason, 1]]))),
-  );
+  expect(Object.fromEntries(reading.ignored.map(({ reason, count }) => [reason, count]))).toEqual({
+    ...Object.fromEntries(TRAPS.flatMap(([reason]) => (reason === undefined ? [] : [[reason, 1]]))),
+    'two prices for one tier': 2,
+  });
   expect(reading.rates).toHaveLength(1);
   expect(reading.rowCount).toBe(6 + TRAPS.length);
+  // Every row is in a rate or in the list.
+  expect(reading.ignored.reduce((sum, { count }) => sum + count, 6)).toBe(reading.rowCount);
+});
+
+test('rows that are not primary count where a region has no others', () => {
+  const notPrimary = { isPrimaryMeterRegion: 'false' };
+  const reading = readAzurePrices([
+    page([
+      ...internet('eastus', ZONE_1, ZONE_1_PRICES),
+      ...internet('eastus', 'elsewhere', ['0', '1', '1', '1', '1', '1'], notPrimary),
+      ...internet('westus3', ZONE_1, ZONE_1_PRICES, notPrimary),
+    ]),
+  ]);
+  expect(reading.rates.map(({ region, tiers }) => [region, tiers[0]?.usdPerUnit])).toEqual([
+    ['eastus', '0.087'],
+    ['westus3', '0.087'],
+  ]);
+  expect(reading.ignored.map(({ count }) => count)).toEqual([6]);
+});
+
+test('a meter with a row that cannot be read is not taken in part', () => {
+  const [first, second, ...rest] = internet('eastus', ZONE_1, ['0', '-0.087', '0.083', '0.07', '0.05', '0.05']);
+  const reading = readAzurePrices([page([first!, second!, ...rest, ...internet('westeurope', ZONE_1, ZONE_1_PRICES)])]);
+  expect(reading.rates.map(({ region }) => region)).toEqual(['westeurope']);
+  expect(reading.ignored.map(({ reason, count }) => [reason, count])).toEqual([
+    ['another row of the same meter was refused', 5],
+    ['price is negative', 1],
+  ]);
 });
 
 test('the next page, and what is no page', () => {

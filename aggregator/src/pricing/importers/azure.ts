@@ -1,5 +1,5 @@
-// Azure Retail Prices pages → rates. A meter has one row per tier; product and meter names say what it is, and rows that only
-// repeat a meter for another billing region are left out.
+// Azure Retail Prices pages → rates. A meter has one row per tier; product and meter names say what it is. A region whose meter has
+// its billing home elsewhere may have no row marked as primary: such rows count where there is no other.
 import { z } from 'zod';
 import { FlowtollError } from '../../model/errors.ts';
 import type { Direction } from '../book/words.ts';
@@ -150,27 +150,43 @@ export function readAzurePrices(documents: readonly PriceDocument[]): Reading {
         ignored.add('row does not have the shape of a price', shown(raw));
         continue;
       }
-      const name = nameOf(item.data.productName, item.data.meterName);
       const found = tierOf(item.data);
-      if ('ignored' in found) ignored.add(found.ignored, `${name}, ${item.data.armRegionName || 'no region'}`);
+      if ('ignored' in found) ignored.add(found.ignored, meterText(item.data));
       if (!('rule' in found)) continue;
-      const key = JSON.stringify([found.rule.meter, found.rule.product, item.data.armRegionName, item.data.meterId]);
+      const isPrimary = item.data.isPrimaryMeterRegion !== false;
+      const key = JSON.stringify([placeOf(found.rule, item.data), item.data.meterId, isPrimary]);
       const meter = meters.get(key) ?? { rule: found.rule, item: item.data, tiers: [], isRefused: false };
       meters.set(key, meter);
       if ('ignored' in found) meter.isRefused = true;
       else if (meter.tiers.some((tier) => tier.from === found.tier.from && tier.usdPerUnit === found.tier.usdPerUnit)) {
-        ignored.add('row repeats another', `${name}, ${item.data.armRegionName || 'no region'}`);
+        ignored.add('row repeats another', meterText(item.data));
       } else meter.tiers.push(found.tier);
     }
   }
   const rates: ReadRate[] = [];
   const allowances = new Map<string, ReadAllowance>();
+  const primary = new Set(
+    [...meters.values()]
+      .filter(({ item }) => item.isPrimaryMeterRegion !== false)
+      .map(({ rule, item }) => placeOf(rule, item)),
+  );
   for (const { rule, item, tiers: raw, isRefused } of meters.values()) {
     // A meter without one of its tiers would have another tier's price for that amount.
-    if (isRefused) continue;
+    if (isRefused) {
+      if (raw.length > 0) ignored.add('another row of the same meter was refused', meterText(item), raw.length);
+      continue;
+    }
+    if (item.isPrimaryMeterRegion === false && primary.has(placeOf(rule, item))) {
+      ignored.add(
+        'row is of another billing region (not primary), and there is a primary one',
+        meterText(item),
+        raw.length,
+      );
+      continue;
+    }
     const all = orderedTiers(raw);
     if (typeof all === 'string') {
-      ignored.add(all, `${nameOf(item.productName, item.meterName)}, ${item.armRegionName || 'no region'}`);
+      ignored.add(all, meterText(item), raw.length);
       continue;
     }
     const { tiers, freeUnits } = rule.isInternet ? withoutFreeTier(all) : { tiers: all, freeUnits: 0 };
@@ -208,7 +224,6 @@ function tierOf(
     const known = TOO_LITTLE.find(([pattern]) => pattern.test(`${item.productName} ${item.meterName}`));
     return { ignored: known?.[1] ?? 'meter is unknown' };
   }
-  if (item.isPrimaryMeterRegion === false) return { ignored: 'row is for another billing region (not primary)' };
   if (item.type !== 'Consumption') return { ignored: 'price is not for consumption' };
   if (item.currencyCode !== 'USD') return { ignored: 'price is not in USD' };
   if (item.unitOfMeasure !== '1 GB') return { ignored: 'unit is not 1 GB' };
@@ -227,6 +242,15 @@ function isGlobal({ armRegionName }: Item): boolean {
 
 function nameOf(product: string, meter: string): string {
   return `${product}: ${meter}`;
+}
+
+function meterText(item: Item): string {
+  return `${nameOf(item.productName, item.meterName)}, ${item.armRegionName || 'no region'}`;
+}
+
+/** What a rate of it would be for. */
+function placeOf(rule: MeterRule, item: Item): string {
+  return JSON.stringify([rule.product, rule.meter, item.armRegionName]);
 }
 
 function shown(raw: unknown): string {

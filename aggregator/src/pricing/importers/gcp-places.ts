@@ -6,7 +6,7 @@ const CITIES: readonly (readonly [region: string, ...names: string[]])[] = [
   ['africa-south1', 'Johannesburg'],
   ['asia-east1', 'Taiwan', 'Changhua'],
   ['asia-east2', 'Hong Kong'],
-  ['asia-northeast1', 'Tokyo', 'Japan'],
+  ['asia-northeast1', 'Tokyo'],
   ['asia-northeast2', 'Osaka'],
   ['asia-northeast3', 'Seoul', 'Korea', 'South Korea'],
   ['asia-south1', 'Mumbai'],
@@ -29,8 +29,8 @@ const CITIES: readonly (readonly [region: string, ...names: string[]])[] = [
   ['europe-west6', 'Zurich', 'Zürich'],
   ['europe-west8', 'Milan'],
   ['europe-west9', 'Paris'],
-  ['me-central1', 'Doha'],
-  ['me-central2', 'Dammam'],
+  ['me-central1', 'Doha', 'Qatar'],
+  ['me-central2', 'Dammam', 'Saudi Arabia'],
   ['me-west1', 'Tel Aviv', 'Israel'],
   ['northamerica-northeast1', 'Montreal', 'Montréal'],
   ['northamerica-northeast2', 'Toronto'],
@@ -60,6 +60,7 @@ const PARTS: readonly (readonly [names: readonly string[], prefixes: readonly st
   [['Middle East'], ['me-']],
   [['Latin America', 'South America'], ['southamerica-']],
   [['Africa'], ['africa-']],
+  [['Japan'], ['asia-northeast1', 'asia-northeast2']],
 ];
 
 const NOT_OF_ITS_PART: ReadonlySet<string> = new Set(['asia-southeast2']);

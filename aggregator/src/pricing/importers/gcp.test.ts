@@ -102,12 +102,17 @@ const SKUS = [
 ];
 
 const TRAPS = [
+  ['description is unknown', { description: 'Network Google Egress from Americas to Americas', rates: [[0, '0', 1]] }],
+  [
+    'what comes in is left to the base book',
+    { description: 'Network Inter Region Data Transfer In from APAC to Americas', rates: [[0, '0', 0]] },
+  ],
   [
     'SKU is not about the network',
     { description: 'N1 Predefined Instance Core', category: { resourceFamily: 'Compute' }, rates: [[0, '0', 1]] },
   ],
   [
-    'description is unknown',
+    'VPN, interconnect and peering are left to the base book',
     { description: 'Network Vpn Internet Egress from Americas to Africa', rates: [[0, '0', 1]] },
   ],
   ['name of a city is unknown', { description: `${BETWEEN} Atlantis to Tokyo`, rates: [[0, '0', 1]] }],
@@ -239,6 +244,14 @@ test('the traps, each with its reason', () => {
   expect(reading.ignored.find(({ reason }) => reason.startsWith('name'))?.examples).toEqual([
     `${BETWEEN} Atlantis to Tokyo`,
     `${INTERNET} Gotham to Americas`,
+  ]);
+});
+
+test('Japan is two regions', () => {
+  const reading = readGcpCatalog([page([sku({ description: `${INTERNET} Japan to China`, rates: [[0, '0', 1]] })])]);
+  expect(reading.rates.map(({ region, pool }) => [region, pool])).toEqual([
+    ['asia-northeast1', `${INTERNET} Japan to China`],
+    ['asia-northeast2', `${INTERNET} Japan to China`],
   ]);
 });
 

@@ -48,6 +48,15 @@ const DESTINATIONS: readonly (readonly [pattern: RegExp, value: string])[] = [
   [/^china\b/i, 'china'],
 ];
 
+/** What is told apart only to say why it is not taken. */
+const LEFT_TO_BASE: readonly (readonly [pattern: RegExp, reason: string])[] = [
+  [
+    /^Network (Inter Region|Internet|Inter Zone) (Data Transfer In|Ingress)\b/,
+    'what comes in is left to the base book',
+  ],
+  [/\b(Vpn|Interconnect|Peering|CDN)\b/i, 'VPN, interconnect and peering are left to the base book'],
+];
+
 const pageSchema = z.looseObject({ skus: z.array(z.unknown()), nextPageToken: z.string().nullish() });
 
 const number = z.instanceof(ExactNumber).transform(({ text }) => text);
@@ -209,7 +218,9 @@ function understand(sku: Sku): { meaning: Meaning; tiers: readonly RawTier[] } |
   const form = FORMS.map(([pattern, meaning]) => [pattern.exec(description), meaning] as const).find(
     ([match]) => match !== null,
   );
-  if (form === undefined) return 'description is unknown';
+  if (form === undefined) {
+    return LEFT_TO_BASE.find(([pattern]) => pattern.test(description))?.[1] ?? 'description is unknown';
+  }
   if (sku.category.usageType !== 'OnDemand') return 'price is not On-Demand';
   const meaning = form[1](form[0]!, sku);
   if (typeof meaning === 'string') return meaning;

@@ -87,13 +87,13 @@ const MOST_EXAMPLES = 5;
 export class IgnoredTally {
   readonly #byReason = new Map<string, { count: number; examples: Set<string> }>();
 
-  add(reason: string, example: string): void {
+  add(reason: string, example: string, count = 1): void {
     let entry = this.#byReason.get(reason);
     if (entry === undefined) {
       entry = { count: 0, examples: new Set() };
       this.#byReason.set(reason, entry);
     }
-    entry.count++;
+    entry.count += count;
     if (entry.examples.size < MOST_EXAMPLES) entry.examples.add(example);
   }
 
