@@ -852,14 +852,22 @@ export const AWS_BILLS: readonly HandWorkedBill[] = [
     facts: ['A7', 'A14', '§11.3'],
   },
   {
-    name: 'on-premises through a VPN: out has no rate, in is free',
+    name: 'on-premises through a VPN leaves over the internet',
     local: POD,
     peer: { kind: 'private', ip: '172.16.4.4', network: { kind: 'on-premises', via: 'vpn' } },
     txBytes: 7_777_777_777,
     rxBytes: 1_000_000_007,
-    expect: { class: 'on-premises', path: null, txCost: null, rxCost: ZERO, processingCost: ZERO, basis: 'none' },
-    arithmetic: 'tx: no rate, so null; rx: into AWS, 0.',
-    facts: ['A14', '§11.3'],
+    expect: {
+      class: 'on-premises',
+      path: 'vpn',
+      txCost: '0.651925802166',
+      rxCost: ZERO,
+      processingCost: ZERO,
+      basis: 'estimated',
+    },
+    arithmetic:
+      'tx: 7,777,777,777 B ÷ 2^30 × 0.09 (as internet out) = 0.651925802166; rx: into AWS, 0. The facts have no rate of a VPN out of AWS; it is taken for internet, as Google says of its own: estimated. Tunnels are billed by the hour.',
+    facts: ['A1', 'A14', 'G12'],
   },
   {
     name: 'on-premises, only received: a known zero',
@@ -867,9 +875,16 @@ export const AWS_BILLS: readonly HandWorkedBill[] = [
     peer: { kind: 'private', ip: '172.16.4.4', network: { kind: 'on-premises', via: 'direct-connect' } },
     txBytes: 0,
     rxBytes: 1_000_000_007,
-    expect: { class: 'on-premises', path: null, txCost: ZERO, rxCost: ZERO, processingCost: ZERO, basis: 'exact' },
+    expect: {
+      class: 'on-premises',
+      path: 'direct-connect',
+      txCost: ZERO,
+      rxCost: ZERO,
+      processingCost: ZERO,
+      basis: 'estimated',
+    },
     arithmetic:
-      'tx: no rate, but no bytes either, 0; rx: into AWS, 0. Nothing is sent, so a missing out rate costs 0, not null.',
+      'tx: no rate, but no bytes either, 0; rx: into AWS, 0. Nothing is sent, so a missing out rate costs 0, not null. That the line charges nothing per byte itself is not verified: estimated.',
     facts: ['A14', '§11.3'],
   },
   // --- Other regions

@@ -1445,7 +1445,7 @@ export const AZURE_BILLS: readonly HandWorkedBill[] = [
     peer: { kind: 'private', ip: '172.16.4.4', network: { kind: 'on-premises', via: 'vpn' } },
     txBytes: 7_777_777_777,
     rxBytes: 31_415_926_535,
-    expect: { class: 'on-premises', path: null, txCost: null, rxCost: ZERO, processingCost: ZERO, basis: 'none' },
+    expect: { class: 'on-premises', path: 'vpn', txCost: null, rxCost: ZERO, processingCost: ZERO, basis: 'none' },
     arithmetic: 'tx: no rate, so null; rx: into Azure, 0.',
     facts: ['Z9', '§11.3'],
   },

@@ -7,7 +7,6 @@ import { describe, expect, test } from 'vitest';
 import { billInput } from './bill-input.ts';
 import { HAND_WORKED_BILLS } from './hand-worked.ts';
 import type { HandWorkedBill } from './hand-worked-bill.ts';
-import { OPEN_DIFFERENCES } from './open-differences.ts';
 
 interface Line {
   readonly quantity: string;
@@ -60,41 +59,21 @@ function pico(usd: string): bigint {
   return scaled(usd, 12);
 }
 
-/** What the product says: as the bill, but for differences that are open. */
-function expected({ expect: of, peer, name }: HandWorkedBill) {
-  const says = OPEN_DIFFERENCES.find(({ bill }) => bill === name)?.says;
-  // The product calls a peering a path; bills call it nothing.
-  const path = of.path === null && peer.network?.kind === 'peered' ? 'vpc-peering' : of.path;
-  const { class: trafficClass, txCost, rxCost, processingCost, basis, ...rest } = { ...of, path, ...says };
+/** What the product says. It calls a peering a path; bills call it nothing. */
+function expected({ expect: of, peer }: HandWorkedBill) {
   return {
-    class: trafficClass,
-    path: rest.path,
-    tx_cost_usd: txCost,
-    rx_cost_usd: rxCost,
-    processing_cost_usd: processingCost,
-    price_basis: basis,
+    class: of.class,
+    path: of.path === null && peer.network?.kind === 'peered' ? 'vpc-peering' : of.path,
+    tx_cost_usd: of.txCost,
+    rx_cost_usd: of.rxCost,
+    processing_cost_usd: of.processingCost,
+    price_basis: of.basis,
   };
 }
 
-const isRefused = ({ name }: HandWorkedBill) =>
-  OPEN_DIFFERENCES.some(({ bill, isRefused: refusal }) => bill === name && refusal !== undefined);
-
 describe('a row', () => {
-  test.each(HAND_WORKED_BILLS.filter((bill) => !isRefused(bill)))('$local.provider: $name', (bill) => {
+  test.each(HAND_WORKED_BILLS)('$local.provider: $name', (bill) => {
     expect(priced(billInput(bill)).flows[0]).toMatchObject(expected(bill));
-  });
-});
-
-describe('open differences', () => {
-  test('are of bills, each once', () => {
-    const names = OPEN_DIFFERENCES.map(({ bill }) => bill);
-    const known = HAND_WORKED_BILLS.map(({ name }) => name);
-    expect(names.filter((name, i) => !known.includes(name) || names.indexOf(name) !== i)).toEqual([]);
-  });
-
-  test.each(HAND_WORKED_BILLS.filter(isRefused))('refused: $name', (bill) => {
-    const { isRefused: refusal } = OPEN_DIFFERENCES.find(({ bill: name }) => name === bill.name)!;
-    expect(() => priced(billInput(bill))).toThrow(refusal);
   });
 });
 
@@ -105,7 +84,7 @@ describe('a month', () => {
 
   test.each(bills)('$local.provider: $name', (bill) => {
     const result = priced(billInput(bill));
-    const usd = OPEN_DIFFERENCES.find(({ bill: name }) => name === bill.name)?.says?.month?.usd ?? bill.usd;
+    const { usd } = bill;
     expect(exactTotal(result)).toBe(usd);
     const rounding = pico(result.months[0]!.total_usd) - pico(usd);
     expect(Math.abs(Number(rounding))).toBeLessThanOrEqual(

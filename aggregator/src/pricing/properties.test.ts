@@ -223,7 +223,14 @@ function configured(
 ) {
   const values = Object.fromEntries(Object.entries(when ?? {}).map(([name, wanted]) => [name, [wanted].flat()[0]!]));
   const networks = network === undefined ? [] : [{ name: 'x', kind: network, ranges: ['172.30.0.0/16'] }];
-  const rule = { name: 'all', path: path ?? '', family: 'any' as const, to: { peerKinds: ANY_PEER } };
+  // The gateway is in no zone of any node: the way to it goes between zones.
+  const rule = {
+    name: 'all',
+    path: path ?? '',
+    family: 'any' as const,
+    zone: 'elsewhere',
+    to: { peerKinds: ANY_PEER },
+  };
   return createPricing({
     books: [book],
     config: {
@@ -254,6 +261,11 @@ const RELATIONS_OF: Readonly<Partial<Record<RateEntry['class'], readonly Relatio
   'other-provider': ['unknown'],
 };
 
+/** Zones are named after their region; Azure's must be. */
+function zoneIn(region: string | null, letter: string | null): string | null {
+  return region === null || letter === null ? null : `${region}-${letter}`;
+}
+
 /** Whether some row gets this rate in this direction. */
 function reaches(book: PriceBook, rate: RateEntry, direction: 'out' | 'in'): boolean {
   const selects = (selector: RateEntry['regions']) =>
@@ -271,7 +283,11 @@ function reaches(book: PriceBook, rate: RateEntry, direction: 'out' | 'in'): boo
     regions.some((here) =>
       peers.some((there) => {
         const row = rowFor(book, rate, relation, here, there);
-        return row !== undefined && engine.decision(row)[direction].terms.some((term) => term.entry === rate);
+        if (row === undefined) return false;
+        const toGateway = testRow({ ...row, ...INTERNET, peerProvider: null, peerRegion: null, peerZone: null });
+        return [row, toGateway].some((each) =>
+          engine.decision(each)[direction].terms.some(({ entry }) => entry === rate),
+        );
       }),
     ),
   );
@@ -292,10 +308,10 @@ function rowFor(
   ) {
     return undefined;
   }
-  const zones = relation === 'same-region' ? [null, null] : relation === 'same-zone' ? ['z1', 'z1'] : ['z1', 'z2'];
+  const zones = relation === 'same-region' ? [null, null] : relation === 'same-zone' ? ['1', '1'] : ['1', '2'];
   const places: Partial<FlowRow> = {
-    ...{ provider: book.provider, region: here, zone: here === null ? null : zones[0]! },
-    ...{ peerProvider: book.provider, peerRegion: there, peerZone: there === null ? null : zones[1]! },
+    ...{ provider: book.provider, region: here, zone: zoneIn(here, zones[0]!) },
+    ...{ peerProvider: book.provider, peerRegion: there, peerZone: zoneIn(there, zones[1]!) },
   };
   switch (rate.class) {
     case 'internet':

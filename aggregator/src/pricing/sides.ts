@@ -64,7 +64,7 @@ export function createSides(config: PricingConfig, inClusterRanges: (address: st
       kind: row.localKind,
       provider: row.provider,
       region: row.region,
-      zone: row.zone,
+      zone: zoneOf(row.provider, row.region, row.zone),
       zoneId: idOf(account, row.zone, row.zoneId),
       account,
       address: kindOf(row.ip),
@@ -84,7 +84,7 @@ export function createSides(config: PricingConfig, inClusterRanges: (address: st
       kind: row.peerKind,
       provider: row.peerProvider,
       region: row.peerRegion,
-      zone: row.peerZone,
+      zone: zoneOf(row.peerProvider, row.peerRegion, row.peerZone),
       zoneId: idOf(account, row.peerZone, row.peerZoneId),
       account,
       address: kindOf(row.peerIp),
@@ -103,7 +103,7 @@ export function createSides(config: PricingConfig, inClusterRanges: (address: st
       if (
         row.localKey !== 0 &&
         localKeys[slot] === row.localKey &&
-        remembered!.side.zone === row.zone &&
+        remembered!.side.zone === zoneOf(row.provider, row.region, row.zone) &&
         remembered!.side.region === row.region
       ) {
         return remembered!;
@@ -127,4 +127,10 @@ export function createSides(config: PricingConfig, inClusterRanges: (address: st
 /** Machines of another cluster, and private addresses with a place, are in the own network unless a configured network says otherwise. */
 function isInside({ peerKind, peerCluster }: FlowRow): boolean {
   return peerCluster !== null || (peerKind !== 'internet' && peerKind !== 'provider-service' && peerKind !== 'unknown');
+}
+
+/** Where an Azure node is in no zone, its label is a fault domain: "0". */
+function zoneOf(provider: string | null, region: string | null, zone: string | null): string | null {
+  const isFaultDomain = provider === 'azure' && zone !== null && region !== null && !zone.startsWith(region);
+  return isFaultDomain ? null : zone;
 }

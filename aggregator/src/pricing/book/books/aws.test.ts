@@ -177,8 +177,8 @@ describe('middleboxes', () => {
     ['vpc-lattice', undefined, 'us-gov-east-1', 'none, none'],
     ['gateway-endpoint', undefined, 'us-east-1', '0 exact, 0 exact'],
     ['vpc-peering', undefined, 'us-east-1', '0 exact, 0 exact'],
-    ['direct-connect', undefined, 'us-east-1', 'none, none'],
-    ['vpn', undefined, 'us-east-1', 'none, none'],
+    ['direct-connect', undefined, 'us-east-1', '0 estimated, 0 estimated'],
+    ['vpn', undefined, 'us-east-1', '0 estimated, 0 estimated'],
     ['load-balancer', 'classic', 'us-east-1', '0.008 exact, 0.008 exact'],
     ['load-balancer', 'classic', 'eu-north-1', '0.0076 exact, 0.0076 exact'],
     ['load-balancer', 'classic', 'eu-west-3', '0.0084 exact, 0.0084 exact'],
@@ -296,7 +296,13 @@ describe('inside a region, services, networks', () => {
     [
       'on premises',
       { class: 'on-premises', relation: 'unknown', path: 'direct-connect', region: 'us-east-1' },
-      both('none'),
+      'none, 0 exact',
+    ],
+    ['SQS', { ...here, class: 'provider-service', relation: 'same-region', service: 'SQS' }, both('0 exact')],
+    [
+      'a service without a region',
+      { class: 'provider-service', relation: 'unknown', service: 'CLOUDFRONT', region: 'us-east-1' },
+      'none, 0 exact',
     ],
   ];
   it.each(cases)('%s', (_name, traffic, price) => {
@@ -310,8 +316,7 @@ describe('inside a region, services, networks', () => {
       ['other-provider', undefined, 'internet', 'estimated'],
       ['provider-service', ['cross-region'], 'cross-region', 'exact'],
       ['provider-service', ['same-zone', 'cross-zone', 'same-region'], 'same-region-public', 'estimated'],
-      ['provider-service', ['unknown'], 'internet', 'estimated'],
-      ['peered', ['cross-region'], 'cross-region', 'exact'],
+      ['peered', ['cross-region'], 'cross-region', 'estimated'],
       ['on-premises', ['vpn', 'client-vpn'], 'internet', 'estimated'],
     ]);
   });

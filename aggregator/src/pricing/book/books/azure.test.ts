@@ -121,7 +121,8 @@ describe('inside a region, services, networks', () => {
     ['peered, zone 1 to 3', between('eastus', 'brazilsouth'), '0.035 exact, 0.035 exact'],
     ['peered, zone 3', between('brazilsouth', 'eastus'), 'none, none'],
     ['peered, a disputed zone', between('polandcentral', 'eastus'), '0.035 disputed, 0.035 disputed'],
-    ['on premises', { class: 'on-premises', relation: 'unknown', path: 'vpn', region: 'eastus' }, 'none, none'],
+    ['on premises', { class: 'on-premises', relation: 'unknown', path: 'vpn', region: 'eastus' }, 'none, 0 exact'],
+    ['from China', { class: 'internet', region: 'eastus', switches: { destination: 'china' } }, 'tiers exact, none'],
   ];
   it.each(cases)('%s', (_name, traffic, price) => {
     expect(priceText(BOOK, traffic)).toBe(price);
@@ -147,7 +148,7 @@ describe('middleboxes', () => {
     ['private-endpoint', 'tiers exact, tiers exact'],
     ['service-endpoint', '0 estimated, 0 estimated'],
     ['vpc-peering', '0 exact, 0 exact'],
-    ['vpn', 'none, none'],
+    ['vpn', '0 estimated, 0 estimated'],
   ])('%s: %s', (path, price) => {
     expect(processingText(BOOK, { path, region: 'westeurope' })).toBe(price);
   });

@@ -191,7 +191,7 @@ describe('inside a region, services, networks, links', () => {
     ['two VPN gateways of one zone', { ...here, class: 'same-zone', path: 'vpn' }, '0.01 estimated, 0 estimated'],
     ['peered, one zone', { ...here, class: 'peered', relation: 'same-zone' }, '0 estimated, 0 estimated'],
     ['peered, two zones', { ...here, class: 'peered', relation: 'cross-zone' }, '0.01 estimated, 0 estimated'],
-    ['peered, zones not known', { ...here, class: 'peered', relation: 'same-region' }, 'none, none'],
+    ['peered, zones not known', { ...here, class: 'peered', relation: 'same-region' }, 'none, 0 estimated'],
     [
       'peered by VPN',
       { ...here, class: 'peered', relation: 'same-region', path: 'vpn' },
@@ -205,12 +205,24 @@ describe('inside a region, services, networks, links', () => {
     [
       'Google APIs',
       { class: 'provider-service', relation: 'unknown', service: 'GOOGLE-APIS', region: 'us-central1' },
-      '0 estimated, 0 estimated',
+      'none, 0 exact',
     ],
+    [
+      'Google APIs that the operator says are in the region',
+      {
+        class: 'provider-service',
+        relation: 'unknown',
+        service: 'GOOGLE-APIS',
+        region: 'us-central1',
+        switches: { 'google-apis': 'in-region' },
+      },
+      '0 exact, 0 exact',
+    ],
+    ['Cloud NAT from another zone', { ...here, class: 'cross-zone', path: 'nat-gateway' }, '0 exact, 0 exact'],
     [
       'a service without a region',
       { class: 'provider-service', relation: 'unknown', service: 'Google Cloud', region: 'us-central1' },
-      'none, none',
+      'none, 0 exact',
     ],
     [
       'CDN Interconnect, North America',
