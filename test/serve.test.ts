@@ -57,6 +57,7 @@ function run(args: readonly string[], env: Record<string, string> = {}) {
 interface LogLine {
   readonly msg: string;
   readonly port?: number;
+  readonly metricsPort?: number;
 }
 
 interface Serving {
@@ -171,6 +172,47 @@ describe('flowtoll serve', () => {
     const { stdout, stderr } = run(['sql', '--store', store, '--format', 'json', sum]);
     expect(stderr).toBe('');
     expect(stdout).toMatch(new RegExp(`"bytes":\\s*"?${windowBytes(0, 5) + windowBytes(1, 5)}"?`));
+  });
+
+  test('names services of providers by their address ranges, tells their age, and refuses to start without any', async () => {
+    const store = join(work, 'store');
+    const ranges = join(work, 'ranges');
+    const start = ['--store', store, '--ip-ranges', ranges];
+    expect(run(['serve', '--topology', topology, ...start])).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/^flowtoll: CONFIG_INVALID: .*ranges has none of ip-ranges.json, .*\n$/),
+    });
+    const lines = ['AMAZON', 'S3'].map((service) => ({ ip_prefix: '52.218.0.0/17', region: 'eu-west-1', service }));
+    mkdirSync(ranges);
+    writeFileSync(
+      join(ranges, 'ip-ranges.json'),
+      JSON.stringify({ syncToken: '1787411825', prefixes: lines, ipv6_prefixes: [] }),
+    );
+    const { logged } = serve(
+      ...start,
+      '--commit-interval',
+      '100ms',
+      '--max-batch-age',
+      'none',
+      '--metrics-listen',
+      '127.0.0.1:0',
+    );
+    const { port, metricsPort } = await logged('listening');
+    const page = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+    expect(page).toMatch(/^flowtoll_ip_ranges_age_seconds\{document="aws"\} \d/m);
+    expect(page).toMatch(/^flowtoll_ip_ranges_prefixes\{provider="aws"\} 2$/m);
+    const exporter = exporterTo(port!);
+    exporter.start();
+    const window = windowFlows(0, 2);
+    window.addresses.set([52, 218, 1, 1], 16);
+    exporter.send(window);
+    expect(await exporter.stop(10_000)).toBe(true);
+    const peers = 'SELECT peer_kind, peer_name, peer_provider, peer_region FROM flows ORDER BY peer_name';
+    expect(run(['sql', '--store', store, '--format', 'csv', peers]).stdout.trimEnd().split(/\r?\n/)).toEqual([
+      'peer_kind,peer_name,peer_provider,peer_region',
+      'provider-service,S3,aws,eu-west-1',
+      'private,,,',
+    ]);
   });
 
   test('sets up malloc before it begins, unless somebody else has', async () => {

@@ -1,6 +1,7 @@
 // `flowtoll`: the command line of the aggregator. Wires the commands; errors become one line and an exit code: 1 for what
 // went wrong, 2 for a command line that cannot be understood. A command may have others for what it found.
 import { Command, CommanderError } from 'commander';
+import { ipRangesCommand } from './commands/ip-ranges.ts';
 import { maintainCommand } from './commands/maintain.ts';
 import { priceCommand } from './commands/price.ts';
 import { pricesCommand } from './commands/prices.ts';
@@ -30,6 +31,7 @@ function buildProgram(exitWith: (code: number) => void): Command {
     priceCommand(exitWith),
     maintainCommand(),
     pricesCommand(exitWith),
+    ipRangesCommand(exitWith),
   ];
   for (const command of commands) {
     inheritSettings(command, program);

@@ -19,6 +19,8 @@ import { createPipeline, type Pipeline } from '../pipeline.ts';
 import { defaultPricing, loadPricingFile } from '../pricing/config/read.ts';
 import { withNetworks } from '../pricing/networks.ts';
 import { createPricing } from '../pricing/pricing.ts';
+import { type OpenIpRanges, openIpRanges } from '../ranges/open-ip-ranges.ts';
+import { rangeSources } from '../ranges/range-sources.ts';
 import { keepHeapSmall } from '../release-memory.ts';
 import { openStore } from '../store/open-store.ts';
 import { flowTableRoot, openFlowTable, TXN_RETENTION_MS } from '../table/flow-table.ts';
@@ -40,6 +42,7 @@ import {
   parseSwitch,
 } from './option-values.ts';
 import { kubeContextOption, pricingOption, storeOption } from './options.ts';
+import { ipRangesOption, ipRangesSourcesOption } from './ranges-options.ts';
 
 interface ServeOptions {
   readonly store: string;
@@ -49,6 +52,9 @@ interface ServeOptions {
   readonly ownerKinds?: readonly string[];
   readonly keepNames: number;
   readonly otherClusters: boolean;
+  readonly ipRanges?: string;
+  readonly ipRangesRefresh: number | false;
+  readonly ipRangesSources: readonly string[];
   readonly listen: ListenAddress;
   readonly commitInterval: number;
   readonly commitBytes: number;
@@ -114,6 +120,17 @@ export function serveCommand(): Command {
         .default(true)
         .argParser(parseSwitch),
     )
+    .addOption(ipRangesOption())
+    .addOption(
+      new Option(
+        '--ip-ranges-refresh <time>',
+        'fetch the documents of address ranges anew about this often, 1h to 30d; "none": nothing is fetched',
+      )
+        .env('FLOWTOLL_IP_RANGES_REFRESH')
+        .default(false, 'none')
+        .argParser(orNone(parseDuration(3_600_000, 30 * 86_400_000))),
+    )
+    .addOption(ipRangesSourcesOption())
     .addOption(
       new Option('--listen <host:port>', 'where agents connect; port 0 lets the system choose')
         .env('FLOWTOLL_LISTEN')
@@ -229,6 +246,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   const { live } = names;
   const topology = withNetworks(names.topology, prices.config.networks ?? []);
   const cluster = options.cluster ?? names.cluster ?? DEFAULT_CLUSTER;
+  const ranges = await openRanges(options, log);
   const store = await openStore(options.store);
   const endpoints =
     live &&
@@ -276,7 +294,12 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
       batchAgeMaxMs: options.maxBatchAge === false ? Number.POSITIVE_INFINITY : options.maxBatchAge,
     },
     {
-      enricher: createEnricher({ topology, cluster, labelKeys: options.labels ?? [] }),
+      enricher: createEnricher({
+        topology,
+        cluster,
+        labelKeys: options.labels ?? [],
+        ...(ranges && { places: ranges.places }),
+      }),
       pricing: createPricing({
         ...prices,
         inClusterRanges: (address) => topology.snapshot().inClusterRanges(address),
@@ -319,6 +342,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     upkeep: upkeep?.counts,
     ...(live && { names: namesCounts(live, endpoints, () => unwatched?.seen) }),
     ...(follower && { others: () => ({ ...names.others.counts, ...follower.counts }) }),
+    ...(ranges && { ranges: ranges.counts }),
     whyNotReady,
     now: Date.now,
     version: aggregatorVersion(),
@@ -335,6 +359,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   });
   endpoints?.start();
   follower?.start();
+  ranges?.start();
   memory.now();
   log.info(
     { host: options.listen.host, port, metricsPort, cluster, store: store.describe(), tableVersion: table.version },
@@ -365,6 +390,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   await flows.stop();
   await pipeline.stop();
   await follower?.stop();
+  await ranges?.stop();
   await endpoints?.stop();
   await live?.stop();
   await upkeep?.stop();
@@ -384,6 +410,22 @@ async function startNames(names: LiveNames, stopRequested: Promise<unknown>, log
   await Promise.race([names.whenSynced, stopRequested]);
   clearInterval(reminder);
   if (names.notReadyBecause() === undefined) log.info(names.index.counts, 'the cluster is known');
+}
+
+/** Undefined where nobody asked for address ranges. */
+async function openRanges(
+  { ipRanges, ipRangesRefresh, ipRangesSources }: ServeOptions,
+  log: Logger,
+): Promise<OpenIpRanges | undefined> {
+  const sources = rangeSources(ipRangesSources);
+  if (ipRanges === undefined) {
+    if (ipRangesRefresh === false) return undefined;
+    throw new FlowtollError('CONFIG_INVALID', '--ip-ranges-refresh needs a directory for copies: give --ip-ranges');
+  }
+  return openIpRanges(
+    { directory: ipRanges, refreshMs: ipRangesRefresh, sources },
+    { log, now: Date.now, schedule: backgroundTimers, random: Math.random },
+  );
 }
 
 function namesCounts(

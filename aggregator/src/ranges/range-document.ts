@@ -34,7 +34,8 @@ export class RangeReader {
   parse(text: string): Raw {
     let raw: unknown;
     try {
-      raw = JSON.parse(text);
+      // A byte order mark is no JSON.
+      raw = JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
     } catch (error) {
       throw this.refusal(`is not JSON: ${error instanceof Error ? error.message : String(error)}`);
     }

@@ -4,6 +4,7 @@ import type { FlowServer } from '../api/flow-service.ts';
 import type { ResourceStatus } from '../kubernetes/resource-status.ts';
 import type { FollowerCounts } from '../other-clusters-follower.ts';
 import type { Pipeline } from '../pipeline.ts';
+import type { IpRangesCounts } from '../ranges/open-ip-ranges.ts';
 import type { ClusterIndexCounts } from '../topology/cluster/cluster-index.ts';
 import type { LateNamesCounts } from '../topology/cluster/late-names.ts';
 import type { OtherClustersCounts } from '../topology/others/other-clusters.ts';
@@ -23,6 +24,8 @@ export interface AggregatorMetricsSource {
   readonly names: NamesCounts | undefined;
   /** Undefined where addresses of other clusters are not asked for. */
   readonly others: OthersCounts | undefined;
+  /** Undefined where there are no documents of address ranges. */
+  readonly ranges: IpRangesCounts | undefined;
   /** Milliseconds since the Unix epoch. */
   readonly nowMs: number;
   readonly version: string;
@@ -515,6 +518,42 @@ const names: readonly AggregatorMetric[] = [
   },
 ];
 
+const ranges: readonly AggregatorMetric[] = [
+  {
+    name: 'flowtoll_ip_ranges_age_seconds',
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'Age of each document of address ranges that is in use: since it was published, or since its source confirmed it, whichever is later. Several weeks: addresses of newer ranges have no place.',
+    label: 'document',
+    read: ({ ranges, nowMs }) =>
+      ranges && new Map(ranges.documents.map(({ name, knownMs }) => [name, secondsSince(knownMs, nowMs)])),
+  },
+  {
+    name: 'flowtoll_ip_ranges_prefixes',
+    type: 'gauge',
+    unit: 'prefixes',
+    help: 'Prefixes in use of the documents of address ranges, those that are listed twice twice.',
+    label: 'provider',
+    read: ({ ranges }) => ranges?.prefixes,
+  },
+  {
+    name: 'flowtoll_ip_ranges_skipped_prefixes',
+    type: 'gauge',
+    unit: 'prefixes',
+    help: 'Prefixes of the documents in use that could not be read and are left out; the log has the first.',
+    label: 'document',
+    read: ({ ranges }) => ranges && new Map(ranges.documents.map(({ name, skipped }) => [name, skipped])),
+  },
+  {
+    name: 'flowtoll_ip_ranges_refresh_failures_total',
+    type: 'counter',
+    unit: 'tries',
+    help: 'Tries to refresh a document of address ranges that failed: not fetched, not readable, or not kept. They are tried again; the last good copy stays in use.',
+    label: 'document',
+    read: ({ ranges }) => ranges?.failures,
+  },
+];
+
 const watchers: readonly AggregatorMetric[] = [
   {
     name: 'flowtoll_watchers',
@@ -567,6 +606,7 @@ export const AGGREGATOR_METRICS: readonly AggregatorMetric[] = [
   ...rows,
   ...kubernetes,
   ...names,
+  ...ranges,
   ...watchers,
   ...PROCESS_METRICS,
 ];

@@ -9,6 +9,7 @@ import {
 import type { FlowServer } from '../api/flow-service.ts';
 import type { Logger } from '../ingest/ingest-stream.ts';
 import type { Pipeline, PipelineObserver } from '../pipeline.ts';
+import type { IpRangesCounts } from '../ranges/open-ip-ranges.ts';
 import type { UpkeepCounts } from '../upkeep-loop.ts';
 import {
   AGGREGATOR_METRICS,
@@ -65,6 +66,8 @@ export interface AggregatorTelemetryParts {
   readonly names?: NamesCounts;
   /** Absent where addresses of other clusters are not asked for. */
   readonly others?: () => OthersCounts;
+  /** Absent where there are no documents of address ranges. */
+  readonly ranges?: IpRangesCounts;
   /** Why nothing should be sent to this replica; undefined when it is ready. */
   readonly whyNotReady: () => string | undefined;
   /** Milliseconds since the Unix epoch. */
@@ -75,7 +78,7 @@ export interface AggregatorTelemetryParts {
 
 /** Makes the server; nothing happens before start(). The table is open by then, so that is half of being ready. */
 export function createAggregatorTelemetry(config: ListenAddress, parts: AggregatorTelemetryParts): TelemetryServer {
-  const { pipeline, table, flows, observer, upkeep, names, others, now, version } = parts;
+  const { pipeline, table, flows, observer, upkeep, names, others, ranges, now, version } = parts;
   return createTelemetryServer(config, {
     metrics: () =>
       metricsText(AGGREGATOR_METRICS, {
@@ -87,6 +90,7 @@ export function createAggregatorTelemetry(config: ListenAddress, parts: Aggregat
         upkeep,
         names,
         others: others?.(),
+        ranges,
         nowMs: now(),
         version,
       }),
