@@ -138,7 +138,7 @@ export function followOtherClusters(
         one.failure = message;
       }
     }
-    others.expire(now() * 1000);
+    await others.expire(now() * 1000, nextTurn);
     await others.compare(nextTurn);
   }
 

@@ -231,17 +231,18 @@ export class AddressHistory {
     if (this.#recordedUs[slot] === atUs) this.#recordedUs[slot] = UNRECORDED;
   }
 
-  /** Forgets what ended too long ago, or is too much. */
-  expire(nowUs: number): void {
-    for (;;) {
+  /** Forgets what ended too long ago, or is too much; false when there is more of it than `max`. */
+  expire(nowUs: number, max = Number.POSITIVE_INFINITY): boolean {
+    for (let count = 0; count < max; count++) {
       let slot = this.#ended.takeBefore(nowUs - this.#rules.keepUs);
       if (slot === undefined && this.#ended.size > this.#rules.endedMax) {
         slot = this.#ended.take();
         this.#droppedForRoom++;
       }
-      if (slot === undefined) return;
+      if (slot === undefined) return true;
       this.#drop(slot);
     }
+    return false;
   }
 
   /**

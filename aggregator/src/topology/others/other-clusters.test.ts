@@ -157,6 +157,58 @@ describe('names of other clusters', () => {
     expect(nameOf(others, '10.8.0.5')).toBe('ap-pod-10.8.0.5');
   });
 
+  test('comparing and forgetting are done in pieces, and find one shared address among many', async () => {
+    let lookups = 0;
+    const counting = {
+      snapshot: () => ({
+        ...ownTopology,
+        lookupAddress(address: string) {
+          lookups++;
+          return own.get(address);
+        },
+      }),
+    };
+    const others = new OtherClusters({ ranges: [], keepMs: 86_400_000 }, counting, (overlap) => overlaps.push(overlap));
+    const count = 60_000;
+    const addressOf = (cluster: number, i: number) => `10.${cluster}.${i >> 8}.${i & 255}`;
+    for (const [c, name] of ['eu', 'us', 'ap'].entries()) {
+      const addresses = Array.from({ length: count }, (_, i) => addressOf(c, i));
+      if (name === 'ap') addresses[count / 2] = addressOf(0, 777);
+      fill(others, name, addresses);
+    }
+    const pieces: number[] = [];
+    const takeRest = async () => {
+      pieces.push(lookups);
+      lookups = 0;
+    };
+    await others.compare(takeRest);
+    await takeRest();
+    expect(overlaps.map(({ cluster, address }) => [cluster, address]).sort()).toEqual([
+      ['ap', '10.0.3.9'],
+      ['eu', '10.0.3.9'],
+    ]);
+    // Those of the two are not compared any more once that is known.
+    expect(pieces.reduce((sum, piece) => sum + piece)).toBeGreaterThan(count);
+    expect(Math.max(...pieces)).toBeLessThanOrEqual(4000);
+    pieces.length = 0;
+    await others.expire(NOW, takeRest);
+    expect(pieces.length).toBeGreaterThanOrEqual((3 * count) / 20_000);
+    // All end at one time, and are forgotten a day later.
+    for (const [c, name] of ['eu', 'us', 'ap'].entries()) {
+      const ended = { fromUs: T0, toUs: NOW, recordedUs: NOW };
+      const rows = Array.from({ length: count }, (_, i) => addressOf(c, i));
+      others.take(
+        name,
+        rows.map((address) => rowOf(address, `${name}-pod-${address}`, ended)),
+        NOW,
+      );
+    }
+    pieces.length = 0;
+    await others.expire(NOW + 25 * HOUR_US, takeRest);
+    expect(others.counts.holdings).toBe(0);
+    expect(pieces.length).toBeGreaterThanOrEqual((2 * 3 * count) / 20_000);
+  });
+
   test('an address that moved from one cluster to another in a shared network is the later one’s', () => {
     const others = clusters();
     others.take('eu', [rowOf('10.8.0.5', 'gone-0', { fromUs: T0, toUs: NOW - 120e6, recordedUs: NOW })], NOW);

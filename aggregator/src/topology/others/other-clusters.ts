@@ -7,6 +7,7 @@ import { contains, type Prefix, parsePrefix } from '../../document/address.ts';
 import type { EndpointRow } from '../../model/endpoint-row.ts';
 import type { AddressOwner, TopologySource } from '../../model/topology.ts';
 import { type OpenHolding, RecordedCluster } from './recorded-cluster.ts';
+import { SharedAddresses } from './shared-addresses.ts';
 
 /** What the operator said of another cluster. */
 export interface OtherClusterRanges {
@@ -54,8 +55,11 @@ interface Found {
 const HOLDINGS_MAX = 500_000;
 /** Two that hold an address at one moment do so for longer than clocks differ. */
 const LONG_US = 30_000_000;
-/** Holdings that are compared in one turn of the event loop. */
-const COMPARED_AT_ONCE = 10_000;
+/** Holdings that are looked up in one turn of the event loop, and addresses that are noted: a few milliseconds. */
+const LOOKUPS_AT_ONCE = 4000;
+const NOTED_AT_ONCE = 40_000;
+
+const NO_CLUSTERS: ReadonlyMap<string, RecordedCluster> = new Map();
 
 export class OtherClusters {
   readonly #own: TopologySource;
@@ -113,18 +117,28 @@ export class OtherClusters {
     this.#clusters.get(cluster)?.knownUntil(untilUs);
   }
 
-  expire(nowUs: number): void {
-    for (const recorded of this.#clusters.values()) recorded.expire(nowUs);
+  /** Forgets what ended too long ago. `rest` is awaited between pieces of the work. */
+  async expire(nowUs: number, rest: () => Promise<unknown>): Promise<void> {
+    for (const recorded of this.#clusters.values()) {
+      await recorded.expire(nowUs, rest);
+      await rest();
+    }
   }
 
   /** Compares what all hold now. `rest` is awaited between pieces of the work. */
   async compare(rest: () => Promise<unknown>): Promise<void> {
-    for (const [name, recorded] of this.#clusters) {
-      if (this.#ranges.has(name)) continue;
-      let compared = 0;
+    const compared = new Map([...this.#clusters].filter(([name]) => !this.#ranges.has(name)));
+    const shared = await sharedAddresses([...compared.values()], rest);
+    let lookups = 0;
+    for (const [name, recorded] of compared) {
       for (const holding of recorded.open()) {
-        if (++compared % COMPARED_AT_ONCE === 0) await rest();
-        this.#compareOne(name, recorded, holding);
+        const others = shared.mayBeShared(holding.address) ? compared : NO_CLUSTERS;
+        lookups += 1 + others.size;
+        if (lookups >= LOOKUPS_AT_ONCE) {
+          await rest();
+          lookups = 0;
+        }
+        this.#compareOne(name, recorded, holding, others);
       }
     }
   }
@@ -151,7 +165,12 @@ export class OtherClusters {
     return one.owner;
   }
 
-  #compareOne(cluster: string, recorded: RecordedCluster, { kind, address, fromUs }: OpenHolding): void {
+  #compareOne(
+    cluster: string,
+    recorded: RecordedCluster,
+    { kind, address, fromUs }: OpenHolding,
+    others: ReadonlyMap<string, RecordedCluster>,
+  ): void {
     const atUs = recorded.knownUntilUs - LONG_US;
     if (this.#overlaps.has(`${cluster} ${kind}`) || fromUs > atUs) return;
     const own = this.#own.snapshot();
@@ -161,8 +180,8 @@ export class OtherClusters {
       this.#found({ cluster, kind, address, other: undefined });
       return;
     }
-    for (const [other, itsHoldings] of this.#clusters) {
-      if (other === cluster || this.#ranges.has(other)) continue;
+    for (const [other, itsHoldings] of others) {
+      if (other === cluster) continue;
       const owner = itsHoldings.lookup(address, atUs, atUs + 1);
       if (itsHoldings.knownUntilUs < atUs || owner?.certainty !== 'exact') continue;
       this.#found({ cluster, kind, address, other });
@@ -180,6 +199,21 @@ export class OtherClusters {
     this.#overlaps.set(key, overlap);
     this.#onOverlap(overlap);
   }
+}
+
+async function sharedAddresses(
+  clusters: readonly RecordedCluster[],
+  rest: () => Promise<unknown>,
+): Promise<SharedAddresses> {
+  const shared = new SharedAddresses(clusters.reduce((sum, { size }) => sum + size, 0));
+  let noted = 0;
+  for (const [i, recorded] of clusters.entries()) {
+    for (const address of recorded.addresses()) {
+      if (++noted % NOTED_AT_ONCE === 0) await rest();
+      shared.add(address, i + 1);
+    }
+  }
+  return shared;
 }
 
 function isWithin(address: string, ranges: readonly Prefix[]): boolean {

@@ -4,6 +4,7 @@ import type { EndpointRow } from '../../model/endpoint-row.ts';
 import { RecordedCluster } from './recorded-cluster.ts';
 import { HOUR_US, nodeRowOf, rowOf, T0 } from './testing.ts';
 
+const rest = async () => undefined;
 const cluster = () => new RecordedCluster({ name: 'eu', keepUs: 24 * HOUR_US, holdingsMax: 1000 });
 
 describe('holdings of another cluster', () => {
@@ -74,12 +75,12 @@ describe('holdings of another cluster', () => {
     expect(Array.from(eu.open())).toEqual([]);
   });
 
-  test('what nobody records any more ended at some time since', () => {
+  test('what nobody records any more ended at some time since', async () => {
     const eu = cluster();
     eu.take([rowOf('10.8.0.5', 'cart-0', { fromUs: T0, recordedUs: T0 + 60e6 })], T0 + 60e6);
-    eu.expire(T0 + 23 * HOUR_US);
+    await eu.expire(T0 + 23 * HOUR_US, rest);
     expect(Array.from(eu.open())).toHaveLength(1);
-    eu.expire(T0 + 25 * HOUR_US);
+    await eu.expire(T0 + 25 * HOUR_US, rest);
     expect(Array.from(eu.open())).toEqual([]);
     expect(eu.size).toBe(0);
     expect(eu.lookup('10.8.0.5', T0 + 2 * HOUR_US, T0 + 3 * HOUR_US)?.certainty).toBe('stale');
@@ -163,7 +164,7 @@ describe('holdings of another cluster', () => {
     expect([eu.size, eu.dropped]).toEqual([2, 2]);
   });
 
-  test('nodes are forgotten with what was on them', () => {
+  test('nodes are forgotten with what was on them', async () => {
     const eu = cluster();
     for (let day = 0; day < 10; day++) {
       const atUs = T0 + day * 24 * HOUR_US;
@@ -172,7 +173,7 @@ describe('holdings of another cluster', () => {
         [rowOf(`10.8.0.${day}`, `cart-${day}`, on(`node-${day}`)), rowOf('10.8.1.1', 'last', on('node-z'))],
         atUs,
       );
-      eu.expire(atUs + HOUR_US);
+      await eu.expire(atUs + HOUR_US, rest);
       expect(eu.nodeCount).toBe(2);
     }
   });

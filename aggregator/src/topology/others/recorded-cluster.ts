@@ -15,6 +15,9 @@ import { saidPlace } from '../zone-names.ts';
  */
 const DELAY_US = 180_000_000;
 
+/** Holders that are looked at in one turn of the event loop, or holdings that are forgotten: a few milliseconds. */
+const EXPIRED_AT_ONCE = 20_000;
+
 /** Rows have labels of their local side only. */
 const NO_LABELS = Object.freeze({});
 
@@ -133,12 +136,14 @@ export class RecordedCluster {
 
   /**
    * Forgets what ended too long ago. What lasts is recorded again and again: what was not for so long ended at some time since,
-   * and nobody is left to say when.
+   * and nobody is left to say when. `rest` is awaited between pieces of the work.
    */
-  expire(nowUs: number): void {
+  async expire(nowUs: number, rest: () => Promise<unknown>): Promise<void> {
     const overBeforeUs = nowUs - this.#rules.keepUs;
     const recordedBeforeUs = nowUs - lookBackMs(this.#rules.keepUs / 1000) * 1000;
+    let count = 0;
     for (const [uid, holder] of this.#holders) {
+      if (++count % EXPIRED_AT_ONCE === 0) await rest();
       const kept = holder.held.filter(({ overUs, recordedUs }) =>
         overUs === null ? recordedUs >= recordedBeforeUs : overUs >= overBeforeUs,
       );
@@ -155,12 +160,17 @@ export class RecordedCluster {
     }
     // Whoever is on a node that lasts is recorded again and again. To those that are over the object is as good as before.
     for (const [name, { namedUs }] of this.#nodes) if (namedUs < recordedBeforeUs) this.#nodes.delete(name);
-    this.#history.expire(nowUs);
+    while (!this.#history.expire(nowUs, EXPIRED_AT_ONCE)) await rest();
   }
 
   /** As of AddressHistory. */
   lookup(address: string, startUs: number, endUs: number): AddressOwner | undefined {
     return this.#history.lookup(address, startUs, endUs);
+  }
+
+  /** The address of each holding. */
+  *addresses(): Generator<string> {
+    for (const { held } of this.#holders.values()) for (const { address } of held) yield address;
   }
 
   /** What lasts, as far as is known. */
