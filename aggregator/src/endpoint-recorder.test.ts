@@ -183,6 +183,45 @@ describe('the table endpoints', () => {
     expect(warnings.splice(0)).toEqual([expect.stringMatching(/not all names .* could be loaded/)]);
   });
 
+  test('whose end was heard of while the table was read ended then, here and in the table', async () => {
+    const first = replica();
+    hear(first.index, [pod('p-1', 'cart-0', T0)]);
+    nowMs += 10_000;
+    await first.recorder.record();
+    const startMs = T0 + HOUR_MS;
+    const endMs = startMs + 300_000;
+    let second: ReturnType<typeof replica> | undefined;
+    const slow = new Proxy(store, {
+      get(target, name) {
+        const value = Reflect.get(target, name, target) as unknown;
+        // Between the log, which says that both last, and the rows.
+        if (name === 'localPath' && second !== undefined) {
+          nowMs = endMs;
+          second.index.heard('pods', nowMs * 1000);
+          second.index.heard('nodes', nowMs * 1000);
+          second.index.remove('pods', 'p-1', undefined, nowMs * 1000);
+          second.index.remove('nodes', 'n-1', undefined, nowMs * 1000);
+          second = undefined;
+        }
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    const started = replica(slow);
+    nowMs = startMs;
+    hear(started.index, [pod('p-1', 'cart-0', T0)]);
+    second = started;
+    await started.recorder.load();
+    expect(second).toBeUndefined();
+    expect(owner(started.index, endMs - 70_000)).toMatchObject({ certainty: 'exact', identity: { name: 'cart-0' } });
+    await started.recorder.record();
+    const third = replica();
+    hear(third.index, [], []);
+    await third.recorder.load();
+    expect(owner(third.index, endMs - 70_000)).toMatchObject({ certainty: 'exact', identity: { name: 'cart-0' } });
+    const nodeAt = third.index.lookupAddress('10.0.0.10', (endMs - 70_000) * 1000, (endMs - 10_000) * 1000);
+    expect(nodeAt?.certainty).toBe('exact');
+  });
+
   test('it is said until when all is known, with rows and without, about once a minute and by one of two replicas', async () => {
     const [one, other] = [replica(), replica()];
     const known = async () => {

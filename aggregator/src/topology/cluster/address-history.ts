@@ -156,6 +156,14 @@ export class AddressHistory {
     return this.#newest.has(address);
   }
 
+  /** Whether somebody of whom that is true holds the address, or is remembered to have held it. */
+  someHolder(address: string, isSuch: (holder: Holder) => boolean): boolean {
+    for (let slot = this.#newest.get(address) ?? NONE; slot !== NONE; slot = this.#columns[slot * STRIDE + OLDER]!) {
+      if (isSuch(this.#holders[slot]!)) return true;
+    }
+    return false;
+  }
+
   /**
    * From now on `holder` holds these addresses and no others.
    * @param grip what it holds until now

@@ -163,10 +163,12 @@ export class ClusterIndex implements ClusterSink, TopologySource, Topology {
 
   /**
    * Takes in what was recorded before the start, when all that exists has been heard of. Who held an address then and is not known
-   * now ended since. Returns how many holdings were taken in.
+   * now ended since; whose end was heard of here, while the rows were read, is known better. Returns how many holdings were taken in.
    */
   restore(rows: readonly EndpointRow[], atUs: number): number {
-    const recent = rows.filter(({ toUs }) => (toUs ?? atUs) >= atUs - this.#keepUs);
+    const recent = rows.filter(
+      (row) => (row.toUs ?? atUs) >= atUs - this.#keepUs && !(row.toUs === null && this.#isKnown(row)),
+    );
     let count = 0;
     const nodes = Map.groupBy(
       recent.filter(({ kind }) => kind === 'node'),
@@ -188,6 +190,13 @@ export class ClusterIndex implements ClusterSink, TopologySource, Topology {
     this.#naming.generation++;
     this.#expire(atUs);
     return count;
+  }
+
+  #isKnown({ address, uid }: EndpointRow): boolean {
+    return this.#holdings.someHolder(
+      address,
+      (holder) => (holder instanceof PodHolder || holder instanceof NodeHolder) && holder.uid === uid,
+    );
   }
 
   /** The nodes that exist, by name, and when each was made: µs, of the cluster's clock. */
