@@ -1,8 +1,8 @@
 // `flowtoll serve` as a process: what it says when it cannot start, and that SIGTERM commits and acknowledges before it
 // ends. The agent's exporter runs in the test; what the table holds, `flowtoll sql` says.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline';
 import { createExporter } from '@flowtoll/agent/exporter/exporter.ts';
 import { windowBytes, windowFlows } from '@flowtoll/agent/exporter/windows.testing.ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { until } from './support/until.ts';
 
 const FLOWTOLL = join(import.meta.dirname, '..', 'aggregator', 'bin', 'flowtoll.js');
 const TOPOLOGY = `
@@ -144,6 +145,26 @@ test('flowtoll status ends with 0 when all is well, and with others when not', a
 });
 
 describe('flowtoll serve', () => {
+  test('whoever stops it while another cluster’s table does not answer need not wait for that', async () => {
+    const store = join(work, 'store');
+    const log = join(store, 'eu/endpoints/_delta_log');
+    mkdirSync(log, { recursive: true });
+    // Reading it waits for somebody who writes.
+    const silentFile = join(log, '_last_checkpoint');
+    execFileSync('mkfifo', [silentFile]);
+    const { child, exited, logged } = serve('--store', store, '--metrics-listen', '127.0.0.1:0');
+    // Made before other clusters are read.
+    const table = join(store, 'default/flows/_delta_log/00000000000000000000.json');
+    await until('the table is there', () => existsSync(table) || undefined);
+    child.kill('SIGTERM');
+    await logged('stopping: last commit');
+    await logged('stopped');
+    expect(child.exitCode).toBeNull();
+    // The system takes no open file from a process: one that waits in it can only be killed, and has nothing to lose any more.
+    writeFileSync(silentFile, '');
+    expect(await exited).toBe(0);
+  });
+
   test('on SIGTERM commits what waits, acknowledges it, and ends with 0', async () => {
     const store = join(work, 'store');
     const { child, exited, logged } = serve(

@@ -40,7 +40,7 @@ export interface EndpointCounts {
 export interface EndpointRecorder {
   readonly counts: EndpointCounts;
   /**
-   * Takes what the table has into the index, as far back as that keeps it. Call it when the cluster has been heard of in full. Never rejects: what
+   * Takes what the table has into the index, as far back as that keeps it; nothing is written meanwhile. Call it when the cluster has been heard of in full. Never rejects: what
    * fails is tried again after each time of writing.
    */
   load(): Promise<void>;
@@ -184,7 +184,8 @@ export function createEndpointRecorder(
     counts,
     load() {
       toLoadAtUs = now() * 1000;
-      return tryToLoad();
+      running = running.then(tryToLoad);
+      return running;
     },
     start: () => next(),
     record,

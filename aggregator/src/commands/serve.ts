@@ -9,6 +9,7 @@ import { type Logger, pino } from 'pino';
 import { createFlowService } from '../api/flow-service.ts';
 import { createHealthService } from '../api/health-service.ts';
 import { createReflectionServices } from '../api/reflection-service.ts';
+import { waitFor } from '../bounded-wait.ts';
 import { createEndpointRecorder, type EndpointRecorder } from '../endpoint-recorder.ts';
 import { createEnricher } from '../enrich/enricher.ts';
 import { FlowtollError } from '../model/errors.ts';
@@ -78,6 +79,10 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'
 const DEFAULT_CLUSTER = 'default';
 const METRICS_LISTEN = '127.0.0.1:9464';
 const MIB = 1024 ** 2;
+/** Agents wait for each reading of names of the past, and of other clusters, at most so long. */
+const NAMES_WAIT_MS = 30_000;
+/** Whoever stops waits for those at most so long. */
+const STOP_WAIT_MS = 5000;
 /** Between lines of the log that say why agents have to wait, ms. */
 const REMIND_MS = 60_000;
 
@@ -353,8 +358,11 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     const metricsPort =
       metricsListen && telemetry && (await startTelemetry(telemetry, metricsListen, metricsAsked, log));
     if (live !== undefined) await startNames(live, stopRequested, log);
-    if (live?.notReadyBecause() === undefined) await endpoints?.load();
-    await follower?.read();
+    // One after the other: each takes memory while it reads.
+    if (live?.notReadyBecause() === undefined) {
+      await atMost(endpoints?.load(), stopRequested, log, 'who held which address before the start');
+    }
+    await atMost(follower?.read(), stopRequested, log, 'the addresses of other clusters');
     return { metricsPort, port: await pipeline.start() };
   });
   endpoints?.start();
@@ -389,13 +397,36 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   health.stop();
   await flows.stop();
   await pipeline.stop();
-  await follower?.stop();
+  const areDone = [await hasEnded(follower?.stop()), await hasEnded(endpoints?.stop())];
   await ranges?.stop();
-  await endpoints?.stop();
   await live?.stop();
   await upkeep?.stop();
   await telemetry?.stop();
   log.info(countsOf(pipeline), 'stopped');
+  // Requests that get no answer would keep the process alive.
+  if (areDone.includes(false)) process.exit();
+}
+
+/** Names that are good to have do not keep agents out when the store is slow, nor whoever says to stop. */
+async function atMost(
+  work: Promise<void> | undefined,
+  stop: Promise<unknown>,
+  log: Logger,
+  what: string,
+): Promise<void> {
+  if (work === undefined) return;
+  const waited = await waitFor(work, { maxMs: NAMES_WAIT_MS, schedule: timers, stop });
+  if (waited === 'late') {
+    log.warn(
+      {},
+      `${what} could not be read in ${NAMES_WAIT_MS / 1000} s: flows have no names by it until that is done`,
+    );
+  }
+}
+
+/** Whether it has, or has within some time: nothing is lost by what is left. */
+async function hasEnded(work: Promise<void> | undefined): Promise<boolean> {
+  return work === undefined || (await waitFor(work, { maxMs: STOP_WAIT_MS, schedule: timers })) === 'done';
 }
 
 /**
