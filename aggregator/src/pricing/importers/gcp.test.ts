@@ -228,6 +228,20 @@ describe('pages of the catalogue', () => {
     expect(book.processing![0]!.regions).toBeUndefined();
   });
 
+  test('pairs of one price are one entry, whatever the cities', () => {
+    const names = ['Frankfurt', 'London', 'Paris'];
+    const pairs = names.flatMap((from) => names.filter((to) => to !== from).map((to) => `${BETWEEN} ${from} to ${to}`));
+    const skus = pairs.map((description) => sku({ description, rates: [[0, '0', 20_000_000]] }));
+    const { rates } = importPriceBook('gcp', [page(skus)], BASE).book;
+    const [entry, ...more] = rates.filter((one) => one.sources[0] !== 'B1');
+    expect(more).toEqual([]);
+    expect(entry).toMatchObject({
+      ...{ meter: 'Network Inter Region Data Transfer Out', usdPerUnit: '0.02' },
+      regions: ['europe-west2', 'europe-west3', 'europe-west9'],
+      peerRegions: ['europe-west2', 'europe-west3', 'europe-west9'],
+    });
+  });
+
   test('regions that the documents name and the base does not are new; everything is counted', () => {
     expect(summary.newRegions).toContain('europe-west4');
     expect(summary.rowCount).toBe(SKUS.length);

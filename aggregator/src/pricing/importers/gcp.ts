@@ -48,6 +48,9 @@ const DESTINATIONS: readonly (readonly [pattern: RegExp, value: string])[] = [
   [/^china\b/i, 'china'],
 ];
 
+/** The end of a description that names places. */
+const PLACES = / (from|in) .+$/;
+
 /** What is told apart only to say why it is not taken. */
 const LEFT_TO_BASE: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [
@@ -197,9 +200,10 @@ export function readGcpCatalog(documents: readonly PriceDocument[]): Reading {
     }
     const { meaning, tiers: all } = found;
     const { tiers, freeUnits } = meaning.isInternet ? withoutFreeTier(all) : { tiers: all, freeUnits: 0 };
-    const meter = sku.data.description;
+    // The names of places are in the lists of the book; a description of each would keep every pair apart.
+    const meter = sku.data.description.replace(PLACES, '');
     // Amounts are counted by SKU.
-    const pool = meaning.isInternet ? { pool: meter } : {};
+    const pool = meaning.isInternet ? { pool: sku.data.description } : {};
     for (const rate of ratesOf(meaning, { tiers, meter, source, ...pool })) {
       keepLeastVague(rates, rate, meaning.vagueness);
     }

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { PriceBook, RateEntry } from '../book/format.ts';
 import { parsePriceBook } from '../book/read.ts';
+import { diffBooks } from './book-diff.ts';
 import { importPriceBook } from './import-book.ts';
 import {
   type AwsProduct,
@@ -169,6 +170,8 @@ describe.each(Object.keys(BASES))('over a base %s', (kind) => {
             }
           }
         }
+        const again = importPriceBook('aws', [documentOf(awsOffer(products))], book);
+        expect(diffBooks(book, again.book)).toEqual({ rates: [], others: [] });
         // What no list names, a region newer than the book, is as before, too.
         for (const traffic of [
           { class: 'internet', direction: 'out', region: 'xx-new-1' },
