@@ -1,5 +1,5 @@
 // `flowtoll prices` as its users meet it: what it prints, what it writes, how it ends.
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -351,6 +351,12 @@ Written to ${out} as aws@2026-09-16.
       ...{ code: 'CONFIG_INVALID', message: expect.stringMatching(/^--out .*new\.json cannot be written: ENOENT/) },
     });
     expect(await readdir(directory)).toEqual(['base.json']);
+    // Here the new file can be written, but not put in place.
+    await mkdir(join(directory, 'a-directory'));
+    await expect(run('import', 'aws', '--base', base, '--out', join(directory, 'a-directory'))).rejects.toMatchObject({
+      ...{ code: 'CONFIG_INVALID', message: expect.stringMatching(/a-directory cannot be written: E/) },
+    });
+    expect((await readdir(directory)).toSorted()).toEqual(['a-directory', 'base.json']);
   });
 
   test('a failed import leaves the file as it was', async () => {

@@ -27,7 +27,7 @@ export interface FetchLimits {
 export const FETCH_LIMITS: FetchLimits = {
   attempts: 6,
   silenceMs: 30_000,
-  maxBytes: 256 * 2 ** 20,
+  maxBytes: 128 * 2 ** 20,
   firstPauseMs: 500,
   longestPauseMs: 120_000,
 };

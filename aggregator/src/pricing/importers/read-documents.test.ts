@@ -165,6 +165,23 @@ describe('what may pass is tried again', () => {
     expect(pausesMs).toHaveLength(1);
   });
 
+  test('a slow answer is none of these: only silence ends it', async () => {
+    const chunks = [...'{"Items":[],"NextPageLink":null}'];
+    answers = [
+      (_, response) => {
+        const send = () => {
+          if (chunks.length === 0) response.end();
+          else response.write(chunks.shift(), () => setTimeout(send, 50));
+        };
+        send();
+      },
+    ];
+    const beginMs = performance.now();
+    expect(await read('azure', `${base}/p`, { silenceMs: 1000 })).toHaveLength(1);
+    expect(performance.now() - beginMs).toBeGreaterThan(1000);
+    expect(pausesMs).toEqual([]);
+  });
+
   test('but not for ever', async () => {
     answers = [text('', 500)];
     await expect(read('azure', `${base}/p`, { attempts: 4 })).rejects.toMatchObject(
