@@ -21,10 +21,15 @@ const SILENT = { info: () => undefined, warn: () => undefined, error: () => unde
 const POD = '10.244.0.5';
 const FAR_NODE = '172.20.9.1';
 
-/** The other cluster: one node, nothing from Kubernetes. */
+/** The other cluster: one node, nothing from Kubernetes. Its zone has the name of another one, as in another account. */
 const FAR_TOPOLOGY = JSON.stringify({
   version: 1,
-  nodes: [{ name: 'far', provider: 'aws', region: 'eu-west-1', zone: 'eu-west-1b', addresses: [FAR_NODE] }],
+  nodes: [
+    {
+      ...{ name: 'far', addresses: [FAR_NODE] },
+      ...{ provider: 'aws', region: 'eu-west-1', zone: 'eu-west-1a', zoneId: 'euw1-az2' },
+    },
+  ],
 });
 
 const python = await deltaRsPython();
@@ -41,7 +46,7 @@ describe.each(await testClusters())('names that outlive processes: $name', ({ st
     store = join(work, 'store');
     cluster = await start();
     admin = new KubeClient({ server: cluster.server, token: cluster.adminToken, ca: cluster.tls?.ca });
-    const place = { region: 'eu-west-1', zone: 'eu-west-1a' };
+    const place = { region: 'eu-west-1', zone: 'eu-west-1a', zoneId: 'euw1-az1' };
     await createNode(admin, { name: 'node-a', address: '10.0.0.10', podPrefix: '10.244.0', ...place });
     await admin.whenUsable();
     const token = await admin.accountWith('flowtoll', rbacRules());

@@ -76,7 +76,7 @@ describe.each(await testClusters())('names on $name', ({ name: clusterName, star
           ...{ workloadKind: 'Deployment', workload: 'web', labels: { app: 'web', 'namespace:team': 'payments' } },
           node: {
             ...{ kind: 'node', name: node.name, addresses: [node.address] },
-            ...{ provider: 'aws', region: node.region, zone: node.zone },
+            ...{ provider: 'aws', region: node.region, zone: node.zone, zoneId: null },
           },
         },
       });

@@ -11,6 +11,8 @@ export interface NodePlan {
   readonly podPrefix: string;
   readonly region: string;
   readonly zone: string;
+  /** Id of the zone, the same in all accounts; absent: the node does not say it. */
+  readonly zoneId?: string;
   /** Of nodes with both families: the same in IPv6, the first four groups of addresses of pods. */
   readonly ipv6?: { readonly address: string; readonly podPrefix: string };
 }
@@ -29,11 +31,14 @@ const ADDRESSES_PER_NODE = 12;
 
 export async function createNode(
   client: KubeClient,
-  { name, address, podPrefix, region, zone, ipv6 }: NodePlan,
+  { name, address, podPrefix, region, zone, zoneId, ipv6 }: NodePlan,
 ): Promise<void> {
   const now = new Date().toISOString();
   const podCIDRs = [`${podPrefix}.0/24`, ...(ipv6 === undefined ? [] : [`${ipv6.podPrefix}::/64`])];
-  const place = { 'topology.kubernetes.io/region': region, 'topology.kubernetes.io/zone': zone };
+  const place = {
+    ...{ 'topology.kubernetes.io/region': region, 'topology.kubernetes.io/zone': zone },
+    ...(zoneId !== undefined && { 'topology.k8s.aws/zone-id': zoneId }),
+  };
   await client.create('nodes', undefined, {
     ...{ apiVersion: 'v1', kind: 'Node' },
     metadata: { name, labels: { 'kubernetes.io/hostname': name, ...place } },
