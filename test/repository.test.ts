@@ -100,7 +100,7 @@ describe('boundaries', () => {
             upkeep: '|store|table',
             api: '|store|table',
             status: '|store|table|query|upkeep',
-            billing: '|pricing|query|document',
+            billing: '|pricing|query|table|document',
             ingest: '',
           }[part] ?? ''
         })/|^@flowtoll/proto|^node:|^(?!agent/|aggregator/)[@a-z]`,

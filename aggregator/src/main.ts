@@ -1,6 +1,7 @@
 // `flowtoll`: the command line of the aggregator. Wires the commands; errors become one line and an exit code: 1 for what
 // went wrong, 2 for a command line that cannot be understood. A command may have others for what it found.
 import { Command, CommanderError } from 'commander';
+import { explainCommand } from './commands/explain.ts';
 import { ipRangesCommand } from './commands/ip-ranges.ts';
 import { maintainCommand } from './commands/maintain.ts';
 import { priceCommand } from './commands/price.ts';
@@ -29,6 +30,7 @@ function buildProgram(exitWith: (code: number) => void): Command {
     sqlCommand(),
     watchCommand(),
     priceCommand(exitWith),
+    explainCommand(),
     maintainCommand(),
     pricesCommand(exitWith),
     ipRangesCommand(exitWith),

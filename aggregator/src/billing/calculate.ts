@@ -1,12 +1,10 @@
 // The calculator: rows priced as the pipeline prices them, and the months that they make. Pure.
-import { FlowtollError } from '../model/errors.ts';
 import type { PicoUsd } from '../model/flow-row.ts';
 import type { PricingConfig } from '../pricing/config/format.ts';
 import { createPricing, type Pricing } from '../pricing/pricing.ts';
 import { settle, type Usage } from '../pricing/settle.ts';
 import { countedOf, usageOf } from '../pricing/usage.ts';
-import { arithmeticOf } from './arithmetic.ts';
-import type { ExplainedRow } from './decision-output.ts';
+import { type ExplainedRow, explainRow } from './explained-row.ts';
 import { OWN_RULE, type ReadFlow, type ReadInput } from './read-price-input.ts';
 import type { MonthlyStatement } from './statement-output.ts';
 
@@ -15,8 +13,6 @@ export interface CalculatedFlow extends ExplainedRow {
   readonly flow: ReadFlow;
   /** The path that the flow names, where it cannot lie between the two: a NAT gateway inside the own network, or for IPv6. */
   readonly ignoredPath: string | null;
-  /** Why a cost cannot be stored; the row then has none. */
-  readonly error: FlowtollError | null;
 }
 
 /** A month: its bill, and what its rows say. */
@@ -65,18 +61,9 @@ function createPricings({ books, inClusterRanges }: ReadInput): (flow: ReadFlow)
 }
 
 function priced(flow: ReadFlow, pricing: Pricing, { books }: ReadInput): CalculatedFlow {
-  const { row } = flow;
-  let error: FlowtollError | null = null;
-  try {
-    pricing.price(row);
-  } catch (thrown) {
-    if (!(thrown instanceof FlowtollError)) throw thrown;
-    error = thrown;
-  }
-  const decision = pricing.decision(row);
-  const ignoredPath = flow.ownPath === null || decision.rule?.name === OWN_RULE ? null : flow.ownPath;
-  const costs = arithmeticOf(row, decision, headerBytesOf(flow.config));
-  return { flow, row, decision, costs, books, ignoredPath, error };
+  const explained = explainRow(flow.row, pricing, { config: flow.config, books });
+  const isTaken = flow.ownPath === null || explained.decision.rule?.name === OWN_RULE;
+  return { ...explained, flow, ignoredPath: isTaken ? null : flow.ownPath };
 }
 
 function usageOfFlow(flow: ReadFlow, pricing: Pricing, isPrior: boolean): Usage[] {

@@ -10,16 +10,7 @@ import { printable } from '../query/text-table.ts';
 import { countText, usdExact } from '../query/units.ts';
 import type { CostArithmetic, TermArithmetic } from './arithmetic.ts';
 import { exactDecimal, usdShort } from './decimal-text.ts';
-
-/** A row, and everything that its price was made of. */
-export interface ExplainedRow {
-  /** With the class and costs that the decision gives it. */
-  readonly row: FlowRow;
-  readonly decision: Decision;
-  readonly costs: readonly CostArithmetic[];
-  /** In which the sources of rates are found. */
-  readonly books: readonly PriceBook[];
-}
+import type { ExplainedRow } from './explained-row.ts';
 
 /** Places of exact amounts that people read; what follows is cut off, with "…". */
 const SHOWN_PLACES = 18;
