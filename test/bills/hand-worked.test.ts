@@ -22,6 +22,12 @@ interface Result {
   }[];
 }
 
+interface Arithmetic {
+  readonly rounded_usd: string | null;
+  readonly exact_usd: string | null;
+  readonly terms: readonly { readonly exact_usd: string }[];
+}
+
 function priced(input: unknown): Result {
   const unnamed = () => {
     throw new Error('a bill names no files');
@@ -40,6 +46,11 @@ function exactTotal({ months }: Result): string {
       return scaled(quantity, 90) * scaled(usd_per_unit, 22) * (100_000_000n - off);
     })
     .reduce((a, b) => a + b, 0n);
+  return roundedUsd(sum, places);
+}
+
+/** USD with so many places → text with 12, half-even. */
+function roundedUsd(sum: bigint, places: number): string {
   const scale = 10n ** BigInt(places - 12);
   const quotient = sum / scale;
   const twice = 2n * (sum % scale);
@@ -74,6 +85,19 @@ function expected({ expect: of, peer }: HandWorkedBill) {
 describe('a row', () => {
   test.each(HAND_WORKED_BILLS)('$local.provider: $name', (bill) => {
     expect(priced(billInput(bill)).flows[0]).toMatchObject(expected(bill));
+  });
+
+  test('what the arithmetic says in sum is the cost, before it was rounded', () => {
+    const costs = HAND_WORKED_BILLS.flatMap((bill) => {
+      const { arithmetic } = priced(billInput(bill)).flows[0] as { readonly arithmetic: Record<string, Arithmetic> };
+      return Object.values(arithmetic).filter(({ exact_usd }) => exact_usd !== null);
+    });
+    expect(costs.length).toBeGreaterThan(2 * HAND_WORKED_BILLS.length);
+    for (const { terms, exact_usd, rounded_usd } of costs) {
+      const sum = terms.map((term) => scaled(term.exact_usd, 120)).reduce((a, b) => a + b, 0n);
+      expect(sum).toBe(scaled(exact_usd!, 120));
+      expect(roundedUsd(sum, 120)).toBe(rounded_usd);
+    }
   });
 });
 
