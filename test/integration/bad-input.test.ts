@@ -185,7 +185,8 @@ describe('a command line that cannot be', () => {
     { args: ['sql', 'SELECT 1'], text: /required option '--store <where>'/ },
     { args: ['watch', '--from', 'soon'], text: /CONFIG_INVALID: --from is "soon": give an instant/ },
     { args: ['sql', ...store, 'SELECT 1', '--fast'], text: /unknown option '--fast'/ },
-    { args: ['explain'], text: /unknown command 'explain'/ },
+    { args: ['guess'], text: /unknown command 'guess'/ },
+    { args: ['explain'], text: /required option '--store <where>'/ },
   ];
   for (const { args, env = {}, text } of cases) {
     const shown = [...Object.entries(env).map(([name, value]) => `${name}='${value}'`), ...args].join(' ');
