@@ -59,7 +59,7 @@ export function decisionCells(explained: ExplainedRow): { readonly [key: string]
 }
 
 /** What a rate or a missing rate is for: "internet out by nat-gateway", "nat-gateway processing out". */
-export function chargeText({ kind, direction, key }: Charge): string {
+function chargeText({ kind, direction, key }: Charge): string {
   if (kind === 'processing') return `${key.path} processing ${direction}`;
   const places = key.trafficClass === 'cross-region' ? `${key.region} → ${key.peerRegion}` : key.region;
   const what = [key.trafficClass, ...(key.service === null ? [] : [key.service]), direction];

@@ -108,7 +108,7 @@ describe('show', () => {
     ]);
     expect(prefixes).toEqual({ aws: 12, gcp: 6, azure: 13 });
     expect((await run('show')).text).toMatch(
-      /^aws +12 +2026-08-22T15:17:05Z +2026-08-22T15:17:05Z +3 days +\S+ip-ranges\.json$/m,
+      /^aws +12 +2026-08-22T15:17:05Z +2026-08-22T15:17:05Z +3 d +\S+ip-ranges\.json$/m,
     );
   });
 

@@ -1,6 +1,7 @@
 // `flowtoll ip-ranges`: fetch documents of providers' address ranges, show what a directory has, look addresses up. Options in, text
 // out; the documents are ranges/'s.
 import { Command, Option } from 'commander';
+import { ageText } from '../model/age-text.ts';
 import { FlowtollError, lineOf } from '../model/errors.ts';
 import { timers } from '../model/schedule.ts';
 import { renderTable } from '../query/text-table.ts';
@@ -9,7 +10,7 @@ import { IpRanges } from '../ranges/ip-ranges.ts';
 import { nothingIn } from '../ranges/open-ip-ranges.ts';
 import { type RangeFiles, readRangeDirectory } from '../ranges/range-directory.ts';
 import { type RangeName, rangeSources } from '../ranges/range-sources.ts';
-import { ageText, createRangeRefresher, skippedText } from '../ranges/refresh.ts';
+import { createRangeRefresher, skippedText } from '../ranges/refresh.ts';
 import { type CommandOutput, processOutput } from './options.ts';
 import { ipRangesOption, ipRangesSourcesOption } from './ranges-options.ts';
 

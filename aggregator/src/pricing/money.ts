@@ -6,7 +6,7 @@ import type { PicoUsd } from '../model/flow-row.ts';
 export const PICO_USD_PER_USD = 1_000_000_000_000n;
 
 /** A cost of this much or more does not fit DECIMAL(18,12). */
-export const ROW_COST_LIMIT: PicoUsd = 1_000_000n * PICO_USD_PER_USD;
+const ROW_COST_LIMIT: PicoUsd = 1_000_000n * PICO_USD_PER_USD;
 
 const DECIMAL = /^(0|[1-9]\d{0,5})(?:\.(\d{1,12}))?$/;
 

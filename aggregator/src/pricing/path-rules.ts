@@ -11,7 +11,6 @@ const NAT_GATEWAY = 'nat-gateway';
 export type RuleSet = readonly number[];
 
 export interface PathRules {
-  readonly rules: readonly PathRule[];
   /** Whether some rule asks for the service of the cluster that a flow went through. */
   readonly asksForServices: boolean;
   /** Rules whose `from` fits the local side of a row. */
@@ -35,7 +34,6 @@ export function createPathRules(rules: readonly PathRule[]): PathRules {
     rules.flatMap((rule, index) => (fits(rule, index) ? [index] : []));
 
   return {
-    rules,
     asksForServices: rules.some(({ to }) => to?.kubernetesServices !== undefined),
     fromFits: (local, node, ip) =>
       select(

@@ -131,6 +131,6 @@ function isInside({ peerKind, peerCluster }: FlowRow): boolean {
 
 /** Where an Azure node is in no zone, its label is a fault domain: "0". */
 function zoneOf(provider: string | null, region: string | null, zone: string | null): string | null {
-  const isFaultDomain = provider === 'azure' && zone !== null && region !== null && !zone.startsWith(region);
+  const isFaultDomain = provider === 'azure' && zone !== null && region !== null && !zone.startsWith(`${region}-`);
   return isFaultDomain ? null : zone;
 }

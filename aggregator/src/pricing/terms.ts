@@ -40,8 +40,6 @@ export interface Terms {
   negotiated(charge: Charge): PricedTerm | undefined;
   /** The term that the book's rate makes, with what is free of it. */
   listed(charge: Charge, rate: FoundRate, allowances: readonly AllowanceEntry[]): PricedTerm;
-  /** Percentage off, as a fraction of 1 that is left; for settling tiers. */
-  discount(charge: Charge): Discount | undefined;
 }
 
 const PERCENT = 100_000_000n;
@@ -91,7 +89,6 @@ export function createTerms(
   }
 
   return {
-    discount,
     negotiated(charge) {
       const rate = negotiatedRates.find((candidate) => isNegotiated(candidate, charge));
       if (rate === undefined) return undefined;

@@ -1,9 +1,11 @@
 // Address ranges for a process that runs on: what the directory has, and where asked for what keeps it up to date.
+
+import { ageText } from '../model/age-text.ts';
 import { FlowtollError } from '../model/errors.ts';
 import { IpRanges } from './ip-ranges.ts';
 import { readRangeDirectory } from './range-directory.ts';
 import { RANGE_KINDS, RANGE_NAMES, type RangeName, type RangeSources } from './range-sources.ts';
-import { ageText, createRangeRefresher, type RefreshParts, skippedText } from './refresh.ts';
+import { createRangeRefresher, type RefreshParts, skippedText } from './refresh.ts';
 
 export interface IpRangesConfig {
   readonly directory: string;

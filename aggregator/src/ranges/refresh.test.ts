@@ -385,7 +385,7 @@ describe('refreshing on and on', () => {
     expect(delays.at(-1)).toBe(DAY_MS);
     expect(refresher.failures.get('aws')).toBe(14);
     expect(lines.map((line) => line.replaceAll(url, 'URL'))).toEqual([
-      'warn: address ranges: URL/ip-ranges.json cannot be fetched: it answered 503 Service Unavailable; the copy in use was the newest 3 days ' +
+      'warn: address ranges: URL/ip-ranges.json cannot be fetched: it answered 503 Service Unavailable; the copy in use was the newest 3 d ' +
         'ago; it is tried again',
     ]);
     answer = sending(AWS_DOCUMENT.replace('1787411825', '1787411826'));
@@ -447,7 +447,7 @@ describe('a process that runs on', () => {
       ['azure', 13],
     ]);
     expect(counts.failures).toBeUndefined();
-    expect(lines[0]).toBe('info: address ranges: aws is known, as of 9 days ago');
+    expect(lines[0]).toBe('info: address ranges: aws is known, as of 9 d ago');
     expect([clock.waiting.size, requests.length]).toEqual([0, 0]);
     await stop();
   });

@@ -1,5 +1,6 @@
 // Keeps documents of address ranges up to date: fetches, reads, swaps, and keeps a copy. What fails leaves the last good copy in use, is
 // counted, said once, and tried again, later each time.
+import { ageText } from '../model/age-text.ts';
 import { FlowtollError, lineOf } from '../model/errors.ts';
 import type { Schedule } from '../model/schedule.ts';
 import { type FetchParts, fetchRanges } from './fetch-ranges.ts';
@@ -183,14 +184,6 @@ export function createRangeRefresher(config: RefreshConfig, parts: RefreshParts)
 /** What the log says of a document with lines that cannot be read. */
 export function skippedText(name: RangeName): string {
   return `address ranges: some prefixes of ${name} cannot be read and are left out: addresses in them may have no place`;
-}
-
-/** "3 days", "5 h", "20 min". */
-export function ageText(ageMs: number): string {
-  const minutes = Math.max(0, Math.round(ageMs / 60_000));
-  if (minutes < 120) return `${minutes} min`;
-  const hours = Math.round(minutes / 60);
-  return hours < 72 ? `${hours} h` : `${Math.round(hours / 24)} days`;
 }
 
 function remainsText(document: KnownRanges | undefined, nowMs: number): string {

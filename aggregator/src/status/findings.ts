@@ -1,7 +1,9 @@
 // What of a cluster's status needs attention, in plain words, and what to do about it. Pure; every limit is passed in.
+
+import { ageText } from '../model/age-text.ts';
 import type { LossRows } from '../query/recent-rows.ts';
 import { printable } from '../query/text-table.ts';
-import { ageText, countText } from '../query/units.ts';
+import { countText } from '../query/units.ts';
 import type { NodeStatus } from './nodes.ts';
 import type { ClusterStatus } from './status.ts';
 

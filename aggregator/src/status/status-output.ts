@@ -1,8 +1,10 @@
 // The status of a store as text for people, and as JSON, exact. Decides looks only.
+
+import { ageText } from '../model/age-text.ts';
 import { prettyJson } from '../query/cell.ts';
 import type { LossRows } from '../query/recent-rows.ts';
 import { printable, renderTable, type TextColumn } from '../query/text-table.ts';
-import { ageText, bytesText, countText, secondText } from '../query/units.ts';
+import { bytesText, countText, secondText } from '../query/units.ts';
 import type { Finding } from './findings.ts';
 import type { NodeState, NodeStatus } from './nodes.ts';
 import type { ClusterStatus, RollUpStatus, StoreStatus, TableStatus } from './status.ts';

@@ -90,7 +90,7 @@ const amount = {
   note: z.string().optional(),
 };
 
-export const rateSchema = z
+const rateSchema = z
   .strictObject({
     class: z.enum(PRICED_CLASSES),
     relations: z
@@ -118,7 +118,7 @@ export const rateSchema = z
   })
   .describe('What moving bytes costs. Exactly one of usdPerUnit and tiers.');
 
-export const processingSchema = z
+const processingSchema = z
   .strictObject({
     paths: z.array(word).min(1),
     when,

@@ -20,7 +20,7 @@ const place = {
   zoneId: name.optional().describe('Id of the zone, the same in all accounts, where the provider has such: use1-az1.'),
 };
 
-export const accountSchema = z
+const accountSchema = z
   .strictObject({
     name: name.describe('Name of the account, subscription or project; each once.'),
     clusters: z
@@ -31,7 +31,7 @@ export const accountSchema = z
   })
   .describe('Zone names mean the same only within one account; ids everywhere.');
 
-export const networkSchema = z
+const networkSchema = z
   .strictObject({
     name: name.describe('Shown as peer_name; each once.'),
     kind: z
@@ -57,7 +57,7 @@ export const networkSchema = z
 
 const switchValues = z.record(word, word);
 
-export const pathRuleSchema = z
+const pathRuleSchema = z
   .strictObject({
     name: name.describe('Shown by flowtoll explain; each once.'),
     path: word.describe('What lies between: nat-gateway, load-balancer, gateway-endpoint, interface-endpoint, …'),
@@ -104,7 +104,7 @@ export const pathRuleSchema = z
   })
   .describe('What lies on the way. The first rule that fits counts.');
 
-export const discountSchema = z
+const discountSchema = z
   .strictObject({
     percent: z
       .string()
@@ -139,7 +139,7 @@ const privateAmount = {
   note: z.string().optional(),
 };
 
-export const privateRateSchema = z
+const privateRateSchema = z
   .union([
     z.strictObject({ class: z.enum(PRICED_CLASSES), ...privateAmount }),
     z.strictObject({ processing: z.literal(true), ...privateAmount }),
@@ -148,7 +148,7 @@ export const privateRateSchema = z
     'A negotiated rate. Goes before any list price, and no discount touches it. The first one that fits counts.',
   );
 
-export const monthlyAmountSchema = z
+const monthlyAmountSchema = z
   .strictObject({
     provider: name,
     class: z.enum(PRICED_CLASSES).optional().describe('Absent: any class.'),
@@ -214,7 +214,6 @@ export type PathRule = z.infer<typeof pathRuleSchema>;
 export type Discount = z.infer<typeof discountSchema>;
 export type PrivateRate = z.infer<typeof privateRateSchema>;
 export type MonthlyAmount = z.infer<typeof monthlyAmountSchema>;
-export type AccountEntry = z.infer<typeof accountSchema>;
 
 /** Text with a syntax that a JSON Schema cannot say; its own message says what to do. */
 function textThat(parse: (text: string) => Parsed<unknown>) {

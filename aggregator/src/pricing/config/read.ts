@@ -46,13 +46,7 @@ export function parsePricing(text: string, name: string, loadBook: (path: string
   const problems = new Problems(PRICING);
   const raw = parseText(text, problems);
   problems.throwIfAny(name);
-  return readPricing(raw, name, loadBook);
-}
-
-/** Checks a parsed document. */
-export function readPricing(document: unknown, name: string, loadBook: (path: string) => PriceBook): PricingSetup {
-  const problems = new Problems(PRICING);
-  const parsed = pricingConfigSchema.safeParse(document);
+  const parsed = pricingConfigSchema.safeParse(raw);
   if (!parsed.success) problems.addIssues([], parsed.error);
   problems.throwIfAny(name);
   const config = parsed.data!;

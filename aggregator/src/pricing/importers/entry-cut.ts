@@ -124,7 +124,7 @@ function withoutCells(entry: BookEntry, cells: NonNullable<Cells>, groups: Regio
 }
 
 /** The list without some regions; undefined if it then selects nothing. Patterns stay, and what they select is left out. */
-export function selectorWithout(
+function selectorWithout(
   selector: RegionSelector | undefined,
   removed: readonly string[],
   groups: RegionGroups,
