@@ -115,30 +115,29 @@ describe('report for people', () => {
   test('groups, total, and last what the total does not have', async () => {
     const { text } = await report(...demo);
     const ruler = (widths: number[]) => widths.map((width) => '─'.repeat(width)).join('  ');
-    const rule = ruler([9, 8, 10, 10, 8, 8, 11, 8, 10]);
+    const rule = ruler([9, 8, 10, 10, 8, 8, 11, 8, 10, 11]);
     expect(text.split('\n')).toEqual(
       [
         'Cluster demo, 2026-01-31 23:59 to 2026-02-01 00:00 UTC',
         '',
-        'NAMESPACE  WORKLOAD  PEER        CLASS           SENT  RECEIVED  CONNECTIONS  UNPRICED  COST (USD)',
+        'NAMESPACE  WORKLOAD  PEER        CLASS           SENT  RECEIVED  CONNECTIONS  UNPRICED  COST (USD)  NOT CERTAIN',
         rule,
         'shop       web       shop/db     cross-zone  4.66 GiB   954 MiB            3            $1.50      ',
-        'shop       web       (internet)  internet         3 B       4 B            3            $0.0000020',
+        'shop       web       (internet)  internet         3 B       4 B            3            $0.0000020         100%',
         'shop       web       s3.example  internet       100 B       0 B            3     100 B   ?',
         'shop       web       (unknown)   unknown          7 B       8 B            3      15 B   ?',
         rule,
-        'Total                                        4.66 GiB   954 MiB           12     115 B  $1.50',
+        'Total                                        4.66 GiB   954 MiB           12     115 B  $1.50             <0.1%',
         '',
         'Bytes in the total whose cost is not:',
-        '  unknown class  7 B sent, 8 B received',
-        '  no rate        100 B sent, 0 B received',
-        '  processing     100 B sent, 0 B received through a gateway or balancer whose rate is not known',
+        '  unknown class  7 B sent, 8 B received (<0.1%)',
+        '  no rate        100 B sent, 0 B received (<0.1%)',
         'Not in the total at all:',
         '  lost: events-dropped  an unknown amount in 1 hour',
-        '  lost: vanished        4.00 KiB and an unknown amount (at most 1.00 KiB) in 1 hour; 3 connections',
+        '  lost: vanished        4.00 KiB (<0.1%) and an unknown amount (at most 1.00 KiB) in 1 hour; 3 connections',
         '  encapsulation         2.00 KiB sent, 1.00 KiB received in tunnels between nodes; what they carry is counted above',
         'In the total cost, but not certain:',
-        '  estimated  $0.0000020',
+        '  estimated  $0.0000020 (<0.1%)',
         '',
       ].map((line) => line.trimEnd()),
     );
@@ -147,8 +146,8 @@ describe('report for people', () => {
   test('--top folds the rest into a row, and the columns still add up', async () => {
     const { text } = await report(...demo, '--by', 'class', '--top', '1');
     expect(text).toMatch(/^cross-zone +4\.66 GiB +954 MiB +3 +\$1\.50$/m);
-    expect(text).toMatch(/^… 2 more +110 B +12 B +9 +115 B +\$0\.0000020$/m);
-    expect(text).toMatch(/^Total +4\.66 GiB +954 MiB +12 +115 B +\$1\.50$/m);
+    expect(text).toMatch(/^… 2 more +110 B +12 B +9 +115 B +\$0\.0000020 +100%$/m);
+    expect(text).toMatch(/^Total +4\.66 GiB +954 MiB +12 +115 B +\$1\.50 +<0\.1%$/m);
   });
 
   test('says so when nothing is missing, and when there is nothing', async () => {
@@ -163,6 +162,10 @@ describe('report for people', () => {
 });
 
 describe('report for programs', () => {
+  const zero = '0.000000000000';
+  const certain = { estimated_cost_usd: zero, disputed_cost_usd: zero, incomplete_cost_usd: zero };
+  const estimated = { ...certain, estimated_cost_usd: '0.000002000000' };
+
   test('JSON is exact and complete', async () => {
     const json = JSON.parse((await report(...demo, '--by', 'class,label:team', '--format', 'json')).text);
     expect(json).toEqual({
@@ -176,15 +179,15 @@ describe('report for programs', () => {
       groups: [
         {
           ...{ class: 'cross-zone', 'label:team': 'storefront', tx_bytes: 5 * GB, rx_bytes: GB, connections: 3 },
-          ...{ unpriced_bytes: 0, cost_usd: '1.500000000000' },
+          ...{ unpriced_bytes: 0, cost_usd: '1.500000000000', ...certain },
         },
         {
           ...{ class: 'internet', 'label:team': 'storefront', tx_bytes: 103, rx_bytes: 4, connections: 6 },
-          ...{ unpriced_bytes: 100, cost_usd: '0.000002000000' },
+          ...{ unpriced_bytes: 100, cost_usd: '0.000002000000', ...estimated },
         },
         {
           ...{ class: 'unknown', 'label:team': 'storefront', tx_bytes: 7, rx_bytes: 8, connections: 3 },
-          ...{ unpriced_bytes: 15, cost_usd: null },
+          ...{ unpriced_bytes: 15, cost_usd: null, ...certain },
         },
       ],
       total: {
@@ -193,11 +196,13 @@ describe('report for programs', () => {
         connections: 12,
         unpriced_bytes: 115,
         cost_usd: '1.500002000000',
+        ...estimated,
       },
       not_in_total: {
-        unknown_class: { hours: 1, tx_bytes: 7, rx_bytes: 8 },
-        unpriced: { hours: 1, tx_bytes: 100, rx_bytes: 0 },
-        unpriced_processing: { hours: 1, tx_bytes: 100, rx_bytes: 0 },
+        // 15 and 100 of 6,000,000,122 bytes are 0.00000025 and 0.0000017 percent.
+        unknown_class: { hours: 1, tx_bytes: 7, rx_bytes: 8, percent: 0 },
+        unpriced: { hours: 1, tx_bytes: 100, rx_bytes: 0, percent: 0 },
+        unpriced_processing: { hours: 0, tx_bytes: 0, rx_bytes: 0, percent: 0 },
         encapsulation: { hours: 1, tx_bytes: 2048, rx_bytes: 1024 },
         unwatched_nodes: [],
         lost: [
@@ -206,6 +211,7 @@ describe('report for programs', () => {
             hours: 1,
             connections: 0,
             known_bytes: 0,
+            percent: 0,
             unknown_hours: 1,
             unknown_bytes_max: null,
           },
@@ -214,23 +220,25 @@ describe('report for programs', () => {
             hours: 1,
             connections: 3,
             known_bytes: 4096,
+            percent: 0.0001, // 4096 of 6,000,004,218
             unknown_hours: 1,
             unknown_bytes_max: 1024,
           },
         ],
       },
-      not_certain: { estimated_cost_usd: '0.000002000000', disputed_cost_usd: '0.000000000000' },
+      // $0.000002 of $1.500002 is 0.000133 percent.
+      not_certain: { ...estimated, estimated_percent: 0.0001, disputed_percent: 0, incomplete_percent: 0 },
     });
   });
 
   test('CSV has the groups; what is missing goes to standard error', async () => {
     const { text, remarks } = await report(...demo, '--by', 'peer,peer-kind', '--format', 'csv');
     expect(text.split('\n')).toEqual([
-      'peer,peer_kind,tx_bytes,rx_bytes,connections,unpriced_bytes,cost_usd',
-      'shop/db,pod,5000000000,1000000000,3,0,1.500000000000',
-      '(internet),internet,3,4,3,0,0.000002000000',
-      's3.example,internet,100,0,3,100,',
-      '(unknown),unknown,7,8,3,15,',
+      'peer,peer_kind,tx_bytes,rx_bytes,connections,unpriced_bytes,cost_usd,estimated_cost_usd,disputed_cost_usd,incomplete_cost_usd',
+      'shop/db,pod,5000000000,1000000000,3,0,1.500000000000,0.000000000000,0.000000000000,0.000000000000',
+      '(internet),internet,3,4,3,0,0.000002000000,0.000002000000,0.000000000000,0.000000000000',
+      's3.example,internet,100,0,3,100,,0.000000000000,0.000000000000,0.000000000000',
+      '(unknown),unknown,7,8,3,15,,0.000000000000,0.000000000000,0.000000000000',
       '',
     ]);
     expect(remarks).toContain('lost: vanished');

@@ -4,7 +4,7 @@ import { prettyJson } from './cell.ts';
 import { csvLine } from './csv.ts';
 import type { ByteCounts, LossSummary, Measures, Report, ReportOptions } from './report.ts';
 import { printable, renderTable, type TextColumn } from './text-table.ts';
-import { bytesText, countText, minuteText, usdExact, usdText } from './units.ts';
+import { bytesText, countText, minuteText, percent, percentText, usdExact, usdText } from './units.ts';
 import type { UnwatchedNode } from './unwatched-nodes.ts';
 
 /** Shown where a row has no value for a key. */
@@ -23,6 +23,7 @@ export function reportText(report: Report, unwatched: readonly UnwatchedNode[]):
   const shownCost = groups.reduce((sum, group) => sum + (group.cost ?? 0n), 0n);
   const hiddenCount = report.groupCount - BigInt(groups.length);
   const showUnpriced = total.unpricedBytes > 0n;
+  const showUncertain = uncertainCost(total) > 0n;
   const columns: TextColumn[] = [
     ...options.by.map(
       ({ name }): TextColumn => ({ title: name.toUpperCase(), align: isNumeric(name) ? 'right' : 'left' }),
@@ -32,6 +33,7 @@ export function reportText(report: Report, unwatched: readonly UnwatchedNode[]):
     { title: 'CONNECTIONS', align: 'right' },
     ...(showUnpriced ? [{ title: 'UNPRICED', align: 'right' } as const] : []),
     { title: 'COST (USD)', align: 'point' },
+    ...(showUncertain ? [{ title: 'NOT CERTAIN', align: 'right' } as const] : []),
   ];
   const cells = (keys: readonly (string | null)[], sums: Measures) => [
     ...options.by.map((_, i) => (keys[i] === undefined ? '' : (keys[i] ?? NO_KEY))),
@@ -40,6 +42,7 @@ export function reportText(report: Report, unwatched: readonly UnwatchedNode[]):
     countText(sums.connections),
     ...(showUnpriced ? [sums.unpricedBytes === 0n ? '' : bytesText(sums.unpricedBytes)] : []),
     sums.cost === null ? NO_PRICE : usdText(sums.cost),
+    ...(showUncertain ? [uncertainCost(sums) === 0n ? '' : percentText(uncertainCost(sums), sums.cost ?? 0n)] : []),
   ];
   const rows = groups.map((group) => cells(group.keys, group));
   if (hiddenCount > 0n) {
@@ -49,6 +52,9 @@ export function reportText(report: Report, unwatched: readonly UnwatchedNode[]):
       connections: total.connections - sumOf(groups, 'connections'),
       cost: total.cost === null ? null : total.cost - shownCost,
       unpricedBytes: total.unpricedBytes - sumOf(groups, 'unpricedBytes'),
+      estimatedCost: total.estimatedCost - sumOf(groups, 'estimatedCost'),
+      disputedCost: total.disputedCost - sumOf(groups, 'disputedCost'),
+      incompleteCost: total.incompleteCost - sumOf(groups, 'incompleteCost'),
     };
     rows.push(cells([`… ${countText(hiddenCount)} more`], hidden));
   }
@@ -77,25 +83,43 @@ function sumOf(groups: readonly Measures[], measure: Exclude<keyof Measures, 'co
   return groups.reduce((sum, group) => sum + group[measure], 0n);
 }
 
+/** All of the cost that is not certain. */
+function uncertainCost({ estimatedCost, disputedCost, incompleteCost }: Measures): bigint {
+  return estimatedCost + disputedCost + incompleteCost;
+}
+
 function periodText(startUs: bigint, endUs: bigint): string {
   return `${minuteText(startUs)} to ${minuteText(endUs)} UTC`;
 }
 
-/** Lines of text on what the total does not say; one line if there is nothing to say. */
+/** Lines of text on what the total does not say, with shares of its bytes or its cost; one line if there is nothing to say. */
 export function missingLines(report: Report, unwatched: readonly UnwatchedNode[]): string[] {
+  const { total } = report;
+  const bytes = total.txBytes + total.rxBytes;
   const withoutCost = [
-    ...bytesLine('unknown class', report.unknownClass, ''),
-    ...bytesLine('no rate', report.unpriced, ''),
-    ...bytesLine('processing', report.unpricedProcessing, ' through a gateway or balancer whose rate is not known'),
+    ...bytesLine('unknown class', report.unknownClass, bytes, ''),
+    ...bytesLine('no rate', report.unpriced, bytes, ''),
+    ...bytesLine(
+      'processing',
+      report.unpricedProcessing,
+      bytes,
+      ' through a gateway or balancer whose rate is not known',
+    ),
   ];
   const outside = [
-    ...report.losses.map((loss) => [`lost: ${loss.reason}`, lossText(loss)] as const),
-    ...bytesLine('encapsulation', report.encapsulation, ' in tunnels between nodes; what they carry is counted above'),
+    ...report.losses.map((loss) => [`lost: ${loss.reason}`, lossText(loss, bytes + knownLoss(report))] as const),
+    ...bytesLine(
+      'encapsulation',
+      report.encapsulation,
+      undefined,
+      ' in tunnels between nodes; what they carry is counted above',
+    ),
     ...unwatchedLine(unwatched),
   ];
   const uncertain = [
-    ...(report.estimatedCost === 0n ? [] : [['estimated', usdText(report.estimatedCost)] as const]),
-    ...(report.disputedCost === 0n ? [] : [['disputed', usdText(report.disputedCost)] as const]),
+    ...costLine('estimated', total.estimatedCost, total, ''),
+    ...costLine('disputed', total.disputedCost, total, ''),
+    ...costLine('incomplete', total.incompleteCost, total, ' known of what lacks a rate'),
   ];
   const lines = [
     ...section('Bytes in the total whose cost is not:', withoutCost),
@@ -105,6 +129,11 @@ export function missingLines(report: Report, unwatched: readonly UnwatchedNode[]
   return lines.length === 0 ? ['Nothing is missing: no unknown, unpriced, lost or estimated traffic.'] : lines;
 }
 
+/** Bytes that are known to be lost. */
+function knownLoss({ losses }: Report): bigint {
+  return losses.reduce((sum, { knownBytes }) => sum + (knownBytes ?? 0n), 0n);
+}
+
 type Line = readonly [label: string, text: string];
 
 function section(title: string, lines: readonly Line[]): string[] {
@@ -112,11 +141,26 @@ function section(title: string, lines: readonly Line[]): string[] {
   return lines.length === 0 ? [] : [title, ...lines.map(([label, text]) => `  ${label.padEnd(width)}  ${text}`)];
 }
 
-function bytesLine(label: string, counts: ByteCounts, suffix: string): Line[] {
-  if (counts.hours === 0n) {
+/** @param all bytes that they are a share of; undefined: of none */
+function bytesLine(
+  label: string,
+  { hours, txBytes, rxBytes }: ByteCounts,
+  all: bigint | undefined,
+  suffix: string,
+): Line[] {
+  if (hours === 0n) {
     return [];
   }
-  return [[label, `${bytesText(counts.txBytes)} sent, ${bytesText(counts.rxBytes)} received${suffix}`]];
+  const share = all === undefined ? '' : shareText(txBytes + rxBytes, all);
+  return [[label, `${bytesText(txBytes)} sent, ${bytesText(rxBytes)} received${share}${suffix}`]];
+}
+
+function costLine(label: string, cost: bigint, total: Measures, suffix: string): Line[] {
+  return cost === 0n ? [] : [[label, `${usdText(cost)}${shareText(cost, total.cost ?? 0n)}${suffix}`]];
+}
+
+function shareText(part: bigint, whole: bigint): string {
+  return part === 0n ? '' : ` (${percentText(part, whole)})`;
 }
 
 function unwatchedLine(unwatched: readonly UnwatchedNode[]): Line[] {
@@ -126,10 +170,11 @@ function unwatchedLine(unwatched: readonly UnwatchedNode[]): Line[] {
   return [['no agent', `what these nodes pay for: ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`]];
 }
 
-function lossText(loss: LossSummary): string {
+/** @param all bytes of the total and those that are known to be lost */
+function lossText(loss: LossSummary, all: bigint): string {
   const parts: string[] = [];
   if (loss.knownBytes !== null) {
-    parts.push(bytesText(loss.knownBytes));
+    parts.push(`${bytesText(loss.knownBytes)}${shareText(loss.knownBytes, all)}`);
   }
   if (loss.unknownHours > 0n) {
     const limit = loss.unknownBytesMax === null ? '' : ` (at most ${bytesText(loss.unknownBytesMax)})`;
@@ -151,6 +196,7 @@ function keyNames(report: Report): string[] {
 /** One JSON document. Bytes are integers, money is decimal text, null is unknown. */
 export function reportJson(report: Report, unwatched: readonly UnwatchedNode[]): string {
   const names = keyNames(report);
+  const bytes = report.total.txBytes + report.total.rxBytes;
   const document = {
     clusters: report.clusters,
     since: isoOrNull(report.options.sinceMs),
@@ -165,9 +211,9 @@ export function reportJson(report: Report, unwatched: readonly UnwatchedNode[]):
     })),
     total: measuresObject(report.total),
     not_in_total: {
-      unknown_class: bytesObject(report.unknownClass),
-      unpriced: bytesObject(report.unpriced),
-      unpriced_processing: bytesObject(report.unpricedProcessing),
+      unknown_class: sharedBytesObject(report.unknownClass, bytes),
+      unpriced: sharedBytesObject(report.unpriced, bytes),
+      unpriced_processing: sharedBytesObject(report.unpricedProcessing, bytes),
       encapsulation: bytesObject(report.encapsulation),
       unwatched_nodes: unwatched.map(({ cluster, node }) => ({ cluster, node })),
       lost: report.losses.map((loss) => ({
@@ -175,13 +221,16 @@ export function reportJson(report: Report, unwatched: readonly UnwatchedNode[]):
         hours: loss.hours,
         connections: loss.entries,
         known_bytes: loss.knownBytes ?? 0n,
+        percent: percent(loss.knownBytes ?? 0n, bytes + knownLoss(report)),
         unknown_hours: loss.unknownHours,
         unknown_bytes_max: loss.unknownBytesMax,
       })),
     },
     not_certain: {
-      estimated_cost_usd: usdExact(report.estimatedCost),
-      disputed_cost_usd: usdExact(report.disputedCost),
+      ...uncertainObject(report.total),
+      estimated_percent: percent(report.total.estimatedCost, report.total.cost ?? 0n),
+      disputed_percent: percent(report.total.disputedCost, report.total.cost ?? 0n),
+      incomplete_percent: percent(report.total.incompleteCost, report.total.cost ?? 0n),
     },
   };
   return `${prettyJson(document)}\n`;
@@ -194,7 +243,20 @@ function measuresObject(sums: Measures) {
     connections: sums.connections,
     unpriced_bytes: sums.unpricedBytes,
     cost_usd: sums.cost === null ? null : usdExact(sums.cost),
+    ...uncertainObject(sums),
   };
+}
+
+function uncertainObject(sums: Measures) {
+  return {
+    estimated_cost_usd: usdExact(sums.estimatedCost),
+    disputed_cost_usd: usdExact(sums.disputedCost),
+    incomplete_cost_usd: usdExact(sums.incompleteCost),
+  };
+}
+
+function sharedBytesObject(counts: ByteCounts, all: bigint) {
+  return { ...bytesObject(counts), percent: percent(counts.txBytes + counts.rxBytes, all) };
 }
 
 function bytesObject(counts: ByteCounts) {
@@ -211,7 +273,11 @@ function microsOrNull(micros: bigint | null): string | null {
 
 /** The groups as lines. What is missing from their total is not among them: see `missingLines`. */
 export function reportCsv(report: Report): string {
-  const header = [...keyNames(report), 'tx_bytes', 'rx_bytes', 'connections', 'unpriced_bytes', 'cost_usd'];
+  const header = [
+    ...keyNames(report),
+    ...['tx_bytes', 'rx_bytes', 'connections', 'unpriced_bytes', 'cost_usd'],
+    ...['estimated_cost_usd', 'disputed_cost_usd', 'incomplete_cost_usd'],
+  ];
   const lines = report.groups.map((group) =>
     csvLine([
       ...group.keys,
@@ -220,6 +286,9 @@ export function reportCsv(report: Report): string {
       group.connections.toString(),
       group.unpricedBytes.toString(),
       group.cost === null ? null : usdExact(group.cost),
+      usdExact(group.estimatedCost),
+      usdExact(group.disputedCost),
+      usdExact(group.incompleteCost),
     ]),
   );
   return csvLine(header) + lines.join('');

@@ -22,8 +22,14 @@ export interface Measures {
   readonly connections: bigint;
   /** 1e-12 USD; null when nothing in it has a price. */
   readonly cost: bigint | null;
-  /** Bytes sent or received that have no price. */
+  /** Bytes sent or received of whose cost something is not known: the transfer, or what lies on the path. */
   readonly unpricedBytes: bigint;
+  /** Parts of the cost that are not certain; 1e-12 USD. Something was assumed. */
+  readonly estimatedCost: bigint;
+  /** Sources disagree. */
+  readonly disputedCost: bigint;
+  /** What is known of the cost of rows that lack a rate. */
+  readonly incompleteCost: bigint;
 }
 
 export interface ReportGroup extends Measures {
@@ -67,17 +73,17 @@ export interface Report {
   readonly total: Measures;
   /** Bytes are in the total; their cost is not, because the class is unknown. */
   readonly unknownClass: ByteCounts;
-  /** Bytes are in the total; their cost is not, because there is no rate. Without those of unknown class. */
+  /** Bytes are in the total; their cost is not, because there is no rate for the transfer. Without those of unknown class. */
   readonly unpriced: ByteCounts;
-  /** Bytes that went through something billed per byte, without a rate for that. */
+  /**
+   * Bytes whose transfer has a price, and what lies on their path has not. Together with the two above, each byte in one of them, these
+   * are the `unpricedBytes` of the total.
+   */
   readonly unpricedProcessing: ByteCounts;
   /** In no figure of the total: what these carry is counted in rows of its own. */
   readonly encapsulation: ByteCounts;
   /** In no figure of the total. */
   readonly losses: readonly LossSummary[];
-  /** Parts of the total cost that are not certain; 1e-12 USD. */
-  readonly estimatedCost: bigint;
-  readonly disputedCost: bigint;
 }
 
 /** The rows, summed: a table of the session that all figures come from, so that the rows are read once. */
@@ -90,10 +96,15 @@ const COUNTED = `traffic_class NOT IN ('lost', 'encapsulation')`;
 function measuresOf(condition: string): string {
   const sum = (column: string, also = 'true') => `sum(${column}) FILTER ((${condition}) AND (${also}))`;
   const processing = `coalesce(${sum('processing_cost')}, 0)`;
+  const costOf = (basis: string) =>
+    ['tx_cost', 'rx_cost', 'processing_cost'].map((cost) => `coalesce(${sum(cost, basis)}, 0)`).join(' + ');
   return `coalesce(${sum('tx_bytes')}, 0), coalesce(${sum('rx_bytes')}, 0), coalesce(${sum('connections')}, 0),
     CASE WHEN ${sum('tx_cost')} IS NULL AND ${sum('rx_cost')} IS NULL AND ${processing} = 0 THEN NULL
       ELSE coalesce(${sum('tx_cost')}, 0) + coalesce(${sum('rx_cost')}, 0) + ${processing} END,
-    coalesce(${sum('tx_bytes', 'tx_cost IS NULL')}, 0) + coalesce(${sum('rx_bytes', 'rx_cost IS NULL')}, 0)`;
+    coalesce(${sum('tx_bytes', 'tx_cost IS NULL OR lacks_processing')}, 0)
+      + coalesce(${sum('rx_bytes', 'rx_cost IS NULL OR lacks_processing')}, 0),
+    ${costOf(`price_basis = 'estimated'`)}, ${costOf(`price_basis = 'disputed'`)},
+    ${costOf(`coalesce(price_basis, 'none') = 'none'`)}`;
 }
 
 /** Each row as what it sent, what it received, and what lies on its path costs, so that the parts add up to the row. */
@@ -129,8 +140,6 @@ export async function createReport(session: QuerySession, options: ReportOptions
     unpriced: byteCounts(next),
     unpricedProcessing: byteCounts(next),
     encapsulation: byteCounts(next),
-    estimatedCost: pico(next()) ?? 0n,
-    disputedCost: pico(next()) ?? 0n,
     losses: losses.map((row) => ({
       reason: String(row[0]),
       hours: integer(row[1]!),
@@ -152,7 +161,7 @@ function partsStatement({ by, filter }: ReportOptions, rows: string): string {
     traffic_class: 'traffic_class',
     price_basis: 'price_basis',
     loss_reason: 'loss_reason',
-    has_path: 'path IS NOT NULL',
+    lacks_processing: 'processing_cost IS NULL',
     missing_hour: `CASE WHEN traffic_class IN ('lost', 'encapsulation', 'unknown') OR tx_cost IS NULL OR rx_cost IS NULL
       OR processing_cost IS NULL THEN date_trunc('hour', window_start) END`,
     ...Object.assign({}, ...by.map(({ columns }) => columns)),
@@ -180,9 +189,9 @@ function groupStatement(options: ReportOptions): string {
   const keyNames = options.by.map((_, i) => `key_${i}`).join(', ');
   const from = options.by.some(({ name }) => name === 'direction') ? `(${BY_DIRECTION})` : PARTS;
   // The costliest first; among equals the largest; the keys make the order total.
-  return `SELECT ${keyNames}, count(*) OVER (), tx, rx, connections, cost, unpriced
+  return `SELECT ${keyNames}, count(*) OVER (), tx, rx, connections, cost, unpriced, estimated, disputed, incomplete
     FROM (SELECT ${keys.join(', ')}, ${measuresOf('true')} FROM ${from} WHERE ${COUNTED} GROUP BY ${keyNames})
-      AS groups (${keyNames}, tx, rx, connections, cost, unpriced)
+      AS groups (${keyNames}, tx, rx, connections, cost, unpriced, estimated, disputed, incomplete)
     ORDER BY cost DESC NULLS LAST, tx + rx DESC, ${keyNames}
     ${options.top === undefined ? '' : `LIMIT ${options.top}`}`;
 }
@@ -194,17 +203,13 @@ function totalStatement(): string {
     `count(DISTINCT missing_hour) FILTER ((${condition}) AND ((${tx}) OR (${rx}))),
      coalesce(sum(tx_bytes) FILTER ((${condition}) AND (${tx})), 0),
      coalesce(sum(rx_bytes) FILTER ((${condition}) AND (${rx})), 0)`;
-  const cost = (basis: string) =>
-    `coalesce(sum(tx_cost) FILTER (price_basis = ${basis} AND ${COUNTED}), 0)
-     + coalesce(sum(rx_cost) FILTER (price_basis = ${basis} AND ${COUNTED}), 0)
-     + coalesce(sum(processing_cost) FILTER (price_basis = ${basis} AND ${COUNTED}), 0)`;
+  const known = `traffic_class <> 'unknown' AND ${COUNTED}`;
   return `SELECT list(DISTINCT cluster ORDER BY cluster), epoch_us(min(first_start)), epoch_us(max(last_end)),
       ${measuresOf(COUNTED)},
-      ${bytes(`traffic_class = 'unknown'`)},
-      ${bytes(`traffic_class <> 'unknown' AND ${COUNTED}`, 'tx_cost IS NULL AND tx_bytes > 0', 'rx_cost IS NULL AND rx_bytes > 0')},
-      ${bytes(`${COUNTED} AND has_path AND processing_cost IS NULL`)},
-      ${bytes(`traffic_class = 'encapsulation'`)},
-      ${cost(`'estimated'`)}, ${cost(`'disputed'`)}
+      ${bytes(`traffic_class = 'unknown'`, 'tx_cost IS NULL OR lacks_processing', 'rx_cost IS NULL OR lacks_processing')},
+      ${bytes(known, 'tx_cost IS NULL AND tx_bytes > 0', 'rx_cost IS NULL AND rx_bytes > 0')},
+      ${bytes(`${known} AND lacks_processing`, 'tx_cost IS NOT NULL AND tx_bytes > 0', 'rx_cost IS NOT NULL AND rx_bytes > 0')},
+      ${bytes(`traffic_class = 'encapsulation'`)}
     FROM ${PARTS}`;
 }
 
@@ -236,6 +241,9 @@ function measures(next: () => DuckDBValue): Measures {
     connections: integer(next()),
     cost: pico(next()),
     unpricedBytes: integer(next()),
+    estimatedCost: pico(next()) ?? 0n,
+    disputedCost: pico(next()) ?? 0n,
+    incompleteCost: pico(next()) ?? 0n,
   };
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { bytesText, secondText, usdExact, usdText } from './units.ts';
+import { bytesText, percent, percentText, secondText, usdExact, usdText } from './units.ts';
 
 describe('bytes have three significant digits', () => {
   for (const [bytes, text] of [
@@ -58,4 +58,22 @@ describe('dollars', () => {
 
 describe('times', () => {
   test('an instant', () => expect(secondText(Date.UTC(2026, 0, 31, 23, 59, 58, 999))).toBe('2026-01-31 23:59:58'));
+});
+
+describe('shares', () => {
+  test.each([
+    [0n, 5n, '0%', 0],
+    [5n, 5n, '100%', 100],
+    [1n, 4n, '25.0%', 25],
+    [1n, 3000n, '<0.1%', 0.0333],
+    [2999n, 3000n, '>99.9%', 99.9667],
+    [1n, 2000n, '0.1%', 0.05],
+    [30n, 4n, '750.0%', 750],
+    [-1n, 4n, '-25.0%', -25],
+    [-1n, 3000n, '-<0.1%', -0.0333],
+    [1n, 0n, '–', null],
+  ])('%s of %s is %s', (part, whole, text, number) => {
+    expect(percentText(part, whole)).toBe(text);
+    expect(percent(part, whole)).toBe(number);
+  });
 });

@@ -48,6 +48,25 @@ export function usdExact(pico: bigint): string {
   return `${pico < 0n ? '-' : ''}${digits.slice(0, -USD_DIGITS)}.${digits.slice(-USD_DIGITS)}`;
 }
 
+/** A share in percent to one place; what is not nothing is never `0%`, and what is not all never `100%`. */
+export function percentText(part: bigint, whole: bigint): string {
+  if (part === 0n) return '0%';
+  if (part === whole) return '100%';
+  if (whole === 0n) return '–';
+  const sign = part < 0n !== whole < 0n ? '-' : '';
+  const [a, b] = [part < 0n ? -part : part, whole < 0n ? -whole : whole];
+  const tenths = (a * 1000n + b / 2n) / b;
+  if (tenths === 0n) return `${sign}<0.1%`;
+  if (a < b && tenths === 1000n) return `${sign}>99.9%`;
+  return `${sign}${(tenths / 10n).toLocaleString('en-US')}.${tenths % 10n}%`;
+}
+
+/** A share in percent to four places; null of nothing. */
+export function percent(part: bigint, whole: bigint): number | null {
+  if (whole === 0n) return null;
+  return Math.round(Number((part * 100_000_000n) / whole) / 100) / 10_000;
+}
+
 /** Count with thousands separators. */
 export function countText(count: bigint): string {
   return count.toLocaleString('en-US');
