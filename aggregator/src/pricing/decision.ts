@@ -1,11 +1,11 @@
 // Everything that prices say about traffic between two sides: class, path, and the terms of each cost. Made once for a pair of sides
 // and then only multiplied with bytes.
 import type { TrafficClass } from '../model/flow-row.ts';
-import { type Basis, type Direction, type PricedClass, type Relation, worseBasis } from './book/words.ts';
+import { type Basis, type Direction, type PricedClass, RELATIONS, type Relation, worseBasis } from './book/words.ts';
 import type { PathRule, PricingConfig } from './config/format.ts';
 import { addFractions, type ByteRate, byteRate, ZERO } from './money.ts';
 import type { RateKey, Rates } from './rates.ts';
-import { compareZones } from './relation.ts';
+import { compareZones, relationOf } from './relation.ts';
 import type { Side } from './side.ts';
 import { resolveSwitches, type Switches } from './switches.ts';
 import { type Charge, keyOf, type PricedTerm, type Terms } from './terms.ts';
@@ -57,6 +57,13 @@ export type FindRule = (trafficClass: TrafficClass) => PathRule | undefined;
 
 const NOTHING: Priced = { terms: [], missing: [], rate: byteRate(ZERO), basis: 'exact' };
 
+/** How sure the cost is of what carries bytes: the worst of it. */
+export function basisOf({ out, in: into, processing }: Decision, hasTx: boolean, hasRx: boolean): Basis {
+  const ofTx = hasTx ? worseBasis(out.basis, processing.out.basis) : 'exact';
+  const ofRx = hasRx ? worseBasis(into.basis, processing.in.basis) : 'exact';
+  return worseBasis(ofTx, ofRx);
+}
+
 /** A class that is free everywhere, or has no price. */
 export function fixedDecision(trafficClass: TrafficClass, isFree: boolean, reason: string): Decision {
   const missing: Charge[] = [];
@@ -78,28 +85,90 @@ export function fixedDecision(trafficClass: TrafficClass, isFree: boolean, reaso
 /** Decides for two sides that are not on one node. */
 export function decide(local: Side, peer: Side, tariff: Tariff, config: PricingConfig, findRule: FindRule): Decision {
   const { rates } = tariff;
-  const networkSwitches = peer.network?.destination && { destination: peer.network.destination };
-  const providerSwitches = config.switches?.[local.provider ?? ''];
-  const switchesWith = (rule: PathRule | undefined) =>
-    rates && resolveSwitches(rates.book, rule?.switches, networkSwitches || undefined, providerSwitches);
-  const plain = switchesWith(undefined);
   const { trafficClass, relation, reasons } = decideClass(local, peer, {
     ipv6BetweenNetworksIsPublic: rates?.book.ipv6BetweenNetworksIsPublic ?? false,
-    zonesAreAlike: hasRateForAnyZone(local, rates, plain),
+    zonesAreAlike: hasRateForAnyZone(local, rates, switchesOf(local, peer, tariff, config, undefined)),
   });
   const rule = findRule(trafficClass);
   const path = rule?.path ?? peer.network?.via ?? (trafficClass === 'peered' ? 'vpc-peering' : null);
-  const pathReasons = pathReason(rule, path, peer);
-  const switches = switchesWith(rule);
-  const base = {
-    trafficClass,
-    relation,
-    path,
-    rule,
-    reasons: [...reasons, ...pathReasons],
-    book: tariff.bookId,
+  return priceBetween(local, peer, tariff, config, {
+    ...{ trafficClass, relation, path, rule },
+    reasons: [...reasons, ...pathReason(rule, path, peer)],
     hasOverlay: isOverlaid(local, peer),
+  });
+}
+
+/** A row's class and path as it was stored. */
+export interface StoredDecision {
+  readonly trafficClass: TrafficClass;
+  readonly path: string | null;
+  /** Rules that may have said the path. Where they differ in what they say beside, the first one counts, as an estimate. */
+  readonly rules: readonly PathRule[];
+}
+
+/** The terms of traffic whose class and path are known already. Nothing is asked of addresses. */
+export function decideAs(
+  { trafficClass, path, rules }: StoredDecision,
+  local: Side,
+  peer: Side,
+  tariff: Tariff,
+  config: PricingConfig,
+): Decision {
+  const isRelation = (RELATIONS as readonly string[]).includes(trafficClass) && trafficClass !== 'unknown';
+  const rule = rules[0];
+  const decided = priceBetween(local, peer, tariff, config, {
+    ...{ trafficClass, path, rule },
+    relation: isRelation ? (trafficClass as Relation) : relationOf(local, peer).value,
+    reasons: ['class and path are those of the stored row', ...pathReason(rule, path, peer)],
+    // Pods have private addresses, unless the class says that one was seen by a public one.
+    hasOverlay: local.kind === 'pod' && peer.kind === 'pod' && trafficClass !== 'same-region-public',
+  });
+  const says = ({ zone, switches }: PathRule) => JSON.stringify([zone, switches]);
+  if (rules.every((other) => says(other) === says(rule!))) return decided;
+  const why = `several rules may have said the path, and they differ: "${rule!.name}" is taken`;
+  return {
+    ...decided,
+    out: estimated(decided.out, why),
+    in: estimated(decided.in, why),
+    processing: {
+      ...decided.processing,
+      out: estimated(decided.processing.out, why),
+      in: estimated(decided.processing.in, why),
+    },
   };
+}
+
+function estimated(priced: Priced, why: string): Priced {
+  return {
+    ...priced,
+    basis: worseBasis(priced.basis, 'estimated'),
+    terms: priced.terms.map((term) => ({
+      ...term,
+      basis: worseBasis(term.basis, 'estimated'),
+      doubts: [...term.doubts, why],
+    })),
+  };
+}
+
+/** The switches of a book that hold between two sides. */
+function switchesOf(
+  local: Side,
+  { network }: Side,
+  { rates }: Tariff,
+  config: PricingConfig,
+  rule: PathRule | undefined,
+): Switches | undefined {
+  const ofNetwork = network?.destination === undefined ? undefined : { destination: network.destination };
+  return rates && resolveSwitches(rates.book, rule?.switches, ofNetwork, config.switches?.[local.provider ?? '']);
+}
+
+type Placed = Pick<Decision, 'trafficClass' | 'relation' | 'path' | 'rule' | 'reasons' | 'hasOverlay'>;
+
+/** Looks up the terms of what has been placed. */
+function priceBetween(local: Side, peer: Side, tariff: Tariff, config: PricingConfig, placed: Placed): Decision {
+  const { trafficClass, relation, path, rule } = placed;
+  const switches = switchesOf(local, peer, tariff, config, rule);
+  const base = { ...placed, book: tariff.bookId };
   if (trafficClass === 'unknown' || trafficClass === 'lost') {
     return { ...base, ...unpriced(path, local, tariff, switches) };
   }
@@ -250,5 +319,5 @@ function isPrivate({ address }: Side): boolean {
 
 function pathReason(rule: PathRule | undefined, path: string | null, peer: Side): string[] {
   if (rule !== undefined) return [`rule "${rule.name}" says that a ${path} lies between`];
-  return path === null ? [] : [`network ${peer.network?.name} is connected by ${path}`];
+  return path === null || peer.network === null ? [] : [`network ${peer.network.name} is connected by ${path}`];
 }

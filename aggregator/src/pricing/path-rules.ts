@@ -25,6 +25,8 @@ export interface PathRules {
     trafficClass: TrafficClass,
     service: FlowRow['service'],
   ): PathRule | undefined;
+  /** Rules that may have said the path of a row whose addresses, node and service nobody knows any more; in order. */
+  mayHaveSaid(path: string, local: Side, peer: Side, trafficClass: TrafficClass): readonly PathRule[];
 }
 
 export function createPathRules(rules: readonly PathRule[]): PathRules {
@@ -33,25 +35,24 @@ export function createPathRules(rules: readonly PathRule[]): PathRules {
   const select = (fits: (rule: PathRule, index: number) => boolean): RuleSet =>
     rules.flatMap((rule, index) => (fits(rule, index) ? [index] : []));
 
+  /** What a rule asks of a place, without addresses and names of nodes. */
+  const isFrom = ({ from = {} }: PathRule, local: Omit<Side, 'inOwnNetwork'>) =>
+    isNamed(from.providers, local.provider) &&
+    isNamed(from.regions, local.region) &&
+    (isNamed(from.zones, local.zone) || (local.zoneId !== null && isNamed(from.zones, local.zoneId)));
+  const isTo = ({ to = {} }: PathRule, peer: Side) =>
+    isNamed(to.services, peer.service) &&
+    isNamed(to.networks, peer.network?.name ?? null) &&
+    (to.peerKinds === undefined || to.peerKinds.some((kind) => kind === peer.kind));
+
   return {
     asksForServices: rules.some(({ to }) => to?.kubernetesServices !== undefined),
     fromFits: (local, node, ip) =>
-      select(
-        ({ from = {} }, index) =>
-          isNamed(from.providers, local.provider) &&
-          isNamed(from.regions, local.region) &&
-          (isNamed(from.zones, local.zone) || (local.zoneId !== null && isNamed(from.zones, local.zoneId))) &&
-          isNamed(from.nodes, node) &&
-          isIn(subnets[index], ip),
-      ),
-    toFits: (peer, ip) =>
-      select(
-        (rule, index) =>
-          isFamily(rule, peer) &&
-          isNamed(rule.to?.services, peer.service) &&
-          isNamed(rule.to?.networks, peer.network?.name ?? null) &&
-          (rule.to?.peerKinds === undefined || rule.to.peerKinds.some((kind) => kind === peer.kind)) &&
-          isIn(ranges[index], ip),
+      select((rule, index) => isFrom(rule, local) && isNamed(rule.from?.nodes, node) && isIn(subnets[index], ip)),
+    toFits: (peer, ip) => select((rule, index) => isFamily(rule, peer) && isTo(rule, peer) && isIn(ranges[index], ip)),
+    mayHaveSaid: (path, local, peer, trafficClass) =>
+      rules.filter(
+        (rule) => rule.path === path && isFrom(rule, local) && isTo(rule, peer) && isClass(rule, peer, trafficClass),
       ),
     find(from, to, peer, trafficClass, service) {
       const index = from.find((candidate) => {

@@ -1,10 +1,9 @@
 // Puts class, path and costs on rows: what the cloud bills the local side. A known zero is 0, a rate that nobody gave is null: unknown
 // is never zero. Decisions are made once for a pair of sides (decision.ts); here they are found again and multiplied.
-import type { FlowRow, PicoUsd, PriceBasis } from '../model/flow-row.ts';
+import type { FlowRow, PicoUsd } from '../model/flow-row.ts';
 import type { PriceBook } from './book/format.ts';
-import { worseBasis } from './book/words.ts';
 import type { PricingConfig } from './config/format.ts';
-import { type Decision, decide, fixedDecision } from './decision.ts';
+import { basisOf, type Decision, decide, decideAs, fixedDecision } from './decision.ts';
 import { costOf } from './money.ts';
 import { createSides, type NumberedSide } from './sides.ts';
 import { createTariffs } from './tariffs.ts';
@@ -29,6 +28,10 @@ export interface Pricing {
   price(row: FlowRow): void;
   /** What `price` would decide for the row, with the terms of each cost. */
   decision(row: FlowRow): Decision;
+  /** The decision with class and path as the row has them: only rates and terms are looked up. Needs no addresses, nodes or ports. */
+  decisionAs(row: FlowRow): Decision;
+  /** Days on which something that rows are priced by changes, ascending, the first at 0; µs since the Unix epoch. */
+  readonly changesUs: readonly number[];
 }
 
 const NO_CONFIG: PricingConfig = { version: 1 };
@@ -46,11 +49,12 @@ export function createPricing(options: PricingOptions): Pricing {
   const isTunnel = createIsTunnel(options.tunnels ?? DEFAULT_TUNNELS);
   const sides = createSides(config, options.inClusterRanges ?? (() => false));
   const tariffs = createTariffs(options.books, config);
-  /** Days on which terms change, µs; the terms of a day are those of the last one before it. */
+  /** The terms of a day are those of the last change that is not after it. */
   const changes = tariffs.changesUs;
   /** By period, then by the two sides. */
   const decisions: Decision[][][] = changes.map(() => []);
   const byService = new Map<string, Decision>();
+  const stored = new Map<string, Decision>();
 
   function decision(row: FlowRow): Decision {
     if (row.lossReason !== null) return LOST;
@@ -91,8 +95,29 @@ export function createPricing(options: PricingOptions): Pricing {
     );
   }
 
+  function decisionAs(row: FlowRow): Decision {
+    const { trafficClass, path } = row;
+    if (row.lossReason !== null || trafficClass === 'lost') return LOST;
+    if (trafficClass === 'encapsulation') return ENCAPSULATION;
+    if (trafficClass === 'same-node') return SAME_NODE;
+    const local = sides.local(row);
+    const peer = sides.peer(row);
+    const key = `${periodOf(changes, row.windowStartUs)} ${local.id} ${peer.id} ${trafficClass} ${path}`;
+    let known = stored.get(key);
+    if (known === undefined) {
+      const tariff = tariffs.at(local.side.provider, row.windowStartUs);
+      const rules = path === null ? [] : sides.rules.mayHaveSaid(path, local.side, peer.side, trafficClass);
+      known = decideAs({ trafficClass, path, rules }, local.side, peer.side, tariff, config);
+      if (stored.size >= DECISIONS_MAX) stored.clear();
+      stored.set(key, known);
+    }
+    return known;
+  }
+
   return {
     decision,
+    decisionAs,
+    changesUs: changes,
     price(row) {
       const decided = decision(row);
       row.trafficClass = decided.trafficClass;
@@ -125,7 +150,7 @@ function applyCosts(row: FlowRow, decided: Decision, headerBytes: number): void 
   row.rxCost = isUnknown ? null : rx;
   row.processingCost = processing;
   if (row.txCost !== null && row.rxCost !== null && processing !== null) {
-    row.priceBasis = basisOf(decided, txBytes, rxBytes);
+    row.priceBasis = basisOf(decided, txBytes > 0, rxBytes > 0);
   }
 }
 
@@ -136,13 +161,6 @@ function costOrNull(
 ): PicoUsd | null {
   if (bytes === 0) return 0n;
   return rate === undefined ? null : costOf(rate, billedBytes);
-}
-
-/** The worst of what carries bytes. */
-function basisOf({ out, in: into, processing }: Decision, txBytes: number, rxBytes: number): PriceBasis {
-  const ofTx = txBytes > 0 ? worseBasis(out.basis, processing.out.basis) : 'exact';
-  const ofRx = rxBytes > 0 ? worseBasis(into.basis, processing.in.basis) : 'exact';
-  return worseBasis(ofTx, ofRx);
 }
 
 /** The last change that is not after the window; before the first one, the first. */

@@ -21,6 +21,8 @@ const REMEMBERED = 65_536;
 /** Sides of rows, each made once. */
 export function createSides(config: PricingConfig, inClusterRanges: (address: string) => boolean) {
   const networks = networkMap(config.networks ?? []);
+  /** Rows that were summed up have no addresses; what is in a network has its name. */
+  const networksByName = new Map((config.networks ?? []).map((network) => [network.name, network]));
   const rules = createPathRules(config.paths ?? []);
   const accounts = new Map(
     (config.accounts ?? []).flatMap(({ name, clusters = [] }) => clusters.map((c) => [c, name])),
@@ -75,9 +77,13 @@ export function createSides(config: PricingConfig, inClusterRanges: (address: st
     return intern(side, rules.fromFits(side, row.node, row.ip));
   }
 
+  function networkNamed({ peerKind, peerName }: FlowRow) {
+    return peerName === null || peerKind === 'provider-service' ? undefined : networksByName.get(peerName);
+  }
+
   function makePeer(row: FlowRow): NumberedSide {
     const isOwn = row.peerCluster === row.cluster;
-    const network = isOwn || row.peerIp === null ? null : (networks.get(row.peerIp) ?? null);
+    const network = isOwn ? undefined : row.peerIp === null ? networkNamed(row) : networks.get(row.peerIp);
     const account = network?.account ?? accountOf(row.peerCluster ?? row.cluster);
     const isServiceOfProvider = row.peerKind === 'provider-service';
     const side: Side = {
@@ -88,8 +94,8 @@ export function createSides(config: PricingConfig, inClusterRanges: (address: st
       zoneId: idOf(account, row.peerZone, row.peerZoneId),
       account,
       address: kindOf(row.peerIp),
-      inOwnNetwork: isOwn || network?.kind === 'own' || (network === null && isInside(row)),
-      network,
+      inOwnNetwork: isOwn || network?.kind === 'own' || (network === undefined && isInside(row)),
+      network: network ?? null,
       service: isServiceOfProvider ? row.peerName : null,
     };
     return intern(side, rules.toFits(side, row.peerIp));

@@ -29,19 +29,19 @@ export function countedOf(row: FlowRow): Counted {
 export function usageOf(provider: string | null, decision: Decision, counted: Counted, headerBytes = 0): Usage[] {
   if (provider === null) return [];
   const { out, in: into, processing, book, hasOverlay } = decision;
-  const header = hasOverlay ? BigInt(headerBytes) : 0n;
+  const header = hasOverlay ? headerBytes : 0;
   const { txBytes, rxBytes } = counted;
   const of = (terms: readonly PricedTerm[], bytes: bigint) =>
     terms.map((term): Usage => ({ term, provider, bookId: book, bytes }));
   return [
-    ...of(out.terms, billed(txBytes, counted.txPackets, header)),
-    ...of(into.terms, billed(rxBytes, counted.rxPackets, header)),
+    ...of(out.terms, billedBytes(txBytes, counted.txPackets, header)),
+    ...of(into.terms, billedBytes(rxBytes, counted.rxPackets, header)),
     ...of(processing.out.terms, txBytes),
     ...of(processing.in.terms, rxBytes),
   ];
 }
 
-/** No bytes, no cost: packets without any are not billed by themselves. */
-function billed(bytes: bigint, packets: bigint, header: bigint): bigint {
-  return bytes === 0n ? 0n : bytes + packets * header;
+/** Bytes with an overlay's headers. No bytes, no cost: packets without any are not billed by themselves. */
+export function billedBytes(bytes: bigint, packets: bigint, headerBytes: number): bigint {
+  return bytes === 0n ? 0n : bytes + packets * BigInt(headerBytes);
 }
