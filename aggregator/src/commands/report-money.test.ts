@@ -95,7 +95,7 @@ const ROWS: readonly FlowRow[] = [
   priced({ ...peerAt('acme', null), txBytes: 0.2 * GB, rxBytes: 0.05 * GB }),
   // The transfer is free, the gateway is not, and has no rate.
   priced({
-    ...{ peerKind: 'provider-service', peerName: 'QUEUE', peerCluster: null, peerNode: null },
+    ...{ ...TO_INTERNET, peerKind: 'provider-service', peerName: 'QUEUE' },
     ...{ ...peerAt('acme', 'r1'), txBytes: 0.75 * GB, rxBytes: 0.25 * GB },
   }),
   // On one node: free, and known to be.

@@ -27,8 +27,8 @@ function peerAt(address: string, places: PlacesOfAddresses, topology: Topology =
   const enricher = createEnricher({ topology: { snapshot: () => topology }, cluster: 'demo', places });
   const peers: object[] = [];
   enricher.enrich(batchOf('n1', [{ from: POD, to: address }]), (row) => {
-    const { peerKind, peerName, peerProvider, peerRegion, peerZone, resolution } = row;
-    peers.push({ peerKind, peerName, peerProvider, peerRegion, peerZone, resolution });
+    const { peerKind, peerName, peerWorkloadKind, peerProvider, peerRegion, peerZone, resolution } = row;
+    peers.push({ peerKind, peerName, peerWorkloadKind, peerProvider, peerRegion, peerZone, resolution });
   });
   expect(peers).toHaveLength(1);
   return peers[0];
@@ -40,28 +40,28 @@ const US_EAST_1 = { peerProvider: 'aws', peerRegion: 'us-east-1', peerZone: null
 describe('an address that nobody in the cluster has', () => {
   it('is the service that its provider names', () => {
     expect(peerAt('203.0.113.9', placesOf({ '203.0.113.9': S3 }))).toEqual({
-      ...{ peerKind: 'provider-service', peerName: 'S3', resolution: 'exact' },
+      ...{ peerKind: 'provider-service', peerName: 'S3', peerWorkloadKind: 'S3', resolution: 'exact' },
       ...US_EAST_1,
     });
   });
 
   it('is of the internet with a place where it is a machine', () => {
     expect(peerAt('203.0.113.9', placesOf({ '203.0.113.9': MACHINE }))).toEqual({
-      ...{ peerKind: 'internet', peerName: null, resolution: 'exact' },
+      ...{ peerKind: 'internet', peerName: null, peerWorkloadKind: null, resolution: 'exact' },
       ...US_EAST_1,
     });
   });
 
   it('has a provider alone where it is in no region', () => {
     expect(peerAt('203.0.113.9', placesOf({ '203.0.113.9': EDGE }))).toEqual({
-      ...{ peerKind: 'provider-service', peerName: 'CLOUDFRONT', resolution: 'exact' },
+      ...{ peerKind: 'provider-service', peerName: 'CLOUDFRONT', peerWorkloadKind: 'CLOUDFRONT', resolution: 'exact' },
       ...{ ...NO_PLACE, peerProvider: 'aws' },
     });
   });
 
   it('has none where no provider names it', () => {
     expect(peerAt('203.0.113.9', placesOf({}))).toEqual({
-      ...{ peerKind: 'internet', peerName: null, resolution: 'exact' },
+      ...{ peerKind: 'internet', peerName: null, peerWorkloadKind: null, resolution: 'exact' },
       ...NO_PLACE,
     });
   });
@@ -137,12 +137,16 @@ describe('an address with a name of the operator’s', () => {
       'internet',
       { ...NO_PLACE, peerProvider: 'aws' },
     ],
-  ] as const)('keeps it and what it says: %s', (_, external, place, peerKind, expected) => {
-    expect(peerAt('203.0.113.9', placesOf(place ? { '203.0.113.9': place } : {}), named(external))).toEqual({
-      ...{ peerKind, peerName: 'backups', resolution: 'exact' },
-      ...expected,
-    });
-  });
+  ] as const)(
+    'keeps it and what it says, and the word for a service stays: %s',
+    (_, external, place, peerKind, expected) => {
+      const peerWorkloadKind = peerKind === 'provider-service' ? place.service : null;
+      expect(peerAt('203.0.113.9', placesOf(place ? { '203.0.113.9': place } : {}), named(external))).toEqual({
+        ...{ peerKind, peerName: 'backups', peerWorkloadKind, resolution: 'exact' },
+        ...expected,
+      });
+    },
+  );
 });
 
 describe('places that change', () => {

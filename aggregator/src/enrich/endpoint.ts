@@ -48,6 +48,7 @@ export interface Endpoint {
   readonly zoneId: string | null;
   readonly node: string | null;
   readonly namespace: string | null;
+  /** Of a pod its owner's kind; of a provider's service the provider's word for it, whatever name the operator gives the address. */
   readonly workloadKind: string | null;
   readonly workload: string | null;
   readonly pod: string | null;
@@ -332,6 +333,8 @@ function outsideEndpoint(
     region: external?.region ?? place?.region ?? null,
     zone: external?.zone ?? null,
     zoneId: external?.zoneId ?? null,
+    // The operator's name is for people; the provider's word stays beside it, because prices go by it.
+    workloadKind: place?.service ?? null,
     name: external?.name ?? place?.service ?? null,
     resolution: outsideResolution(scope, owner, inClusterRanges, isPrefix),
   };

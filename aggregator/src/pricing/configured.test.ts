@@ -140,6 +140,12 @@ const cases: Case[] = [
     expected: ['provider-service', 'gateway-endpoint', '0', '0', '0', 'exact'],
   },
   {
+    name: 'the same where the operator calls the range by another name',
+    config: { paths: [{ name: 's3', path: 'gateway-endpoint', to: { services: ['S3'] } }, NAT] },
+    row: { ...A, ...S3, peerName: 'backups', peerWorkloadKind: 'S3' },
+    expected: ['provider-service', 'gateway-endpoint', '0', '0', '0', 'exact'],
+  },
+  {
     name: 'a bucket in another region',
     config: {},
     row: { ...A, ...S3, peerRegion: 'r2' },

@@ -84,6 +84,10 @@ const peer = fc.oneof(
     { ...TO_INTERNET, peerIp: '10.50.1.1', peerName: 'friends', peerKind: 'private', ...peerAt('acme', 'r1', 'b') },
     { ...TO_INTERNET, peerIp: '10.60.1.1', peerName: 'office', peerKind: 'private' },
     { ...TO_INTERNET, peerKind: 'provider-service', peerName: 'QUEUE', ...peerAt('acme', 'r1') },
+    {
+      ...{ ...TO_INTERNET, peerKind: 'provider-service', peerName: 'orders', peerWorkloadKind: 'QUEUE' },
+      ...peerAt('acme', 'r1'),
+    },
     { ...TO_INTERNET, peerKind: 'provider-service', peerName: 'STORE', ...peerAt('acme', 'r2') },
   ) as fc.Arbitrary<Partial<FlowRow>>,
 );

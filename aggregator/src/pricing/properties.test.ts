@@ -82,6 +82,7 @@ const outside = fc.record({
   peerCluster: fc.constant(null),
   peerNode: fc.constant(null),
   peerName: fc.constantFrom('S3', 'AMAZON', 'Storage', null),
+  peerWorkloadKind: fc.constantFrom('S3', null),
 });
 
 const anyRow = fc
@@ -212,7 +213,9 @@ describe.each(BOOKS)('the price book of $provider', (book) => {
   });
 });
 
-const INTERNET: Partial<FlowRow> = { peerKind: 'internet', peerCluster: null, peerNode: null, peerIp: '203.0.113.9' };
+const INTERNET: Partial<FlowRow> = {
+  ...{ peerKind: 'internet', peerCluster: null, peerNode: null, peerWorkloadKind: null, peerIp: '203.0.113.9' },
+};
 
 /** An engine in which everything goes through `path`, with switches that fit `when`. */
 function configured(

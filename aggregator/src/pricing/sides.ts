@@ -77,15 +77,14 @@ export function createSides(config: PricingConfig, inClusterRanges: (address: st
     return intern(side, rules.fromFits(side, row.node, row.ip));
   }
 
-  function networkNamed({ peerKind, peerName }: FlowRow) {
-    return peerName === null || peerKind === 'provider-service' ? undefined : networksByName.get(peerName);
+  function networkNamed(row: FlowRow) {
+    return row.peerName === null || row.peerName === serviceOf(row) ? undefined : networksByName.get(row.peerName);
   }
 
   function makePeer(row: FlowRow): NumberedSide {
     const isOwn = row.peerCluster === row.cluster;
     const network = isOwn ? undefined : row.peerIp === null ? networkNamed(row) : networks.get(row.peerIp);
     const account = network?.account ?? accountOf(row.peerCluster ?? row.cluster);
-    const isServiceOfProvider = row.peerKind === 'provider-service';
     const side: Side = {
       kind: row.peerKind,
       provider: row.peerProvider,
@@ -96,7 +95,7 @@ export function createSides(config: PricingConfig, inClusterRanges: (address: st
       address: kindOf(row.peerIp),
       inOwnNetwork: isOwn || network?.kind === 'own' || (network === undefined && isInside(row)),
       network: network ?? null,
-      service: isServiceOfProvider ? row.peerName : null,
+      service: serviceOf(row),
     };
     return intern(side, rules.toFits(side, row.peerIp));
   }
@@ -128,6 +127,11 @@ export function createSides(config: PricingConfig, inClusterRanges: (address: st
       return made;
     },
   };
+}
+
+/** The provider's word for its service. Where no operator has named the address, and in rows of before it had a column, it is the name. */
+function serviceOf({ peerKind, peerWorkloadKind, peerName }: FlowRow): string | null {
+  return peerKind === 'provider-service' ? (peerWorkloadKind ?? peerName) : null;
 }
 
 /** Machines of another cluster, and private addresses with a place, are in the own network unless a configured network says otherwise. */

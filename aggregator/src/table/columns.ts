@@ -186,14 +186,19 @@ export const FLOW_COLUMNS: readonly Column[] = [
   text('peer_zone', 'enrichment', (row) => row.peerZone, 'Availability zone of the peer.'),
   text('peer_node', 'enrichment', (row) => row.peerNode, 'Node of the peer.'),
   text('peer_namespace', 'enrichment', (row) => row.peerNamespace, 'Namespace of the peer.'),
-  text('peer_workload_kind', 'enrichment', (row) => row.peerWorkloadKind, 'Kind of the peer pod’s owner.'),
+  text(
+    'peer_workload_kind',
+    'enrichment',
+    (row) => row.peerWorkloadKind,
+    'Kind of the peer pod’s owner; of a provider’s service the provider’s word for it (S3, Storage), which its price goes by.',
+  ),
   text('peer_workload', 'enrichment', (row) => row.peerWorkload, 'Name of the peer pod’s owner.'),
   text('peer_pod', 'enrichment', (row) => row.peerPod, 'Name of the peer pod.'),
   text(
     'peer_name',
     'enrichment',
     (row) => row.peerName,
-    'Name of a peer that is no pod: a service, an address that the topology file names, or a provider’s service in the provider’s word (S3, Storage).',
+    'Name of a peer that is no pod: a service, an address that the topology file or the pricing configuration names, or else a provider’s service in the provider’s word (S3, Storage).',
   ),
   text(
     'peer_ip',
