@@ -9,6 +9,7 @@ import type { Cell } from '../query/cell.ts';
 import { printable } from '../query/text-table.ts';
 import { countText, usdExact } from '../query/units.ts';
 import type { CostArithmetic, TermArithmetic } from './arithmetic.ts';
+import { chargeText } from './charge-text.ts';
 import { exactDecimal, usdShort } from './decimal-text.ts';
 import type { ExplainedRow } from './explained-row.ts';
 
@@ -56,14 +57,6 @@ export function decisionCells(explained: ExplainedRow): { readonly [key: string]
     doubts: doubtsOf(explained),
     arithmetic: Object.fromEntries(costs.map((cost) => [cost.cost, costCells(cost, explained.books)])),
   };
-}
-
-/** What a rate or a missing rate is for: "internet out by nat-gateway", "nat-gateway processing out". */
-function chargeText({ kind, direction, key }: Charge): string {
-  if (kind === 'processing') return `${key.path} processing ${direction}`;
-  const places = key.trafficClass === 'cross-region' ? `${key.region} → ${key.peerRegion}` : key.region;
-  const what = [key.trafficClass, ...(key.service === null ? [] : [key.service]), direction];
-  return `${what.join(' ')}${key.path === null ? '' : ` by ${key.path}`}${places === null ? '' : `, ${places}`}`;
 }
 
 function usdOrNull(pico: PicoUsd | null): string | null {

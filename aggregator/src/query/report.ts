@@ -1,5 +1,6 @@
 // The cost report: groups, their total, and what is missing from it. Figures only, exact; how they look is decided elsewhere.
-import { DuckDBDecimalValue, type DuckDBValue } from '@duckdb/node-api';
+import type { DuckDBValue } from '@duckdb/node-api';
+import { integer, integerOrNull, listItems, pico } from './exact-values.ts';
 import type { RowFilter } from './filter/row-filter.ts';
 import type { Grouping } from './grouping.ts';
 import type { Period } from './report-rows.ts';
@@ -249,32 +250,4 @@ function measures(next: () => DuckDBValue): Measures {
 
 function byteCounts(next: () => DuckDBValue): ByteCounts {
   return { hours: integer(next()), txBytes: integer(next()), rxBytes: integer(next()) };
-}
-
-function integer(value: DuckDBValue): bigint {
-  if (typeof value === 'bigint' || typeof value === 'number') {
-    return BigInt(value);
-  }
-  throw new TypeError(`an integer was expected, not ${value}`);
-}
-
-function integerOrNull(value: DuckDBValue): bigint | null {
-  return value === null ? null : integer(value);
-}
-
-function pico(value: DuckDBValue): bigint | null {
-  if (value === null) {
-    return null;
-  }
-  if (value instanceof DuckDBDecimalValue && value.scale === 12) {
-    return value.value;
-  }
-  throw new TypeError(`a decimal with 12 places was expected, not ${value}`);
-}
-
-function listItems(value: DuckDBValue): string[] {
-  if (value === null || typeof value !== 'object' || !('items' in value)) {
-    return [];
-  }
-  return (value.items as readonly DuckDBValue[]).map(String);
 }
