@@ -2,32 +2,39 @@
 // looks only; every figure comes from the report.
 import { prettyJson } from './cell.ts';
 import { csvLine } from './csv.ts';
-import type { ByteCounts, LossSummary, Measures, Report, ReportOptions } from './report.ts';
+import type { ByteCounts, Measures, Report } from './report.ts';
+import {
+  headLines,
+  isoOrNull,
+  keyCells,
+  keyColumns,
+  keyNames,
+  knownLossBytes,
+  type Line,
+  lossLines,
+  microsOrNull,
+  NO_PRICE,
+  nothingText,
+  section,
+  shareText,
+} from './report-words.ts';
 import { printable, renderTable, type TextColumn } from './text-table.ts';
-import { bytesText, countText, minuteText, percent, percentText, usdExact, usdText } from './units.ts';
+import { bytesText, countText, percent, percentText, usdExact, usdText } from './units.ts';
 import type { UnwatchedNode } from './unwatched-nodes.ts';
 
-/** Shown where a row has no value for a key. */
-const NO_KEY = '-';
-/** Shown where nothing of a sum has a price: unknown is not zero. */
-const NO_PRICE = '?';
 /** Nodes without an agent that are named. */
 const NODES_MAX = 10;
 
 /** For terminals. The last lines are what the total does not have, or has without being sure. */
 export function reportText(report: Report, unwatched: readonly UnwatchedNode[]): string {
   const { groups, total, options } = report;
-  if (report.firstWindowStartUs === null || report.lastWindowEndUs === null) {
-    return nothingText(options);
-  }
+  if (report.firstWindowStartUs === null) return nothingText(options);
   const shownCost = groups.reduce((sum, group) => sum + (group.cost ?? 0n), 0n);
   const hiddenCount = report.groupCount - BigInt(groups.length);
   const showUnpriced = total.unpricedBytes > 0n;
   const showUncertain = uncertainCost(total) > 0n;
   const columns: TextColumn[] = [
-    ...options.by.map(
-      ({ name }): TextColumn => ({ title: name.toUpperCase(), align: isNumeric(name) ? 'right' : 'left' }),
-    ),
+    ...keyColumns(options),
     { title: 'SENT', align: 'right' },
     { title: 'RECEIVED', align: 'right' },
     { title: 'CONNECTIONS', align: 'right' },
@@ -36,7 +43,7 @@ export function reportText(report: Report, unwatched: readonly UnwatchedNode[]):
     ...(showUncertain ? [{ title: 'NOT CERTAIN', align: 'right' } as const] : []),
   ];
   const cells = (keys: readonly (string | null)[], sums: Measures) => [
-    ...options.by.map((_, i) => (keys[i] === undefined ? '' : (keys[i] ?? NO_KEY))),
+    ...keyCells(options, keys),
     bytesText(sums.txBytes),
     bytesText(sums.rxBytes),
     countText(sums.connections),
@@ -59,24 +66,13 @@ export function reportText(report: Report, unwatched: readonly UnwatchedNode[]):
     rows.push(cells([`… ${countText(hiddenCount)} more`], hidden));
   }
   return [
-    `Cluster ${report.clusters.join(', ')}, ${periodText(report.firstWindowStartUs, report.lastWindowEndUs)}`,
-    ...(options.filter === undefined ? [] : [`Only ${options.filter.text}`]),
+    ...headLines(report),
     '',
     ...renderTable(columns, rows, [cells(['Total'], total)]),
     '',
     ...missingLines(report, unwatched),
     '',
   ].join('\n');
-}
-
-function nothingText({ sinceMs, untilMs, filter }: ReportOptions): string {
-  const isAll = sinceMs === undefined && untilMs === undefined;
-  if (filter !== undefined) return `There are no flows${isAll ? '' : ' in this period'} that meet ${filter.text}\n`;
-  return isAll ? 'There are no flows in the store yet.\n' : 'There are no flows in this period.\n';
-}
-
-function isNumeric(name: string): boolean {
-  return name === 'port';
 }
 
 function sumOf(groups: readonly Measures[], measure: Exclude<keyof Measures, 'cost'>): bigint {
@@ -86,10 +82,6 @@ function sumOf(groups: readonly Measures[], measure: Exclude<keyof Measures, 'co
 /** All of the cost that is not certain. */
 function uncertainCost({ estimatedCost, disputedCost, incompleteCost }: Measures): bigint {
   return estimatedCost + disputedCost + incompleteCost;
-}
-
-function periodText(startUs: bigint, endUs: bigint): string {
-  return `${minuteText(startUs)} to ${minuteText(endUs)} UTC`;
 }
 
 /** Lines of text on what the total does not say, with shares of its bytes or its cost; one line if there is nothing to say. */
@@ -107,7 +99,7 @@ export function missingLines(report: Report, unwatched: readonly UnwatchedNode[]
     ),
   ];
   const outside = [
-    ...report.losses.map((loss) => [`lost: ${loss.reason}`, lossText(loss, bytes + knownLoss(report))] as const),
+    ...lossLines(report.losses, bytes),
     ...bytesLine(
       'encapsulation',
       report.encapsulation,
@@ -129,18 +121,6 @@ export function missingLines(report: Report, unwatched: readonly UnwatchedNode[]
   return lines.length === 0 ? ['Nothing is missing: no unknown, unpriced, lost or estimated traffic.'] : lines;
 }
 
-/** Bytes that are known to be lost. */
-function knownLoss({ losses }: Report): bigint {
-  return losses.reduce((sum, { knownBytes }) => sum + (knownBytes ?? 0n), 0n);
-}
-
-type Line = readonly [label: string, text: string];
-
-function section(title: string, lines: readonly Line[]): string[] {
-  const width = Math.max(...lines.map(([label]) => label.length));
-  return lines.length === 0 ? [] : [title, ...lines.map(([label, text]) => `  ${label.padEnd(width)}  ${text}`)];
-}
-
 /** @param all bytes that they are a share of; undefined: of none */
 function bytesLine(
   label: string,
@@ -159,10 +139,6 @@ function costLine(label: string, cost: bigint, total: Measures, suffix: string):
   return cost === 0n ? [] : [[label, `${usdText(cost)}${shareText(cost, total.cost ?? 0n)}${suffix}`]];
 }
 
-function shareText(part: bigint, whole: bigint): string {
-  return part === 0n ? '' : ` (${percentText(part, whole)})`;
-}
-
 function unwatchedLine(unwatched: readonly UnwatchedNode[]): Line[] {
   if (unwatched.length === 0) return [];
   const names = unwatched.slice(0, NODES_MAX).map(({ cluster, node }) => printable(`${cluster}/${node}`));
@@ -170,32 +146,9 @@ function unwatchedLine(unwatched: readonly UnwatchedNode[]): Line[] {
   return [['no agent', `what these nodes pay for: ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`]];
 }
 
-/** @param all bytes of the total and those that are known to be lost */
-function lossText(loss: LossSummary, all: bigint): string {
-  const parts: string[] = [];
-  if (loss.knownBytes !== null) {
-    parts.push(`${bytesText(loss.knownBytes)}${shareText(loss.knownBytes, all)}`);
-  }
-  if (loss.unknownHours > 0n) {
-    const limit = loss.unknownBytesMax === null ? '' : ` (at most ${bytesText(loss.unknownBytesMax)})`;
-    parts.push(`an unknown amount${limit} in ${countText(loss.unknownHours)} ${plural(loss.unknownHours, 'hour')}`);
-  }
-  const entries = loss.entries === 0n ? '' : `; ${countText(loss.entries)} ${plural(loss.entries, 'connection')}`;
-  return parts.join(' and ') + entries;
-}
-
-function plural(count: bigint, noun: string): string {
-  return count === 1n ? noun : `${noun}s`;
-}
-
-/** Key names in JSON and CSV: like columns. */
-function keyNames(report: Report): string[] {
-  return report.options.by.map(({ name }) => (name.startsWith('label:') ? name : name.replaceAll('-', '_')));
-}
-
 /** One JSON document. Bytes are integers, money is decimal text, null is unknown. */
 export function reportJson(report: Report, unwatched: readonly UnwatchedNode[]): string {
-  const names = keyNames(report);
+  const names = keyNames(report.options);
   const bytes = report.total.txBytes + report.total.rxBytes;
   const document = {
     clusters: report.clusters,
@@ -221,7 +174,7 @@ export function reportJson(report: Report, unwatched: readonly UnwatchedNode[]):
         hours: loss.hours,
         connections: loss.entries,
         known_bytes: loss.knownBytes ?? 0n,
-        percent: percent(loss.knownBytes ?? 0n, bytes + knownLoss(report)),
+        percent: percent(loss.knownBytes ?? 0n, bytes + knownLossBytes(report.losses)),
         unknown_hours: loss.unknownHours,
         unknown_bytes_max: loss.unknownBytesMax,
       })),
@@ -263,18 +216,10 @@ function bytesObject(counts: ByteCounts) {
   return { hours: counts.hours, tx_bytes: counts.txBytes, rx_bytes: counts.rxBytes };
 }
 
-function isoOrNull(ms: number | undefined): string | null {
-  return ms === undefined ? null : new Date(ms).toISOString();
-}
-
-function microsOrNull(micros: bigint | null): string | null {
-  return micros === null ? null : new Date(Number(micros / 1000n)).toISOString();
-}
-
 /** The groups as lines. What is missing from their total is not among them: see `missingLines`. */
 export function reportCsv(report: Report): string {
   const header = [
-    ...keyNames(report),
+    ...keyNames(report.options),
     ...['tx_bytes', 'rx_bytes', 'connections', 'unpriced_bytes', 'cost_usd'],
     ...['estimated_cost_usd', 'disputed_cost_usd', 'incomplete_cost_usd'],
   ];
