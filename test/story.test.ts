@@ -177,7 +177,10 @@ describe('what the kernel counted, as money', () => {
       unpriced: { hours: 0 },
       lost: [],
     });
-    expect(not_certain).toEqual({ estimated_cost_usd: '0.000000000000', disputed_cost_usd: '0.000000000000' });
+    expect(not_certain).toMatchObject({
+      ...{ estimated_cost_usd: '0.000000000000', disputed_cost_usd: '0.000000000000' },
+      incomplete_cost_usd: '0.000000000000',
+    });
   });
 });
 
