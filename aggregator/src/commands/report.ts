@@ -1,16 +1,25 @@
-// `flowtoll report`: what the traffic costs, grouped as asked. Options in, text out; the figures come from query/.
+// `flowtoll report`: what the traffic costs, grouped as asked; or the same priced again. Options in, text out; the
+// figures come from query/ and billing/.
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { compareStoredRows } from '../billing/comparison.ts';
+import { comparisonCsv, comparisonJson, comparisonLines, comparisonText } from '../billing/comparison-output.ts';
+import type { Repricing } from '../billing/stored-sums.ts';
+import { FlowtollError } from '../model/errors.ts';
+import { defaultPricing, loadPricingFile, type PricingSetup } from '../pricing/config/read.ts';
+import { loadPricesFile } from '../pricing/config/read-prices.ts';
+import { createPricing } from '../pricing/pricing.ts';
 import { parseRowFilter } from '../query/filter/row-filter.ts';
 import { GROUPING_NAMES, parseGroupings } from '../query/grouping.ts';
 import { loadGroupsFile } from '../query/groups/read.ts';
-import { createReport } from '../query/report.ts';
+import { createReport, type ReportOptions } from '../query/report.ts';
 import { missingLines, reportCsv, reportJson, reportText } from '../query/report-output.ts';
-import { canUseHourlyRows, flowRows, hourlyRows, remainingRows } from '../query/report-rows.ts';
+import { canUseHourlyRows, flowRows, hourlyRows, type RowNeeds, remainingRows } from '../query/report-rows.ts';
+import type { QuerySession } from '../query/session.ts';
 import { parseTimeBound } from '../query/time-bound.ts';
 import { unwatchedNodes } from '../query/unwatched-nodes.ts';
 import { COST_TABLE_COLUMNS } from '../table/schema.ts';
 import { parsePath } from './option-values.ts';
-import { type CommandOutput, formatOption, type OutputFormat, processOutput } from './options.ts';
+import { type CommandOutput, formatOption, type OutputFormat, pricingOption, processOutput } from './options.ts';
 import { addSourceOptions, type SourceFlags } from './source-options.ts';
 import { openTables } from './tables-source.ts';
 
@@ -28,14 +37,26 @@ interface ReportFlags extends SourceFlags {
   readonly since?: string;
   readonly until?: string;
   readonly top?: number;
+  readonly prices?: string;
+  readonly pricing?: string;
   readonly format: OutputFormat;
+}
+
+/** A result in each format; `lines` are what its CSV cannot hold. */
+interface Printed {
+  readonly table: () => string;
+  readonly json: () => string;
+  readonly csv: () => string;
+  readonly lines: () => readonly string[];
 }
 
 export function reportCommand(
   createOutput: () => CommandOutput = processOutput,
   clock: () => number = Date.now,
 ): Command {
-  const command = new Command('report').description('Show what the traffic costs, and what is missing from the total.');
+  const command = new Command('report').description(
+    'Show what the traffic costs, and what is missing from the total; with --prices what it would cost by others.',
+  );
   return addSourceOptions(command)
     .addOption(new Option('--by <key,…>', `group by: ${GROUPING_NAMES.join(', ')}`).default(DEFAULT_BY))
     .addOption(
@@ -56,47 +77,94 @@ export function reportCommand(
         parseTop,
       ),
     )
+    .addOption(
+      new Option(
+        '--prices <file>',
+        'price the stored bytes again and show the difference: a price book, or a pricing configuration (docs/bills.md)',
+      ).argParser(parsePath),
+    )
+    .addOption(pricingOption())
     .addOption(formatOption())
-    .action(async (flags: ReportFlags) => {
+    .action(async (flags: ReportFlags, action: Command) => {
       const output = createOutput();
-      const nowMs = clock();
-      const groups = flags.groups === undefined ? undefined : loadGroupsFile(flags.groups);
-      const options = {
-        by: parseGroupings(flags.by, groups),
-        filter: flags.filter === undefined ? undefined : parseRowFilter(flags.filter, groups),
-        sinceMs: flags.since === undefined ? undefined : parseTimeBound(flags.since, '--since', nowMs),
-        untilMs: flags.until === undefined ? undefined : parseTimeBound(flags.until, '--until', nowMs),
-        top: flags.top ?? (flags.format === 'table' ? DEFAULT_TABLE_TOP : undefined),
-      };
-      remarkOnFlows(
-        output,
-        options.filter?.onlyInFlows ?? [],
-        options.by.some(({ name }) => name === 'group') ? (groups?.onlyInFlows ?? []) : [],
-      );
-      const isHourly = canUseHourlyRows(options);
-      const rows = isHourly ? hourlyRows(options, HOURLY_COLUMNS) : flowRows(options);
-      const tables = await openTables({ flags, remark: output.remark, withRemaining: isHourly });
-      try {
-        const report = await createReport(tables.session, options, rows);
-        // Hourly sums have no nodes: of what they hold nobody can tell.
-        const detailed = isHourly ? remainingRows(options) : rows;
-        const unwatched = await unwatchedNodes(tables.session, detailed);
-        switch (flags.format) {
-          case 'table':
-            await output.write(reportText(report, unwatched));
-            break;
-          case 'json':
-            await output.write(reportJson(report, unwatched));
-            break;
-          case 'csv':
-            await output.write(reportCsv(report));
-            output.remark(`${missingLines(report, unwatched).join('\n')}\n`);
-            break;
-        }
-      } finally {
-        await tables.close();
+      if (action.getOptionValueSource('pricing') === 'cli' && flags.prices === undefined) {
+        throw new FlowtollError(
+          'CONFIG_INVALID',
+          'a report shows costs as they are stored; --pricing goes with a price book for --prices',
+        );
       }
+      const options = reportOptions(flags, clock(), output);
+      const repricing = flags.prices === undefined ? undefined : repricingBy(flags.prices, flags);
+      await overRows(flags, options, output, async (session, rows, isHourly): Promise<Printed> => {
+        if (repricing !== undefined) {
+          const comparison = await compareStoredRows(session, options, rows, repricing);
+          return {
+            table: () => comparisonText(comparison, flags.prices!),
+            json: () => comparisonJson(comparison, flags.prices!),
+            csv: () => comparisonCsv(comparison),
+            lines: () => comparisonLines(comparison),
+          };
+        }
+        const report = await createReport(session, options, rows);
+        // Hourly sums have no nodes: of what they hold nobody can tell.
+        const unwatched = await unwatchedNodes(session, isHourly ? remainingRows(options) : rows);
+        return {
+          table: () => reportText(report, unwatched),
+          json: () => reportJson(report, unwatched),
+          csv: () => reportCsv(report),
+          lines: () => missingLines(report, unwatched),
+        };
+      });
     });
+}
+
+function reportOptions(flags: ReportFlags, nowMs: number, output: CommandOutput): ReportOptions {
+  const groups = flags.groups === undefined ? undefined : loadGroupsFile(flags.groups);
+  const options = {
+    by: parseGroupings(flags.by, groups),
+    filter: flags.filter === undefined ? undefined : parseRowFilter(flags.filter, groups),
+    sinceMs: flags.since === undefined ? undefined : parseTimeBound(flags.since, '--since', nowMs),
+    untilMs: flags.until === undefined ? undefined : parseTimeBound(flags.until, '--until', nowMs),
+    top: flags.top ?? (flags.format === 'table' ? DEFAULT_TABLE_TOP : undefined),
+  };
+  remarkOnFlows(
+    output,
+    options.filter?.onlyInFlows ?? [],
+    options.by.some(({ name }) => name === 'group') ? (groups?.onlyInFlows ?? []) : [],
+  );
+  return options;
+}
+
+/** Opens the tables, reads what is needed of them, and prints what `work` makes of it. */
+async function overRows(
+  flags: ReportFlags,
+  needs: RowNeeds,
+  output: CommandOutput,
+  work: (session: QuerySession, rows: string, isHourly: boolean) => Promise<Printed>,
+): Promise<void> {
+  const isHourly = canUseHourlyRows(needs);
+  const rows = isHourly ? hourlyRows(needs, HOURLY_COLUMNS) : flowRows(needs);
+  const tables = await openTables({ flags, remark: output.remark, withRemaining: isHourly });
+  try {
+    const printed = await work(tables.session, rows, isHourly);
+    await output.write(printed[flags.format]());
+    if (flags.format === 'csv') output.remark(`${printed.lines().join('\n')}\n`);
+  } finally {
+    await tables.close();
+  }
+}
+
+/** What prices are made of where nothing else is said. */
+function baseSetup({ pricing }: ReportFlags): PricingSetup {
+  return pricing === undefined ? defaultPricing() : loadPricingFile(pricing);
+}
+
+function repricingBy(prices: string, flags: ReportFlags): Repricing {
+  return repricingOf(loadPricesFile(prices, () => baseSetup(flags)));
+}
+
+function repricingOf(setup: PricingSetup): Repricing {
+  return { pricing: createPricing(setup), config: setup.config };
 }
 
 /** Whoever filters does not see from the groups that a column has sent the report to the table with fewer days. */
