@@ -12,6 +12,7 @@ import type {
   TextColumn,
   TimestampColumn,
 } from './columns.ts';
+import { TextDictionary } from './text-dictionary.ts';
 
 /** Code of null in a text vector; the codes of the dictionary begin at 1. */
 export const NULL_CODE = 0;
@@ -21,7 +22,7 @@ const NULL_DECIMAL = -(2n ** 63n);
 const DECIMAL_LIMIT = 10n ** 18n;
 const INTEGER_MAX = 2 ** 31 - 1;
 
-/** Estimate of what one dictionary value costs beside its characters: string header, map entry, array slot. */
+/** Estimate of what one dictionary value costs beside its characters: string header, slots of the table, array slot. */
 const DICTIONARY_ENTRY_BYTES = 72;
 
 /** Codes of a text vector, as narrow as its dictionary allows: most columns of a commit have few values, or one. */
@@ -31,11 +32,11 @@ export type Codes = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Uint32A
 export class TextVector<Row = FlowRow> {
   readonly column: TextColumn<Row> | MapColumn<Row>;
   codes: Codes;
-  /** The value of each code; element 0 stands for null. Rows before the last `clear` may have had values that no row has now. */
-  values: string[] = [''];
   /** Bytes of the dictionary, estimated. */
   dictionaryBytes = 0;
-  readonly #codeOf = new Map<string, number>();
+  readonly #dictionary = new TextDictionary();
+  /** Codes of texts that are stored as others, because no file can hold them as they are. */
+  readonly #codeOfUnstorable = new Map<string, number>();
   // Rows come batch by batch, so most values equal the one before: comparing two references is cheaper than a lookup.
   #lastValue: string | null = null;
   #lastCode = NULL_CODE;
@@ -45,10 +46,15 @@ export class TextVector<Row = FlowRow> {
     this.codes = new Uint8Array(capacity);
   }
 
+  /** The value of each code; element 0 stands for null. Rows before the last `clear` may have had values that no row has now. */
+  get values(): readonly string[] {
+    return this.#dictionary.values;
+  }
+
   set(index: number, row: Row): void {
     const value = this.column.of(row);
     if (value !== this.#lastValue) {
-      this.#lastCode = value === null ? this.#nullCode() : (this.#codeOf.get(value) ?? this.#addValue(value));
+      this.#lastCode = value === null ? this.#nullCode() : this.#dictionary.find(value) || this.#addValue(value);
       this.#lastValue = value;
     } else if (value === null) {
       this.#nullCode();
@@ -62,8 +68,8 @@ export class TextVector<Row = FlowRow> {
 
   /** Forgets the dictionary, too. */
   clear(): void {
-    this.values = [''];
-    this.#codeOf.clear();
+    this.#dictionary.clear();
+    this.#codeOfUnstorable.clear();
     this.dictionaryBytes = 0;
     this.#lastValue = null;
     this.#lastCode = NULL_CODE;
@@ -71,6 +77,7 @@ export class TextVector<Row = FlowRow> {
 
   free(): void {
     freeBytes(this.codes);
+    this.#dictionary.free();
   }
 
   #widen(): void {
@@ -85,17 +92,16 @@ export class TextVector<Row = FlowRow> {
   }
 
   #addValue(raw: string): number {
+    const known = this.#codeOfUnstorable.get(raw);
+    if (known !== undefined) return known;
     const value = this.column.type === 'map' ? canonicalMap(raw, this.column.name) : storable(raw);
-    let code = this.#codeOf.get(value);
-    if (code === undefined) {
-      code = this.values.push(value) - 1;
-      this.#codeOf.set(value, code);
+    const { length } = this.values;
+    const code = this.#dictionary.add(value);
+    if (code === length) {
       if (code >= 2 ** (8 * this.codes.BYTES_PER_ELEMENT)) this.#widen();
       this.dictionaryBytes += value.length * 2 + DICTIONARY_ENTRY_BYTES;
     }
-    if (value !== raw) {
-      this.#codeOf.set(raw, code);
-    }
+    if (value !== raw) this.#codeOfUnstorable.set(raw, code);
     return code;
   }
 }

@@ -122,3 +122,24 @@ test('of two days the memory of the larger one is kept', () => {
   expect([first, first?.date, first?.rowCount]).toEqual([large, '2026-02-02', 1]);
   expect(second?.capacity).toBeLessThan(large.capacity);
 });
+
+test('a dictionary of many texts is begun anew, and rows keep what is theirs', () => {
+  const buffer = new RowBuffer();
+  const count = 66_000;
+  const texts = (name: string) => {
+    const [partition] = buffer.partitions();
+    const vector = partition?.vectors.find(({ column }) => column.name === name);
+    if (!(vector instanceof TextVector)) throw new Error(`${name} is no text`);
+    return { known: vector.values.length - 1, last: vector.values[vector.codes[partition!.rowCount - 1]!] };
+  };
+  const row = (i: number) => flowRow({ localKey: 1 + i, pod: `pod-${i}`, namespace: `ns-${i % 7}` });
+  for (let i = 0; i < count; i++) buffer.append(row(i));
+  buffer.clear();
+  // A side that has been seen, and one that has not.
+  for (const i of [count - 1, count]) {
+    buffer.append(row(i));
+    expect(texts('pod').last).toBe(`pod-${i}`);
+    expect(texts('namespace').last).toBe(`ns-${i % 7}`);
+  }
+  expect([texts('pod').known, texts('namespace').known]).toEqual([2, 7]);
+});

@@ -11,7 +11,7 @@ const FIRST_CAPACITY = 4096;
 /** Little: memory is kept, and a steady load needs hardly more than its largest commit. */
 const GROWTH = 1.25;
 
-/** Different texts of one column above which the dictionaries are begun anew: there are 150,000 pods, and others come and go. */
+/** Different texts of one column above which its dictionary is begun anew: there are 150,000 pods, and others come and go. */
 const KEPT_TEXTS_MAX = 2 ** 16;
 
 /** Sides that are remembered: the pods of a few hundred nodes, and their peers. 3 MiB in all. */
@@ -91,10 +91,12 @@ export class RowPartition {
   reset(day: number): void {
     this.#day = day;
     this.rowCount = 0;
-    if (this.#texts.every(({ values }) => values.length <= KEPT_TEXTS_MAX)) {
+    const full = this.#texts.filter(({ values }) => values.length > KEPT_TEXTS_MAX);
+    if (full.length === 0) {
       return;
     }
-    for (const vector of this.#texts) {
+    // Namespaces, workloads and zones stay, with their ranks: it is pods and addresses that come and go.
+    for (const vector of full) {
       vector.clear();
     }
     this.#local.clear();
