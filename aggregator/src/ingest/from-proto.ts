@@ -15,8 +15,9 @@ import {
   type WireErrorCode,
 } from '@flowtoll/proto';
 import type { FlowBatch, Loss } from '../model/flow-batch.ts';
-import { addressText, hostBitsAreZero } from './address-text.ts';
+import { hostBitsAreZero } from './address-text.ts';
 import { InvalidMessageError, type RejectReason } from './invalid-message.ts';
+import { KnownAddressTexts } from './known-address-texts.ts';
 
 /** The version of the contract that this aggregator speaks. */
 export const PROTOCOL_VERSION = 1;
@@ -200,13 +201,16 @@ function below(name: string, values: Uint32Array | Uint8Array, end: number, reas
   }
 }
 
+/** Of all agents. */
+const knownTexts = new KnownAddressTexts();
+
 function addressTexts(wire: WireColumns): string[] {
   const { addressCount, addresses, addressIsV6, prefixLengths } = wire;
   const texts = new Array<string>(addressCount);
   for (let i = 0; i < addressCount; i++) {
     const isV6 = addressIsV6[i] === 1;
     const bits = prefixLengths[i]!;
-    const text = addressText(addresses, 16 * i, isV6, bits);
+    const text = knownTexts.text(addresses, 16 * i, isV6, bits);
     const whole = isV6 ? 128 : 32;
     if (bits > whole) {
       throw new InvalidMessageError('address', `columns.prefix_lengths[${i}] is ${bits}; at most ${whole} for ${text}`);
