@@ -61,9 +61,9 @@ export interface Endpoint {
 /** Resolves all addresses of a batch; element i is address i. */
 export type ResolveEndpoints = (batch: FlowBatch, topology: Topology) => Endpoint[];
 
-/** Endpoints kept at most, about 300 bytes each: of a cluster of 150,000 pods, and the popular ones of an outside without end. */
+/** Endpoints kept at most, about 300 bytes each: of a cluster of 150,000 pods, and 50,000 of an outside without end. */
 const NAMED_MAX = 250_000;
-const OUTSIDE_MAX = 16_384;
+const OUTSIDE_MAX = 65_536;
 
 const NOWHERE = { provider: null, region: null, zone: null, zoneId: null };
 const NOBODY = {

@@ -94,7 +94,7 @@ describe('sides with a key are looked up once', () => {
 
 test('codes grow with the number of different texts, and keep what they stood for', () => {
   const buffer = new RowBuffer();
-  const count = 66_000;
+  const count = 263_000;
   for (let i = 0; i < count; i++) buffer.append(flowRow({ pod: `pod-${i}`, namespace: 'one' }));
   const [partition] = buffer.partitions();
   const vectorOf = (name: string) => {
@@ -125,7 +125,7 @@ test('of two days the memory of the larger one is kept', () => {
 
 test('a dictionary of many texts is begun anew, and rows keep what is theirs', () => {
   const buffer = new RowBuffer();
-  const count = 66_000;
+  const count = 263_000;
   const texts = (name: string) => {
     const [partition] = buffer.partitions();
     const vector = partition?.vectors.find(({ column }) => column.name === name);

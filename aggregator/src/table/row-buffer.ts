@@ -12,11 +12,14 @@ const FIRST_CAPACITY = 4096;
 const GROWTH = 1.25;
 
 /** Different texts of one column above which its dictionary is begun anew: there are 150,000 pods, and others come and go. */
-const KEPT_TEXTS_MAX = 2 ** 16;
+const KEPT_TEXTS_MAX = 2 ** 18;
 
-/** Sides that are remembered: the pods of a few hundred nodes, and their peers. 3 MiB in all. */
-const LOCAL_PLACES = 2 ** 14;
-const PEER_PLACES = 2 ** 15;
+/**
+ * Sides that are remembered: the pods of a thousand nodes, and all their peers. Every peer has fewer rows in a commit than it has
+ * columns, so one that was forgotten costs as much as all else that is done for its rows. 16 MiB at 150,000 pods.
+ */
+const LOCAL_SIDES_MAX = 2 ** 15;
+const PEER_SIDES_MAX = 2 ** 18;
 
 /** The rows of one UTC day. */
 export class RowPartition {
@@ -44,11 +47,11 @@ export class RowPartition {
     this.#flowTexts = this.#texts.filter((vector) => !isSide(vector));
     this.#local = new SideCodes(
       this.#texts.filter(({ column }) => LOCAL_COLUMNS.has(column.name)),
-      LOCAL_PLACES,
+      LOCAL_SIDES_MAX,
     );
     this.#peer = new SideCodes(
       this.#texts.filter(({ column }) => PEER_COLUMNS.has(column.name)),
-      PEER_PLACES,
+      PEER_SIDES_MAX,
     );
   }
 

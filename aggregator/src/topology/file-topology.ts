@@ -34,7 +34,7 @@ const TOPOLOGY_FILE: DocumentKind = { name: 'topology file', code: 'TOPOLOGY_INV
 const PRICED_PROVIDERS = new Set(['aws', 'gcp', 'azure']);
 
 /** Lookups of outside addresses kept at most; they repeat from batch to batch, and there may be any number of them. */
-const CACHE_ENTRIES_MAX = 16_384;
+const CACHE_ENTRIES_MAX = 65_536;
 
 /** A topology file, read. */
 export interface TopologyFile {
