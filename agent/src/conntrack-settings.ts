@@ -20,7 +20,7 @@ function consequence(name: Setting, value: number | undefined): string {
 }
 
 /** Takes what should be logged. */
-type SettingsLog = (level: 'info' | 'warn', message: string, fields: Record<string, unknown>) => void;
+export type SettingsLog = (level: 'info' | 'warn', message: string, fields: Record<string, unknown>) => void;
 
 /** Keeps the settings of this network namespace. */
 export class ConntrackSettings {
@@ -42,14 +42,23 @@ export class ConntrackSettings {
     return this.#ok.get('nf_conntrack_timestamp') ?? false;
   }
 
-  /** Switches on what is off; says what is wrong where it may not. */
-  switchOn(): void {
+  /** Whether the kernel has them: not before conntrack is loaded. */
+  get present(): boolean {
+    return readSysctl('nf_conntrack_acct', this.#directory) !== undefined;
+  }
+
+  /** Switches on what is off; says what is wrong where it may not, and returns it. */
+  switchOn(): readonly SysctlOutcome[] {
+    const wrong: SysctlOutcome[] = [];
     for (const name of SETTINGS) {
       const outcome = ensureSysctl(name, 1, this.#maySet, this.#directory);
       this.#ok.set(name, outcome.ok);
       if (outcome.changed) this.#log('info', 'switched on', { sysctl: `net.netfilter.${name}` });
-      if (!outcome.ok) this.#complain(name, outcome);
+      if (outcome.ok) continue;
+      wrong.push(outcome);
+      this.#complain(name, outcome);
     }
+    return wrong;
   }
 
   /** Looks again; what was switched off meanwhile is switched on. Returns those that were not as wanted. */

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { recordCommand } from './commands/record.ts';
 import { runCommand } from './commands/run.ts';
+import { sysctlsCommand } from './commands/sysctls.ts';
 import { AgentError } from './errors.ts';
 import { AGENT_VERSION } from './version.ts';
 
@@ -11,6 +12,7 @@ const program = new Command('flowtoll-agent')
   .version(AGENT_VERSION)
   .addCommand(run, { isDefault: true })
   .addCommand(recordCommand().exitOverride())
+  .addCommand(sysctlsCommand().exitOverride())
   .addHelpText('after', () => `\nThe default command:\n\n${run.helpInformation()}`)
   .exitOverride();
 
