@@ -108,6 +108,8 @@ async function apiServerPlan(program: string, folder: string, etcdUrl: string) {
       ...[`--service-account-key-file=${folder}/sa.pub`, `--service-account-signing-key-file=${folder}/sa.key`],
       ...['--service-account-issuer=https://kubernetes.default.svc', `--token-auth-file=${folder}/tokens.csv`],
       ...['--authorization-mode=Node,RBAC', '--disable-admission-plugins=ServiceAccount'],
+      // As every cluster that is set up by kubeadm or a cloud has it; whether a pod may is for admission to say.
+      '--allow-privileged=true',
       // Of both families; services have one of IPv4 alone unless they ask for more.
       '--service-cluster-ip-range=10.96.0.0/16,fd00:10:96::/112',
     ],

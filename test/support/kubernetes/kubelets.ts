@@ -41,7 +41,7 @@ export async function createNode(
   };
   await client.create('nodes', undefined, {
     ...{ apiVersion: 'v1', kind: 'Node' },
-    metadata: { name, labels: { 'kubernetes.io/hostname': name, ...place } },
+    metadata: { name, labels: { 'kubernetes.io/hostname': name, 'kubernetes.io/os': 'linux', ...place } },
     spec: { providerID: `aws:///${zone}/i-${name}`, podCIDR: podCIDRs[0], podCIDRs },
   });
   const resources = { cpu: '64', memory: '256Gi', pods: '110' };
