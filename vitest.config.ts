@@ -15,7 +15,12 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{proto,agent,aggregator}/src/**/*.test.ts', 'test/*.test.ts', 'test/bills/*.test.ts'],
+          include: [
+            '{proto,agent,aggregator}/src/**/*.test.ts',
+            'images/**/*.test.ts',
+            'test/*.test.ts',
+            'test/bills/*.test.ts',
+          ],
           testTimeout: 20_000,
         },
       },

@@ -152,7 +152,7 @@ describe('boundaries', () => {
 });
 
 describe('sources', () => {
-  const files = ['agent/src', 'aggregator/src', 'proto/src', 'test'].flatMap(sources);
+  const files = ['agent/src', 'aggregator/src', 'proto/src', 'images', 'test'].flatMap(sources);
 
   test('each file opens with what it is for', () => {
     const silent = files.filter(

@@ -1,0 +1,97 @@
+// `node images/bundle.ts [agent|aggregator]… --out FOLDER`: makes each program one folder of JavaScript that needs no
+// node_modules: for the agent one file and one for its thread, for the aggregator also files that are loaded when they are used. Native
+// code is not in it: images/assemble.ts puts it into `native/`. The same sources give the same bytes, wherever they lie.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { build } from 'esbuild';
+import { nativesBeside, threadFile, threadsBeside } from './parts/bundle-plugins.ts';
+import { type NpmPackage, notices, packagesOf } from './parts/bundled-packages.ts';
+import { PROGRAMS, type Program, type ProgramName } from './parts/programs.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+
+/** Where images have Node. */
+export const NODE_IN_IMAGE = '/usr/local/bin/node';
+
+/** What others wrote in CommonJS asks for Node's modules with `require`, which a module does not have. */
+const REQUIRE = `import { createRequire as createRequireOfBundle } from 'node:module';
+const require = createRequireOfBundle(import.meta.url);`;
+
+/** A program as files. */
+export interface Bundle {
+  readonly program: Program;
+  /** Name of the file that is run. */
+  readonly main: string;
+  /** Files by name, all in one folder. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  /** What is in it of others. */
+  readonly packages: readonly NpmPackage[];
+}
+
+/** @param root the repository: this one by default */
+export async function bundle(name: ProgramName, root = ROOT): Promise<Bundle> {
+  const program = PROGRAMS[name];
+  const main = `${program.command}.mjs`;
+  const entries = [{ in: program.main, out: program.command }].concat(
+    program.threads.map((thread) => ({ in: thread, out: basename(threadFile(thread), '.mjs') })),
+  );
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: entries,
+    outdir: join(root, 'out'),
+    write: false,
+    metafile: true,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node24',
+    splitting: program.split,
+    outExtension: { '.js': '.mjs' },
+    // Nothing is minified: a stack trace of a user has to say something, and Node prints the line that failed.
+    // They are in the notices.
+    legalComments: 'none',
+    banner: { js: REQUIRE },
+    define: { __filename: 'import.meta.filename', __dirname: 'import.meta.dirname' },
+    external: ['./native/*'],
+    plugins: [threadsBeside(program), nativesBeside(program)],
+    logLevel: 'warning',
+  });
+  const files = new Map<string, Uint8Array>();
+  for (const { path, contents } of outputFiles.toSorted((a, b) => (a.path < b.path ? -1 : 1))) {
+    const file = basename(path);
+    files.set(file, file === main ? withInterpreter(contents) : contents);
+  }
+  const packages = packagesOf(root, Object.keys(metafile.inputs));
+  files.set('THIRD-PARTY-NOTICES', Buffer.from(notices(packages)));
+  files.set('LICENSE', readFileSync(join(root, 'LICENSE')));
+  return { program, main, files, packages };
+}
+
+/** The first line says which Node runs the file. */
+function withInterpreter(contents: Uint8Array): Uint8Array {
+  const text = Buffer.from(contents).toString();
+  return Buffer.from(`#!${NODE_IN_IMAGE}\n${text.replace(/^#!.*\n/, '')}`);
+}
+
+/** Writes a bundle into a folder, which is made. */
+export function writeBundle({ main, files }: Bundle, folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  for (const [file, bytes] of files) writeFileSync(join(folder, file), bytes, { mode: file === main ? 0o755 : 0o644 });
+}
+
+if (import.meta.main) {
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { out: { type: 'string' } } });
+  const names = positionals.length > 0 ? positionals : Object.keys(PROGRAMS);
+  const unknown = names.find((name) => !(name in PROGRAMS));
+  if (values.out === undefined || unknown !== undefined) {
+    process.stderr.write('usage: node images/bundle.ts [agent|aggregator]… --out FOLDER\n');
+    process.exit(2);
+  }
+  for (const name of names as ProgramName[]) {
+    const made = await bundle(name);
+    writeBundle(made, join(values.out, name));
+    const bytes = [...made.files.values()].reduce((sum, { length }) => sum + length, 0);
+    process.stdout.write(`${join(values.out, name)}: ${made.files.size} files, ${Math.round(bytes / 1024)} KiB\n`);
+  }
+}
