@@ -7,12 +7,10 @@ import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { nativesBeside, threadFile, threadsBeside } from './parts/bundle-plugins.ts';
 import { type NpmPackage, notices, packagesOf } from './parts/bundled-packages.ts';
+import { NODE } from './parts/layout.ts';
 import { PROGRAMS, type Program, type ProgramName } from './parts/programs.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-
-/** Where images have Node. */
-export const NODE_IN_IMAGE = '/usr/local/bin/node';
 
 /** What others wrote in CommonJS asks for Node's modules with `require`, which a module does not have. */
 const REQUIRE = `import { createRequire as createRequireOfBundle } from 'node:module';
@@ -71,7 +69,7 @@ export async function bundle(name: ProgramName, root = ROOT): Promise<Bundle> {
 /** The first line says which Node runs the file. */
 function withInterpreter(contents: Uint8Array): Uint8Array {
   const text = Buffer.from(contents).toString();
-  return Buffer.from(`#!${NODE_IN_IMAGE}\n${text.replace(/^#!.*\n/, '')}`);
+  return Buffer.from(`#!${NODE}\n${text.replace(/^#!.*\n/, '')}`);
 }
 
 /** Writes a bundle into a folder, which is made. */
