@@ -27,7 +27,7 @@ export default defineConfig({
       {
         test: {
           name: 'store',
-          include: ['test/stores/**/*.test.ts'],
+          include: ['test/stores/**/*.test.ts', 'test/infra/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
