@@ -38,7 +38,26 @@ const CONTAINERS = ['main', 'sidecar'].map((name) => ({
   imagePullPolicy: 'IfNotPresent',
 }));
 
-/** `change` makes another state of the same pod. */
+/** What every pod gets that talks to the API. */
+const VOLUMES = [
+  {
+    name: 'token',
+    projected: {
+      sources: [
+        { serviceAccountToken: { expirationSeconds: 3607, path: 'token' } },
+        { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+        {
+          downwardAPI: {
+            items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }],
+          },
+        },
+      ],
+      defaultMode: 420,
+    },
+  },
+];
+
+/** Fields are in the order of the real server. `change` makes another state of the same pod. */
 export function podObject(
   index: number,
   { nodes, namespaces, podsPerWorkload }: ClusterSize,
@@ -59,10 +78,22 @@ export function podObject(
       managedFields: MANAGED_FIELDS,
     } as StandInObject['metadata'],
     spec: {
-      nodeName: `node-${index % nodes}`,
-      serviceAccountName: 'default',
-      restartPolicy: 'Always',
+      volumes: VOLUMES,
       containers: CONTAINERS,
+      restartPolicy: 'Always',
+      terminationGracePeriodSeconds: 30,
+      dnsPolicy: 'ClusterFirst',
+      serviceAccountName: 'default',
+      serviceAccount: 'default',
+      nodeName: `node-${index % nodes}`,
+      securityContext: {},
+      schedulerName: 'default-scheduler',
+      tolerations: ['not-ready', 'unreachable'].map((what) => ({
+        ...{ key: `node.kubernetes.io/${what}`, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 },
+      })),
+      priority: 0,
+      enableServiceLinks: true,
+      preemptionPolicy: 'PreemptLowerPriority',
     },
     status: {
       phase: 'Running',

@@ -6,7 +6,7 @@ import { type ClusterSize, nodeObject, podObject, workloadObjects } from './kube
 const size = JSON.parse(process.argv[2]!) as ClusterSize;
 const TICK_MS = 50;
 
-const standIn = await startStandIn({ controllers: false });
+const standIn = await startStandIn({ controllers: false, keepLists: true });
 const { store } = standIn;
 for (let index = 0; index < size.nodes; index++) store.put('nodes', nodeObject(index));
 for (let workload = 0; workload < size.pods / size.podsPerWorkload; workload++) {

@@ -31,6 +31,7 @@ export async function startStandIn({
   controllers = true,
   bookmarkMs = 60_000,
   gzipBytes = 131_072,
+  keepLists = false,
 }: StandInOptions = {}): Promise<StandIn> {
   let planned = false;
   const run = (): void => {
@@ -55,7 +56,7 @@ export async function startStandIn({
     });
   }
   const access = new Access(store);
-  const server = createApiServer(store, access, { bookmarkMs, gzipBytes });
+  const server = createApiServer(store, access, { bookmarkMs, gzipBytes, keepLists });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
