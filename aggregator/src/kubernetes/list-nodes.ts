@@ -4,6 +4,7 @@ import { createApiClient } from './api-client.ts';
 import type { ApiConfig } from './api-config.ts';
 import { ApiFailure, explainFailure } from './api-failure.ts';
 import { listAll } from './list.ts';
+import { UNREAD_ARRAYS } from './projection.ts';
 import { DEFAULT_LIMITS } from './resource-watcher.ts';
 import { BUILT_IN_RESOURCES, groupPath } from './resources.ts';
 import type { Timing } from './timing.ts';
@@ -23,6 +24,7 @@ export async function listNodes(load: () => ApiConfig, timing: Timing): Promise<
       {
         path: `${groupPath(nodes)}/${nodes.plural}`,
         metadataOnly: true,
+        unread: UNREAD_ARRAYS.nodes,
         limit: DEFAULT_LIMITS.pageObjects,
         objectBytesMax: DEFAULT_LIMITS.objectBytesMax,
         signal: new AbortController().signal,

@@ -1,9 +1,15 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createPieceReader } from './list-pieces.ts';
+import { emptyArrays } from './unread-arrays.ts';
 
 /** Takes the text in chunks of these sizes. `slow`: items that were told apart by their brackets. */
-function read(text: string, sizes: readonly number[], itemBytesMax = 100_000) {
+function read(
+  text: string,
+  sizes: readonly number[],
+  itemBytesMax = 100_000,
+  shorten: (text: string) => string = (plain) => plain,
+) {
   const items: unknown[] = [];
   let slow = 0;
   const parse = (piece: string): unknown => {
@@ -11,12 +17,12 @@ function read(text: string, sizes: readonly number[], itemBytesMax = 100_000) {
     return JSON.parse(piece);
   };
   const large: string[] = [];
-  const reader = createPieceReader(
-    itemBytesMax,
-    parse,
-    (item) => items.push(item),
-    (beginning) => large.push(beginning),
-  );
+  const reader = createPieceReader({
+    ...{ itemBytesMax, parse, shorten },
+    onItem: (item) => items.push(item),
+    onLarge: (beginning) => large.push(beginning),
+    onHead: () => undefined,
+  });
   const bytes = Buffer.from(text);
   for (let start = 0, cut = 0; start < bytes.length; cut++) {
     const size = sizes[cut % sizes.length]!;
@@ -39,7 +45,7 @@ const key = text.filter((one) => !ESCAPED_KEY.test(`{${JSON.stringify(one)}:`));
 const nested = fc.array(fc.record({ metadata: fc.record({ name: text }) }), { maxLength: 3 });
 const item = fc.record({
   metadata: fc.record({ name: text, annotations: fc.dictionary(key, text) }),
-  spec: fc.record({ templates: nested, value: fc.jsonValue() }),
+  spec: fc.record({ templates: nested, value: fc.jsonValue(), unread: nested }),
 });
 const head = fc.constantFrom(
   { kind: 'PodList', apiVersion: 'v1', metadata: { resourceVersion: '7', continue: 'abc', remainingItemCount: 5 } },
@@ -61,6 +67,23 @@ test('items and envelope are those of JSON.parse, however the bytes are cut', ()
       expect(said.envelope).toEqual({ ...(JSON.parse(plain) as object), items: [] });
     }),
   );
+});
+
+test('the same with arrays emptied that nobody reads', () => {
+  const emptied = <T extends { spec: object }>({ spec, ...rest }: T) => ({ ...rest, spec: { ...spec, unread: [] } });
+  const shorten = (plain: string) => emptyArrays(plain, new Map([['unread', null]]));
+  let shortened = 0;
+  fc.assert(
+    fc.property(fc.array(item), sizes, (items, chunks) => {
+      const plain = JSON.stringify({ metadata: { resourceVersion: '7' }, items });
+      fc.pre(!ESCAPED_KEY.test(plain));
+      const all = (JSON.parse(plain) as { items: typeof items }).items;
+      const said = read(plain, chunks, 100_000, shorten).items as typeof items;
+      shortened += said.filter(({ spec }, i) => spec.unread.length < all[i]!.spec.unread.length).length;
+      expect(said.map(emptied)).toEqual(all.map(emptied));
+    }),
+  );
+  expect(shortened).toBeGreaterThan(10);
 });
 
 test('of a list as servers write it only the head and the last item are read by brackets', () => {

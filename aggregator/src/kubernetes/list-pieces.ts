@@ -14,19 +14,22 @@ const PENDING_BYTES_MAX = 1 << 20;
 
 const EMPTY = Buffer.alloc(0);
 
-/**
- * Calls `onItem` with each item, and before them `onHead` with the list without its items, where it is written as servers do. Throws what
- * `parse` throws for text that is no JSON.
- * @param onLarge hears of an item that is too large as soon as it is, with its beginning; it is skipped
- */
-export function createPieceReader(
-  itemBytesMax: number,
-  parse: (text: string) => unknown,
-  onItem: (item: unknown) => void,
-  onLarge: (beginning: string) => void,
-  onHead: (head: unknown) => void = () => undefined,
-): ListReader {
-  const brackets = createListReader(itemBytesMax, (text) => onItem(parse(text)), onLarge);
+export interface PieceReaderParts {
+  readonly itemBytesMax: number;
+  /** What it throws for text that is no JSON, the reader throws. */
+  readonly parse: (text: string) => unknown;
+  /** Makes the text of an item shorter before it is parsed. What is only the beginning of an item must not become JSON by that. */
+  readonly shorten: (text: string) => string;
+  readonly onItem: (item: unknown) => void;
+  /** Hears of an item that is too large as soon as it is, with its beginning; it is skipped. */
+  readonly onLarge: (beginning: string) => void;
+  /** Hears the list without its items before them, where it is written as servers do. */
+  readonly onHead: (head: unknown) => void;
+}
+
+export function createPieceReader(parts: PieceReaderParts): ListReader {
+  const { itemBytesMax, parse, shorten, onItem, onLarge, onHead } = parts;
+  const brackets = createListReader(itemBytesMax, (text) => onItem(parse(shorten(text))), onLarge);
   let state: 'head' | 'items' | 'brackets' = 'head';
   let separator: Buffer = EMPTY;
   /** From the beginning of the list or of an item on. */
@@ -55,7 +58,7 @@ export function createPieceReader(
     let from = Math.max(0, searchedBytes - separator.length);
     for (let at = pending.indexOf(separator, from); at >= 0; at = pending.indexOf(separator, from)) {
       if (at + 1 - start > itemBytesMax) break;
-      const item = parsed(pending.toString('utf8', start, at + 1));
+      const item = parsed(shorten(pending.toString('utf8', start, at + 1)));
       // Else it ended something inside of the item.
       if (item !== undefined) {
         onItem(item);

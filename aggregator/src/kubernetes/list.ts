@@ -4,6 +4,7 @@ import { ApiFailure } from './api-failure.ts';
 import { createPieceReader } from './list-pieces.ts';
 import { type ObjectHead, readHead } from './object-head.ts';
 import type { RawListEnvelope, RawObject } from './raw-objects.ts';
+import { emptyArrays, type UnreadArrays } from './unread-arrays.ts';
 
 /** Where a list goes. */
 export interface ListTaker {
@@ -17,6 +18,8 @@ export interface ListTaker {
 export interface ListRequest {
   readonly path: string;
   readonly metadataOnly: boolean;
+  /** Arrays that the taker does not read: they may be empty in what it is given. */
+  readonly unread: UnreadArrays;
   /** Objects on a page. */
   readonly limit: number;
   readonly objectBytesMax: number;
@@ -59,7 +62,7 @@ async function readPage(
   pageBefore: Promise<void>,
 ): Promise<string> {
   const { client, request, taker } = reading;
-  const { path, metadataOnly, limit, objectBytesMax, signal, silenceMs } = request;
+  const { path, metadataOnly, unread, limit, objectBytesMax, signal, silenceMs } = request;
   const query = new URLSearchParams({ limit: String(limit) });
   if (continuation !== undefined) query.set('continue', continuation);
   const page = Promise.withResolvers<void>();
@@ -71,17 +74,18 @@ async function readPage(
     // Heard of below, or nobody needs it any more.
     next.catch(() => undefined);
   };
-  const reader = createPieceReader(
-    objectBytesMax,
+  const reader = createPieceReader({
+    itemBytesMax: objectBytesMax,
     parse,
-    (object) => {
+    shorten: (text) => emptyArrays(text, unread),
+    onItem(object) {
       if (!signal.aborted) taker.take(object as RawObject);
     },
-    (beginning) => {
+    onLarge(beginning) {
       if (!signal.aborted) taker.skip(readHead(beginning));
     },
-    (head) => goOn(head as RawListEnvelope),
-  );
+    onHead: (head) => goOn(head as RawListEnvelope),
+  });
   await client.getStream(
     {
       path: `${path}?${query}`,

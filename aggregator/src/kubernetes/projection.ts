@@ -26,6 +26,7 @@ import type {
   RawService,
 } from './raw-objects.ts';
 import { createSharedValues } from './shared-values.ts';
+import type { UnreadArrays } from './unread-arrays.ts';
 
 /** What is kept beyond what every installation needs. */
 export interface ProjectionConfig {
@@ -45,6 +46,29 @@ export interface OwnerKind {
   readonly apiVersion: string;
   readonly kind: string;
 }
+
+/** In every object: who wrote which field, as much as the object itself. */
+const MANAGED_FIELDS = ['managedFields', null] as const;
+/** Of containers is asked when they ended, and nothing else. */
+const ENDED = 'finishedAt';
+
+/** Large arrays of which no projection reads anything: lists come without their elements. Names, as all of them, are of the API's version 1. */
+export const UNREAD_ARRAYS: Readonly<Record<ClusterResource, UnreadArrays>> = {
+  pods: new Map([
+    MANAGED_FIELDS,
+    ...['volumes', 'containers', 'initContainers', 'ephemeralContainers', 'tolerations', 'conditions'].map(unread),
+    // Of containers in whose scripts are brackets.
+    ...['env', 'envFrom', 'volumeMounts', 'ports'].map(unread),
+    ['containerStatuses', ENDED],
+    ['initContainerStatuses', ENDED],
+    ['ephemeralContainerStatuses', ENDED],
+  ]),
+  nodes: new Map([MANAGED_FIELDS, ...['conditions', 'images', 'volumesInUse', 'volumesAttached'].map(unread)]),
+  services: new Map([MANAGED_FIELDS]),
+  endpointslices: new Map([MANAGED_FIELDS]),
+  namespaces: new Map([MANAGED_FIELDS]),
+  owners: new Map([MANAGED_FIELDS]),
+};
 
 /** Where a node is, as clouds and tools say it. */
 const PLACE_LABELS = /^(topology\.kubernetes\.io|failure-domain\.beta\.kubernetes\.io|topology\.k8s\.aws)\//;
@@ -67,7 +91,7 @@ export function createProjections(config: ProjectionConfig): Projections {
     const chosen: Record<string, string> = {};
     for (const key of keys) {
       const value = labels[key];
-      if (value !== undefined) chosen[key] = shared(value);
+      if (typeof value === 'string') chosen[key] = shared(value);
     }
     return chosen;
   };
@@ -190,6 +214,10 @@ export function createProjections(config: ProjectionConfig): Projections {
   };
 }
 
+function unread(key: string): readonly [string, null] {
+  return [key, null];
+}
+
 function ownerReference({ apiVersion, kind, name, uid }: RawOwnerReference): OwnerReference | null {
   return apiVersion === undefined || kind === undefined || name === undefined || uid === undefined
     ? null
@@ -236,7 +264,7 @@ function lastEndUs(status: RawPod['status']): number | null {
     ...(status?.initContainerStatuses ?? []),
     ...(status?.ephemeralContainerStatuses ?? []),
   ]) {
-    const endUs = timeUs(container.state?.terminated?.finishedAt);
+    const endUs = timeUs(container?.state?.terminated?.finishedAt);
     if (endUs !== null && (lastUs === null || endUs > lastUs)) lastUs = endUs;
   }
   return lastUs;
