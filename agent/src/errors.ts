@@ -5,6 +5,8 @@ export type AgentErrorCode =
   | 'CONFIG_INVALID' // a flag or environment variable has a value it cannot have
   | 'SYSTEM_CALL_FAILED' // the kernel refused something
   | 'NOT_PERMITTED' // a capability is missing
+  | 'SOURCE_UNKNOWN' // Cilium's maps have a form that this version does not know
+  | 'SOURCE_CHANGED' // Cilium was upgraded beneath us: the accounting has to begin anew
   | 'SPOOL_INVALID' // the spool cannot be used
   | 'SPOOL_LOCKED' // another agent uses the spool
   | 'STATE_UNAVAILABLE' // the directory of the baseline cannot be used

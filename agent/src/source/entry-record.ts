@@ -49,6 +49,9 @@ export class EntryRecord {
   replyPackets = 0;
   replyBytes = 0;
 
+  /** Whether both sides have said that they are done. Sources with DESTROY events leave it false: the event says so. */
+  isClosed = false;
+
   /** Whether the kernel gave a start time. */
   get hasStart(): boolean {
     return this.startHigh !== 0 || this.startLow !== 0;

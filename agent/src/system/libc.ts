@@ -11,6 +11,8 @@ const setsockoptCall = libc.func('int setsockopt(int fd, int level, int name, vo
 const getsockoptCall = libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)');
 const sendCall = libc.func('intptr_t send(int fd, void *bytes, size_t length, int flags)');
 const flockCall = libc.func('int flock(int fd, int operation)');
+// Variadic in C; for integers and pointers the calling conventions of x86-64 and arm64 Linux make no difference of it.
+const syscallCall = libc.func('intptr_t syscall(intptr_t number, int command, void *attributes, uint32_t size)');
 const recvmmsgCall = libc.func('int recvmmsg(int fd, void *messages, uint32_t count, int flags, void *timeout)');
 
 const ERRNO_NAMES = new Map<number, string>(Object.entries(koffi.os.errno).map(([name, value]) => [value, name]));
@@ -63,6 +65,18 @@ export function tryLock(fd: number): boolean {
   if (koffi.errno() === koffi.os.errno['EAGAIN']) return false;
   return fail('flock', 'the file system of the spool must know file locks');
 }
+
+/** Number of bpf(2) (include/uapi/asm-generic/unistd.h; x86-64 has its own table). */
+const BPF_SYSCALL = process.arch === 'x64' ? 321 : 280;
+
+/** bpf(2) with a prepared `union bpf_attr`: what it returns, or, when it fails, the negative error number. */
+export function bpf(command: number, attributes: Uint8Array): number {
+  const result: number = syscallCall(BPF_SYSCALL, command, attributes, attributes.length);
+  return result >= 0 ? result : -koffi.errno();
+}
+
+/** Error numbers that callers tell apart. */
+export const ERRNO = koffi.os.errno as Readonly<Record<'ENOENT' | 'ENOSPC' | 'EINVAL' | 'EPERM' | 'EACCES', number>>;
 
 /** Address of the first byte of a buffer, to be written into structures that the kernel reads. */
 export function addressOf(buffer: Uint8Array): bigint {
