@@ -16,6 +16,10 @@ import { bytesBetween, type InterfaceBytes, readInterfaceBytes } from '../system
 import { BaselineStore } from './baseline-store.ts';
 import { EventJournal, replayJournal } from './event-journal.ts';
 
+/** The form of an accounting of which its baseline does not say another. */
+const CONNTRACK = 'conntrack';
+const isConntrack = (form: string) => form === CONNTRACK;
+
 /** What is found of an accounting before. */
 export interface Restored {
   readonly tracker: RestoredTracker;
@@ -60,14 +64,16 @@ export class Baseline {
   /**
    * The accounting after the last spooled batch; undefined when there is none, or none that can be read.
    * @param checkpoint what `save` returned for that batch; undefined when no batch of this life of the kernel was spooled
+   * @param accepts whether an accounting of this form can be gone on from
    */
-  restore(checkpoint: string | undefined): Restored | undefined {
+  restore(checkpoint: string | undefined, accepts: (form: string) => boolean = isConntrack): Restored | undefined {
     const number = checkpoint === undefined ? Number.NaN : Number(checkpoint);
     const image = Number.isInteger(number) ? this.#store.read(number) : undefined;
     const header = image?.header as BaselineHeader | undefined;
+    const isOurs = header !== undefined && accepts(header.form ?? CONNTRACK);
     const entries =
-      image && header && EntryTable.restore({ seed: header.seed, slots: header.slots, columns: image.columns });
-    if (entries === undefined || header === undefined) {
+      image && isOurs && EntryTable.restore({ seed: header.seed, slots: header.slots, columns: image.columns });
+    if (!entries || header === undefined) {
       this.#isLost = checkpoint !== undefined || this.#store.numbers().length > 0;
       this.#store.clear();
       return undefined;
@@ -91,15 +97,17 @@ export class Baseline {
 
   /**
    * Keeps the accounting as it is at the end of a window. To be called before the window's batch is spooled.
+   * @param form what of: see CaptureSource
    * @returns the word that the spool keeps with the batch; undefined before the first complete dump, and while the state
    *   cannot be kept: capturing goes on, but a new agent could not go on from here
    */
-  save(accountant: Accountant): string | undefined {
+  save(accountant: Accountant, form = CONNTRACK): string | undefined {
     const kept = accountant.kept;
     if (kept === undefined || this.#isSuspended) return undefined;
     const number = ++this.#number;
     const { seed, slots, columns } = kept.entries.image();
     const header: BaselineHeader = {
+      form,
       seed,
       slots,
       firstDumpUs: kept.firstDumpUs,
@@ -171,6 +179,8 @@ export class Baseline {
 }
 
 interface BaselineHeader {
+  /** What was accounted; absent in those of agents that knew conntrack only. */
+  readonly form?: string;
   /** Seed of the entries' hashes. */
   readonly seed: number;
   readonly slots: number;

@@ -1,7 +1,9 @@
-// From datagrams to windows of flows: the whole accounting of one source behind one door. Pure: no clock, no socket; what a
-// live source and a recording feed it gives the same flows.
+// From datagrams, or entries, to windows of flows: the whole accounting of one source behind one door. Pure: no clock, no
+// socket; what a live source and a recording feed it gives the same flows.
 import type { ConntrackConsumer } from '../source/conntrack/consumer.ts';
 import { type DumpProgress, MessageReader, type ReaderCounts } from '../source/conntrack/message-reader.ts';
+import type { EntryConsumer } from '../source/entry-consumer.ts';
+import type { EntryRecord } from '../source/entry-record.ts';
 import { Reducer, type ReducerOptions } from './reducer.ts';
 import { type RestoredTracker, Tracker } from './tracker.ts';
 import type { TrackerCounts } from './tracker-losses.ts';
@@ -11,6 +13,8 @@ import type { Loss, WindowFlows } from './window-flows.ts';
 export interface AccountantOptions extends ReducerOptions {
   /** Whether the kernel stamps new entries with their start time (nf_conntrack_timestamp). */
   readonly timestamps: boolean;
+  /** How the source tells that an entry has ended: by a DESTROY event (default), or by not showing it any more. */
+  readonly ends?: 'events' | 'absence';
 }
 
 /** What was met since the start; only grows. */
@@ -23,13 +27,18 @@ export interface AccountantCounts extends TrackerCounts, ReaderCounts {
   readonly foldings: number;
 }
 
-/** Accounts what a conntrack source reads. */
-export class Accountant implements ConntrackConsumer {
+/** Accounts what one source reads. */
+export class Accountant implements ConntrackConsumer, EntryConsumer {
   readonly #reducer: Reducer;
   readonly #tracker: Tracker;
   readonly #reader: MessageReader;
   #windowStartUs: number;
   readonly #otherLosses: Loss[] = [];
+  /** Whether the source counts both directions together: stands at the original one. */
+  directionsMerged = false;
+  /** Whether the source could not be read when it was tried last. */
+  isSourceMissing = false;
+  #unreadableEntries = 0;
   #unreadableReported = 0;
   #dumps = 0;
   #failedDumps = 0;
@@ -48,7 +57,7 @@ export class Accountant implements ConntrackConsumer {
   get counts(): AccountantCounts {
     return {
       ...this.#tracker.counts,
-      ...this.#reader.counts,
+      ...this.#readerCounts(),
       dumps: this.#dumps,
       failedDumps: this.#failedDumps,
       foldings: this.#reducer.foldings,
@@ -103,6 +112,18 @@ export class Accountant implements ConntrackConsumer {
     return this.#reader.read(words, 0, length);
   }
 
+  row(record: EntryRecord): void {
+    this.#tracker.row(record);
+  }
+
+  destroyed(record: EntryRecord): void {
+    this.#tracker.destroyed(record);
+  }
+
+  unreadable(entries: number): void {
+    this.#unreadableEntries += entries;
+  }
+
   dumpEnd(_timeUs: number, complete: boolean): void {
     if (complete) this.#dumps++;
     else this.#failedDumps++;
@@ -150,12 +171,18 @@ export class Accountant implements ConntrackConsumer {
   closeWindow(endUs: number): WindowFlows {
     const losses = [...this.#tracker.takeLosses(), ...this.#otherLosses.splice(0)];
     // A datagram that was cut hides one entry at least.
-    const { undecodable, truncatedDatagrams } = this.#reader.counts;
+    const { undecodable, truncatedDatagrams } = this.#readerCounts();
     const unreadable = undecodable + truncatedDatagrams - this.#unreadableReported;
     this.#unreadableReported += unreadable;
     if (unreadable > 0) losses.push({ reason: 'undecodable', entries: unreadable, bytes: undefined });
+    if (this.isSourceMissing) losses.push({ reason: 'source-missing', entries: undefined, bytes: undefined });
     const window = this.#reducer.close(this.#windowStartUs, endUs, losses);
     this.#windowStartUs = endUs;
-    return window;
+    return this.directionsMerged ? { ...window, directionsMerged: true } : window;
+  }
+
+  #readerCounts(): ReaderCounts {
+    const { counts } = this.#reader;
+    return { ...counts, undecodable: counts.undecodable + this.#unreadableEntries };
   }
 }

@@ -6,6 +6,7 @@
 // connection in two conntrack zones lies in one probe chain), one hash word of the rest, and the id. They are seeded, so a
 // false match needs luck of 2^-128 a pair.
 import type { EntryRecord } from '../source/entry-record.ts';
+import { grown } from './grown.ts';
 import { finish, mix } from './hash.ts';
 import { SlotIndex } from './slot-index.ts';
 
@@ -17,15 +18,6 @@ export const TOMBSTONE = 2;
 
 const MINIMUM_CAPACITY = 4096;
 const NONE = -1;
-
-/** Grows a typed array, releasing the old memory at once (ArrayBuffer.prototype.transfer). */
-function grown<T extends Float64Array | Int32Array | Uint32Array | Uint16Array | Uint8Array>(
-  array: T,
-  length: number,
-): T {
-  const Type = array.constructor as new (buffer: ArrayBuffer) => T;
-  return new Type((array.buffer as ArrayBuffer).transfer(length * array.BYTES_PER_ELEMENT));
-}
 
 /** An EntryTable as plain memory: what a baseline keeps. */
 export interface EntryTableImage {

@@ -7,7 +7,7 @@ import { Tracker } from './tracker.ts';
 
 const FIRST_DUMP_US = 1_700_000_000_000_000;
 
-function parts(timestamps = true) {
+function parts(timestamps = true, ends: 'events' | 'absence' = 'events') {
   const reducer = new Reducer({
     seed: 4711,
     inside: new AddressRanges(PRIVATE_RANGES),
@@ -15,7 +15,7 @@ function parts(timestamps = true) {
     initiatorPrefixV6: 48,
     maxFlows: 20_000,
   });
-  const tracker = new Tracker({ seed: 42, timestamps }, reducer);
+  const tracker = new Tracker({ seed: 42, timestamps, ends }, reducer);
   return { reducer, tracker };
 }
 
@@ -694,3 +694,93 @@ function play(
   else if (step.do === 'read') kernel.readDump();
   else if (step.do === 'poll') kernel.pollEvents();
 }
+
+describe('a source without events', () => {
+  const DUMP_SECONDS = 5;
+
+  /** Dumps of a map, 5 s apart. */
+  function maps() {
+    const { reducer, tracker } = parts(false, 'absence');
+    let dumps = 0;
+    let bytes = 0;
+    const takeBytes = () => {
+      const window = reducer.close(0, 1, tracker.takeLosses());
+      const sum = (column: Float64Array) => column.reduce((total, value) => total + value, 0);
+      bytes += sum(window.initiatorBytes) + sum(window.responderBytes);
+      return window.losses;
+    };
+    return {
+      tracker,
+      dump(...records: EntryRecord[]) {
+        tracker.beginDump(FIRST_DUMP_US + dumps++ * DUMP_SECONDS * 1e6);
+        for (const one of records) tracker.row(one);
+        tracker.endDump(true);
+        const losses = takeBytes();
+        return { bytes, losses: losses.map(({ reason, entries }) => [reason, entries]) };
+      },
+    };
+  }
+
+  const entry = (changes: Partial<Life>, isClosed = false) =>
+    Object.assign(record({ ...life({ startUs: undefined, id: 0, ...changes }) }), { isClosed });
+
+  test('an entry that is gone after it was closed, or quiet for 10 s, had shown everything', () => {
+    const { dump, tracker } = maps();
+    dump();
+    dump(entry({ client: 1, packets: 1, bytes: 100 }), entry({ client: 2, packets: 2, bytes: 200 }, true));
+    dump(entry({ client: 1, packets: 1, bytes: 100 }));
+    dump(entry({ client: 1, packets: 1, bytes: 100 }));
+    expect(dump()).toEqual({ bytes: 100 + 100 + 200 + 200, losses: [] });
+    expect(tracker.entryCount).toBe(0);
+  });
+
+  test('one that was moving is a loss, once', () => {
+    const { dump, tracker } = maps();
+    dump();
+    dump(entry({ packets: 1, bytes: 100 }));
+    dump(entry({ packets: 2, bytes: 200 }));
+    expect(dump()).toEqual({ bytes: 200 + 200, losses: [['vanished', 1]] });
+    expect(dump().losses).toEqual([]);
+    expect(tracker.counts.vanished).toBe(1);
+  });
+
+  test('a tuple that lives again counts from zero, whether it was away or written over', () => {
+    const { dump } = maps();
+    dump();
+    dump(entry({ packets: 9, bytes: 900 }, true));
+    dump();
+    dump(entry({ packets: 9, bytes: 900 }, true));
+    expect(dump(entry({ packets: 1, bytes: 100 }))).toEqual({ bytes: 2 * (900 + 900) + 100 + 100, losses: [] });
+  });
+
+  test('one that was moving when it was written over is a loss', () => {
+    const { dump } = maps();
+    dump();
+    dump(entry({ packets: 9, bytes: 900 }));
+    expect(dump(entry({ packets: 1, bytes: 100 }))).toEqual({ bytes: 1800 + 200, losses: [['counters-reset', 1]] });
+  });
+
+  test('what the maps held before is not billed', () => {
+    const { dump } = maps();
+    dump(entry({ packets: 9, bytes: 900 }));
+    expect(dump(entry({ packets: 10, bytes: 1000 })).bytes).toBe(200);
+  });
+
+  test('the entries of two pods of one node count once', () => {
+    const { dump } = maps();
+    dump();
+    const both = (packets: number) => [0, 1].map((zone) => entry({ zone, packets, bytes: packets * 100 }));
+    dump(...both(3));
+    dump(...both(8));
+    expect(dump(entry({ zone: 1, packets: 9, bytes: 900 })).bytes).toBe(900 + 900);
+  });
+
+  test('a dump that ended early ends no entry', () => {
+    const { dump, tracker } = maps();
+    dump();
+    dump(entry({ packets: 1, bytes: 100 }));
+    tracker.beginDump(FIRST_DUMP_US + 11e6);
+    tracker.endDump(false);
+    expect(dump(entry({ packets: 2, bytes: 200 })).losses).toEqual([]);
+  });
+});

@@ -6,9 +6,11 @@
 // - After DESTROY the entry stays as a tombstone until a dump that began later has ended: rows queued before must not
 //   count it again.
 // - Entries older than the first dump are taken as a baseline: what they had is not billed, what they get is.
+// - Of a source without events (`ends: 'absence'`) an entry has ended when a dump does not show it: see QuietEntries.
 
 import type { EntryRecord, EntrySink } from '../source/entry-record.ts';
 import { EntryTable, LIVE, TOMBSTONE } from './entry-table.ts';
+import { QuietEntries } from './quiet-entries.ts';
 import type { Reducer } from './reducer.ts';
 import { noCounts, type TrackerCounts, TrackerLosses } from './tracker-losses.ts';
 import type { Loss } from './window-flows.ts';
@@ -29,6 +31,8 @@ export interface TrackerOptions {
   readonly seed: number;
   /** Whether the kernel stamps new entries with their start time (nf_conntrack_timestamp). */
   readonly timestamps: boolean;
+  /** How the source tells that an entry has ended: by a DESTROY event (default), or by not showing it any more. */
+  readonly ends?: 'events' | 'absence';
 }
 
 /** What a baseline keeps of a tracker. */
@@ -44,11 +48,14 @@ export class Tracker implements EntrySink {
   readonly #reducer: Reducer;
   readonly #entries: EntryTable;
   readonly #twins: ZoneTwins;
+  /** Of a source without events, else undefined. */
+  readonly #quiet: QuietEntries | undefined;
   readonly #counts = noCounts();
   readonly #lost = new TrackerLosses();
 
   /** Number of the dump that began last; 0 before the first. */
   #dump = 0;
+  #dumpSeconds = 0;
   #firstDumpDone = false;
   #firstDumpUs = 0;
   /** Whether every entry made since the first dump has a start time. */
@@ -72,6 +79,7 @@ export class Tracker implements EntrySink {
   constructor(options: TrackerOptions, reducer: Reducer, restored?: RestoredTracker) {
     this.#timestamps = options.timestamps;
     this.#reducer = reducer;
+    this.#quiet = options.ends === 'absence' ? new QuietEntries() : undefined;
     this.#isRestored = restored !== undefined;
     this.#entries = restored?.entries ?? new EntryTable(options.seed);
     this.#twins = new ZoneTwins(this.#entries);
@@ -107,6 +115,7 @@ export class Tracker implements EntrySink {
 
   beginDump(timeUs: number): void {
     this.#dump++;
+    this.#dumpSeconds = timeUs / 1e6;
     // Where the clock was set back, new entries begin before the first dump: its time goes back with the clock.
     const isFirst = this.#dump === 1 && !this.#isRestored;
     this.#firstDumpUs = isFirst ? timeUs : Math.min(this.#firstDumpUs, timeUs);
@@ -126,6 +135,7 @@ export class Tracker implements EntrySink {
       const born = this.#born(record, true);
       // Not in one statement: the new entry may have given the table larger columns.
       entries.lastDump[born] = this.#dump;
+      this.#saw(born, record, true);
       return;
     }
     if (entries.state[slot] === TOMBSTONE) {
@@ -137,6 +147,7 @@ export class Tracker implements EntrySink {
       this.#revive(slot, record);
     } else this.#advance(slot, record);
     entries.lastDump[slot] = this.#dump;
+    this.#saw(slot, record, false);
   }
 
   destroyed(record: EntryRecord): void {
@@ -216,6 +227,11 @@ export class Tracker implements EntrySink {
     return slot;
   }
 
+  #saw(slot: number, record: EntryRecord, isNew: boolean): void {
+    const packets = record.originalPackets + record.replyPackets;
+    this.#quiet?.saw(slot, packets, record.isClosed, this.#dumpSeconds, isNew);
+  }
+
   /** Without start times: the identity of a dead entry belongs to a new one. */
   #revive(slot: number, record: EntryRecord): void {
     this.#entries.state[slot] = LIVE;
@@ -261,6 +277,10 @@ export class Tracker implements EntrySink {
    */
   #reset(slot: number, record: EntryRecord): void {
     const entries = this.#entries;
+    if (this.#quiet) {
+      this.#replace(slot, record, this.#quiet);
+      return;
+    }
     this.#counts.countersReset++;
     const reused = !record.hasStart;
     if (!reused) this.#lost.countersReset++;
@@ -273,6 +293,16 @@ export class Tracker implements EntrySink {
       });
     }
     this.#billFromZero(slot, record, reused ? 1 : 0);
+  }
+
+  /** Of a source without events: the tuple was opened again, and its entry written over. */
+  #replace(slot: number, record: EntryRecord, quiet: QuietEntries): void {
+    if (quiet.hadShownAll(slot, this.#dumpSeconds)) this.#counts.entries++;
+    else {
+      this.#counts.countersReset++;
+      this.#lost.countersReset++;
+    }
+    this.#billFromZero(slot, record, 1);
   }
 
   /** Without start times: whether this event is the end of the entry that was replaced; then its last bytes are billed. */
@@ -380,6 +410,10 @@ export class Tracker implements EntrySink {
     const { state, lastDump, slots } = this.#entries;
     for (let slot = 0; slot < slots; slot++) {
       if (state[slot] !== LIVE || lastDump[slot] === this.#dump) continue;
+      if (this.#quiet) {
+        this.#endAbsent(slot, this.#quiet);
+        continue;
+      }
       const missed = this.#dump - lastDump[slot]!;
       if (this.#dropsAtDump >= lastDump[slot]!) {
         // Its event was among the dropped ones, and is counted there.
@@ -397,6 +431,18 @@ export class Tracker implements EntrySink {
       }
       this.#release(slot);
     }
+  }
+
+  /** Of a source without events: a complete dump has not shown the entry. */
+  #endAbsent(slot: number, quiet: QuietEntries): void {
+    if (this.#isRestored && this.#entries.lastDump[slot] === 0) {
+      this.#counts.endedWhileAway++;
+      this.#lost.endedWhileAway++;
+    } else if (!quiet.hadShownAll(slot, this.#dumpSeconds)) {
+      this.#counts.vanished++;
+      this.#lost.vanished++;
+    }
+    this.#release(slot);
   }
 
   #release(slot: number): void {

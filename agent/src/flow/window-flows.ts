@@ -41,6 +41,11 @@ export interface WindowFlows {
   readonly folded: Uint8Array;
   /** How many flows are folded. */
   readonly foldedCount: number;
+  /**
+   * Whether the source does not tell directions apart: bytes and packets of both stand in the initiator's columns, and the
+   * responder's are 0.
+   */
+  readonly directionsMerged?: boolean;
   readonly losses: readonly Loss[];
 }
 
@@ -51,7 +56,8 @@ export interface WindowFlows {
  * - no-counters: entries without the accounting extension; none of their bytes are known.
  * - counters-reset: another reader zeroed the kernel's counters; what they held since our last reading is unknown.
  * - agent-away: nobody listened; connections that ended meanwhile are not known, or their last bytes are not.
- * - undecodable: messages of the kernel that could not be read.
+ * - undecodable: messages of the kernel, or entries of Cilium's maps, that could not be read.
+ * - source-missing: the source could not be read: what went by meanwhile is not known, or not yet.
  */
 export type LossReason =
   | 'events-dropped'
@@ -59,6 +65,7 @@ export type LossReason =
   | 'no-counters'
   | 'counters-reset'
   | 'agent-away'
+  | 'source-missing'
   | 'undecodable';
 
 /** Traffic that happened and that the flows do not hold. */
