@@ -11,7 +11,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CaptureConfig } from '@flowtoll/agent/config.ts';
+import { type CaptureConfig, CILIUM_DEFAULTS } from '@flowtoll/agent/config.ts';
 import { createExporter } from '@flowtoll/agent/exporter/exporter.ts';
 import { replay } from '@flowtoll/agent/replay.ts';
 import { Recording } from '@flowtoll/agent/source/conntrack/recording.ts';
@@ -210,6 +210,8 @@ const ACCOUNTING: CaptureConfig = {
   reliableEventsMaxFillPercent: 80,
   setSysctls: false,
   logLevel: 'silent',
+  source: 'conntrack',
+  cilium: CILIUM_DEFAULTS,
 };
 
 /** `flowtoll sql` */

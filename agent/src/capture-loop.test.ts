@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest';
 import { CaptureLoop } from './capture-loop.ts';
 import { Accountant } from './flow/accountant.ts';
 import { AddressRanges } from './flow/address-ranges.ts';
-import type { ConntrackConsumer } from './source/conntrack/consumer.ts';
 
 const START_MS = 1_700_000_012_345;
 
@@ -44,13 +43,13 @@ function rig(
           polls.push(now());
           return 0;
         },
-        dump: (consumer: ConntrackConsumer) => {
+        dump: () => {
           dumps.push(now());
           if (dumps.length === options.failsAtDump) throw new Error('no room for the recording');
-          consumer.dumpBegin(now() * 1000);
+          accountant.dumpBegin(now() * 1000);
           monotonicMs += options.dumpTakesMs ?? 0;
           if (dumps.length === options.jumpInDump?.dump) jumpedMs += options.jumpInDump.byMs;
-          consumer.dumpEnd(now() * 1000, true);
+          accountant.dumpEnd(now() * 1000, true);
           return true;
         },
       },

@@ -2,14 +2,13 @@
 // minutes and a dump falls on each of their ends. Clock and timer are passed in.
 import type { Accountant } from './flow/accountant.ts';
 import type { WindowFlows } from './flow/window-flows.ts';
-import type { ConntrackConsumer } from './source/conntrack/consumer.ts';
 
-/** A source that can be asked. */
+/** A source that can be asked; it feeds the accountant. */
 export interface DumpingSource {
   /** Hands over waiting events; returns how many. */
-  pollEvents(consumer: ConntrackConsumer): number;
+  pollEvents(): number;
   /** One full dump; whether it was complete. */
-  dump(consumer: ConntrackConsumer): boolean;
+  dump(): boolean;
 }
 
 /** Time, as the loop sees it. */
@@ -45,7 +44,6 @@ export class CaptureLoop {
   readonly #options: CaptureLoopOptions;
   readonly #source: DumpingSource;
   readonly #accountant: Accountant;
-  readonly #consumer: ConntrackConsumer;
   readonly #clock: LoopClock;
   readonly #onWindow: (window: WindowFlows) => void;
   readonly #beforeDump: () => void;
@@ -64,8 +62,6 @@ export class CaptureLoop {
     parts: {
       source: DumpingSource;
       accountant: Accountant;
-      /** Between source and accountant; the accountant itself unless something listens in. */
-      consumer?: ConntrackConsumer;
       clock: LoopClock;
       onWindow: (window: WindowFlows) => void;
       /** Called before and after each dump, for what has to be watched about as often. */
@@ -82,7 +78,6 @@ export class CaptureLoop {
     this.#options = options;
     this.#source = parts.source;
     this.#accountant = parts.accountant;
-    this.#consumer = parts.consumer ?? parts.accountant;
     this.#clock = parts.clock;
     this.#onWindow = parts.onWindow;
     this.#beforeDump = parts.beforeDump ?? (() => {});
@@ -140,7 +135,7 @@ export class CaptureLoop {
     if (late || jumpedBack || extra) {
       this.#dump();
       this.#closeWindowIfOver();
-    } else this.#source.pollEvents(this.#consumer);
+    } else this.#source.pollEvents();
     if (this.#wantsWindow()) {
       this.#dump();
       this.#closeLast(this.#readClock());
@@ -150,7 +145,7 @@ export class CaptureLoop {
   #dump(): void {
     this.#beforeDump();
     const begin = this.#clock.elapsedMs();
-    this.#source.dump(this.#consumer);
+    this.#source.dump();
     const durationMs = this.#clock.elapsedMs() - begin;
     const end = this.#clock.nowMs();
     const { dumpIntervalMs } = this.#options;

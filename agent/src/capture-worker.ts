@@ -1,7 +1,8 @@
 // The thread that reads the kernel: its calls block for as long as a dump takes. Speaks with the main thread in messages.
 import { parentPort, workerData } from 'node:worker_threads';
 import { Baseline } from './baseline/baseline.ts';
-import { type CaptureLog, type ClosedWindow, startCapture } from './capture.ts';
+import { type ClosedWindow, startCapture } from './capture.ts';
+import type { CaptureLog } from './capture-source.ts';
 import type { CaptureConfig } from './config.ts';
 import { AgentError } from './errors.ts';
 import type { WindowFlows } from './flow/window-flows.ts';

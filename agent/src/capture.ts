@@ -1,21 +1,17 @@
-// Reads the live conntrack of this namespace into windows of flows: settings, sockets, accounting and timing put together.
+// Reads a live source into windows of flows: source, accounting and timing put together.
 // Runs where it may block: in a worker thread of the agent, or alone in `record`.
 import type { Baseline } from './baseline/baseline.ts';
 import { CaptureLoop, type LoopClock } from './capture-loop.ts';
+import type { CaptureLog, CaptureSource } from './capture-source.ts';
 import type { CaptureConfig } from './config.ts';
-import { ConntrackSettings } from './conntrack-settings.ts';
 import { Accountant, type AccountantCounts } from './flow/accountant.ts';
 import { AddressRanges, PRIVATE_RANGES } from './flow/address-ranges.ts';
 import type { RestoredTracker } from './flow/tracker.ts';
 import type { WindowFlows } from './flow/window-flows.ts';
 import { requireLittleEndian } from './netlink/constants.ts';
+import { openSource } from './open-source.ts';
 import type { ConntrackConsumer } from './source/conntrack/consumer.ts';
-import { LiveConntrack } from './source/conntrack/live.ts';
-import { readSysctl } from './system/sysctl.ts';
 import type { DumpReport } from './telemetry/telemetry.ts';
-
-/** Takes what should be logged; a thread boundary may lie between. */
-export type CaptureLog = (level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>) => void;
 
 /** A window that has ended. */
 export interface ClosedWindow {
@@ -51,7 +47,7 @@ const POLL_INTERVAL_MS = 20;
 /** The accounting of a configuration. Hash seeds are random: see flow/hash.ts. */
 export function createAccountant(
   config: CaptureConfig,
-  timestamps: boolean,
+  { timestamps, ends }: Pick<CaptureSource, 'timestamps' | 'ends'>,
   startUs: number,
   restored?: RestoredTracker,
 ): Accountant {
@@ -60,6 +56,7 @@ export function createAccountant(
       // Nobody outside sees a number of this generator; node:crypto would cost 2.4 MB for these 32 bits.
       seed: (Math.random() * 2 ** 32) | 0,
       timestamps,
+      ends,
       inside: new AddressRanges([...PRIVATE_RANGES, ...config.clusterRanges]),
       initiatorPrefixV4: config.initiatorPrefixV4,
       initiatorPrefixV6: config.initiatorPrefixV6,
@@ -80,13 +77,13 @@ export interface CaptureState {
 /** The accounting: that of the process before, where it left one, or a new one. */
 function openAccounting(
   config: CaptureConfig,
-  timestamps: boolean,
+  source: CaptureSource,
   state: CaptureState | undefined,
   nowUs: number,
   log: CaptureLog,
 ): Accountant {
-  const restored = state?.baseline.restore(state.checkpoint);
-  const accountant = createAccountant(config, timestamps, restored?.windowStartUs ?? nowUs, restored?.tracker);
+  const restored = state?.baseline.restore(state.checkpoint, (form) => source.accepts(form));
+  const accountant = createAccountant(config, source, restored?.windowStartUs ?? nowUs, restored?.tracker);
   if (restored) {
     restored.goOn(accountant, nowUs);
     log('info', 'going on from the baseline of the agent before', { entries: accountant.entryCount });
@@ -98,9 +95,9 @@ function openAccounting(
 }
 
 /**
- * Opens the sockets, switches accounting on, takes the baseline, and runs.
- * @param tee puts something between the source and the accounting (a recorder)
- * @throws SystemCallError NOT_PERMITTED without CAP_NET_ADMIN
+ * Opens the source, takes the baseline, and runs.
+ * @param tee puts something between conntrack and the accounting (a recorder)
+ * @throws SystemCallError NOT_PERMITTED without CAP_NET_ADMIN (conntrack) or CAP_BPF (Cilium)
  */
 export function startCapture(
   config: CaptureConfig,
@@ -119,24 +116,17 @@ export function startCapture(
   },
 ): Capture {
   requireLittleEndian();
-  const { onFailure } = parts;
+  const { log, onFailure, state } = parts;
   const clock = parts.clock ?? SYSTEM_CLOCK;
   const nowUs = () => clock.nowMs() * 1000;
-  // The listener first: nf_conntrack_events=2 attaches events to new entries only while somebody listens.
-  const source = new LiveConntrack({
-    eventBufferBytes: config.eventBufferBytes,
-    reliableEvents: config.reliableEvents,
-    nowUs,
-  });
+  const source = openSource(config, nowUs, log);
+  const { timestamps } = source;
   try {
-    const settings = new ConntrackSettings(config.setSysctls, parts.log);
-    settings.switchOn();
-    const { timestamps } = settings;
-    const { state } = parts;
-    const accountant = openAccounting(config, timestamps, state, nowUs(), parts.log);
-    const accounting = parts.tee?.(accountant, timestamps) ?? accountant;
-    const consumer = state?.baseline.listen(accounting) ?? accounting;
-    const watch = new Watch(config, source, accountant, parts.log);
+    const accountant = openAccounting(config, source, state, nowUs(), log);
+    const reading = source.bind(accountant, (next) => {
+      const accounting = parts.tee?.(next, timestamps) ?? next;
+      return state?.baseline.listen(accounting) ?? accounting;
+    });
     const loop = new CaptureLoop(
       {
         dumpIntervalMs: config.dumpIntervalMs,
@@ -145,19 +135,21 @@ export function startCapture(
         closesFirstWindow: state !== undefined,
       },
       {
-        source,
+        source: reading,
         accountant,
-        consumer,
         clock,
         onWindow: (window) =>
-          parts.onWindow({ window, checkpoint: state?.baseline.save(accountant), counts: accountant.counts }),
+          parts.onWindow({
+            window,
+            checkpoint: state?.baseline.save(accountant, source.form),
+            counts: accountant.counts,
+          }),
         wantsWindow: () => state?.baseline.wantsWindow ?? false,
-        beforeDump: () => {
-          if (settings.recheck().includes('nf_conntrack_timestamp')) accountant.startTimesMissing();
-        },
+        beforeDump: () => reading.beforeDump(),
         afterDump: (durationMs) => {
-          watch.look();
-          parts.onDump?.({ durationMs, entries: accountant.entryCount, counts: accountant.counts });
+          reading.afterDump();
+          const { counts, entryCount: entries } = accountant;
+          parts.onDump?.({ durationMs, entries, counts, source: reading.status });
         },
         ...(parts.onClockJump && { onClockJump: parts.onClockJump }),
         ...(onFailure && {
@@ -184,74 +176,5 @@ export function startCapture(
   } catch (error) {
     source.close();
     throw error;
-  }
-}
-
-/** Looks after each dump at what may go wrong slowly. */
-class Watch {
-  readonly #config: CaptureConfig;
-  readonly #source: LiveConntrack;
-  readonly #accountant: Accountant;
-  readonly #log: CaptureLog;
-  #reported: AccountantCounts | undefined;
-
-  constructor(config: CaptureConfig, source: LiveConntrack, accountant: Accountant, log: CaptureLog) {
-    this.#config = config;
-    this.#source = source;
-    this.#accountant = accountant;
-    this.#log = log;
-  }
-
-  look(): void {
-    this.#guardReliableEvents();
-    const counts = this.#accountant.counts;
-    if (counts.dumps > 0 && (this.#reported?.dumps ?? 0) === 0) this.#logBaseline(counts);
-    const since = (name: keyof AccountantCounts) => counts[name] - (this.#reported?.[name] ?? 0);
-    if (since('eventsDropped') > 0) {
-      this.#log('warn', 'the kernel dropped DESTROY events; raise --event-buffer', { events: since('eventsDropped') });
-    }
-    if (since('undecodable') + since('truncatedDatagrams') > 0) {
-      this.#log('warn', 'conntrack messages could not be read', {
-        messages: since('undecodable'),
-        truncatedDatagrams: since('truncatedDatagrams'),
-        last: this.#accountant.lastDecodeError?.message,
-      });
-    }
-    if (since('countersReset') > 0) {
-      this.#log('warn', 'counters went down: does another program read conntrack and zero it?', {
-        entries: since('countersReset'),
-      });
-    }
-    if (since('failedDumps') > 0) {
-      const problem = this.#source.problem?.message ?? `errno ${this.#accountant.lastDumpErrno}`;
-      this.#log('warn', 'a dump ended early; the next one makes up for it', { problem });
-    }
-    this.#reported = counts;
-  }
-
-  #logBaseline({ baselinedEntries, baselinedBytes }: AccountantCounts): void {
-    this.#log('info', 'baseline taken', {
-      entries: this.#accountant.entryCount,
-      baselinedEntries,
-      baselinedBytes,
-      eventBufferBytes: this.#source.eventBufferBytes,
-    });
-  }
-
-  /** Kept events keep their entries in the kernel's table: a listener that falls behind must not fill it. */
-  #guardReliableEvents(): void {
-    if (!this.#config.reliableEvents) return;
-    const count = readSysctl('nf_conntrack_count');
-    const max = readSysctl('nf_conntrack_max');
-    if (count === undefined || max === undefined || max === 0) return;
-    const fillPercent = (count / max) * 100;
-    const limit = this.#config.reliableEventsMaxFillPercent;
-    if (this.#source.reliableEvents && fillPercent > limit) {
-      this.#source.setReliableEvents(false);
-      this.#log('error', 'conntrack is nearly full: reliable events are off until it is not', { count, max, limit });
-    } else if (!this.#source.reliableEvents && fillPercent < limit / 2) {
-      this.#source.setReliableEvents(true);
-      this.#log('info', 'reliable events are on again', { count, max, limit });
-    }
   }
 }

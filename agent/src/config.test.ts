@@ -72,7 +72,7 @@ describe('values', () => {
       setSysctls: true,
       aggregator: '127.0.0.1:4460',
       keepaliveMs: 30_000,
-      source: 'conntrack',
+      source: 'auto',
     });
   });
 });
@@ -102,7 +102,7 @@ describe('bad values', () => {
     ['--aggregator', 'host:65536', /host:port/],
     ['--aggregator', 'http://host:80', /host:port/],
     ['--keepalive', '100ms', /from 500ms to 10m/],
-    ['--source', 'ebpf', /conntrack, replay/],
+    ['--source', 'ebpf', /auto, conntrack, cilium, replay/],
     ['--queue-size', '1KiB', /from 1048576/],
     ['--drain-timeout', '11m', /to 10m/],
   ];

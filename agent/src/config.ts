@@ -6,6 +6,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseDurationMs, parseSizeBytes } from './duration.ts';
 import { parseRange } from './flow/address-ranges.ts';
 import { SMALLEST_CAP } from './flow/fold.ts';
+import { type CiliumLayout, ETHERNET_HEADER_BYTES } from './source/cilium/layout.ts';
 
 const METRICS_LISTEN = '127.0.0.1:9465';
 
@@ -23,14 +24,34 @@ export interface CaptureConfig {
   readonly reliableEventsMaxFillPercent: number;
   readonly setSysctls: boolean;
   readonly logLevel: string;
+  /** Which table is read; "auto": decided at start by what the node has. */
+  readonly source: 'auto' | 'conntrack' | 'cilium';
+  readonly cilium: CiliumConfig;
 }
+
+/** How Cilium's maps are read. */
+export interface CiliumConfig {
+  /** Where Cilium pins them. */
+  readonly maps: string;
+  readonly layout: CiliumLayout | 'auto';
+  /** Bytes of each packet that Cilium counts that are not IP. */
+  readonly frameHeaderBytes: number;
+}
+
+/** What is taken where nothing is said. */
+export const CILIUM_DEFAULTS: CiliumConfig = {
+  maps: '/sys/fs/bpf/tc/globals',
+  layout: 'auto',
+  frameHeaderBytes: ETHERNET_HEADER_BYTES,
+};
 
 /** Everything that `flowtoll-agent run` takes. */
 export interface RunConfig extends CaptureConfig {
   readonly aggregator: string;
   /** How often a silent aggregator is asked for a sign of life, ms. */
   readonly keepaliveMs: number;
-  readonly source: 'conntrack' | 'replay';
+  /** Whether a recording is replayed, instead of a live source being read. */
+  readonly isReplay: boolean;
   readonly replayFile: string | undefined;
   /** Most bytes of batches that wait in memory. */
   readonly queueBytes: number;
@@ -234,8 +255,31 @@ export function addRunOptions(command: Command): Command {
     .addOption(
       new Option('--source <source>', 'where flows come from')
         .env('FLOWTOLL_SOURCE')
-        .default('conntrack')
-        .choices(['conntrack', 'replay']),
+        .default('auto', 'auto: conntrack, or Cilium’s maps where only they see the pods’ traffic')
+        .choices(['auto', 'conntrack', 'cilium', 'replay']),
+    )
+    .addOption(
+      new Option('--cilium-maps <dir>', 'where Cilium pins its conntrack maps')
+        .env('FLOWTOLL_CILIUM_MAPS')
+        .default(CILIUM_DEFAULTS.maps),
+    )
+    .addOption(
+      new Option(
+        '--cilium-layout <layout>',
+        'what Cilium’s entries look like: "directional" until 1.15, "merged" from 1.16 on (both directions counted together)',
+      )
+        .env('FLOWTOLL_CILIUM_LAYOUT')
+        .default('auto', 'auto: told by the entries')
+        .choices(['auto', 'directional', 'merged']),
+    )
+    .addOption(
+      new Option(
+        '--cilium-frame-header <bytes>',
+        'bytes of each packet that Cilium counts and that are not IP; 0 for devices without Ethernet headers',
+      )
+        .env('FLOWTOLL_CILIUM_FRAME_HEADER')
+        .default(CILIUM_DEFAULTS.frameHeaderBytes)
+        .argParser(integerOf(0, 64)),
     )
     .addOption(
       new Option('--replay-file <file>', 'recording to replay (with --source replay)').env('FLOWTOLL_REPLAY_FILE'),
@@ -309,6 +353,13 @@ export function captureConfig(options: Record<string, unknown>): CaptureConfig {
     reliableEventsMaxFillPercent: options['reliableEventsMaxFill'] as number,
     setSysctls: !(options['keepSysctls'] as boolean),
     logLevel: options['logLevel'] as string,
+    // Commands without these options read conntrack.
+    source: (options['source'] as 'auto' | 'conntrack' | 'cilium' | undefined) ?? 'conntrack',
+    cilium: {
+      maps: (options['ciliumMaps'] as string | undefined) ?? CILIUM_DEFAULTS.maps,
+      layout: (options['ciliumLayout'] as CiliumLayout | 'auto' | undefined) ?? CILIUM_DEFAULTS.layout,
+      frameHeaderBytes: (options['ciliumFrameHeader'] as number | undefined) ?? CILIUM_DEFAULTS.frameHeaderBytes,
+    },
   };
 }
 
@@ -319,7 +370,7 @@ export function runConfig(command: Command): RunConfig {
     ...captureConfig(options),
     aggregator: options['aggregator'] as string,
     keepaliveMs: options['keepalive'] as number,
-    source: options['source'] as 'conntrack' | 'replay',
+    isReplay: options['source'] === 'replay',
     replayFile: options['replayFile'] as string | undefined,
     queueBytes: options['queueSize'] as number,
     drainTimeoutMs: options['drainTimeout'] as number,

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { CaptureConfig } from './config.ts';
+import { type CaptureConfig, CILIUM_DEFAULTS } from './config.ts';
 import type { WindowFlows } from './flow/window-flows.ts';
 import { replay } from './replay.ts';
 import { Recording } from './source/conntrack/recording.ts';
@@ -53,6 +53,8 @@ function config(windowMs: number): CaptureConfig {
     reliableEventsMaxFillPercent: 80,
     setSysctls: false,
     logLevel: 'silent',
+    source: 'conntrack',
+    cilium: CILIUM_DEFAULTS,
   };
 }
 

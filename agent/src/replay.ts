@@ -20,7 +20,9 @@ export function replay(
 ): ReplayResult {
   const windowUs = config.windowMs * 1000;
   let lastUs = 0;
-  let accountant = createAccountant(config, recording.origin.timestamps, 0);
+  const { timestamps } = recording.origin;
+  const traits = { timestamps, ends: 'events' } as const;
+  let accountant = createAccountant(config, traits, 0);
   let started = false;
   const consumer: Parameters<Recording['replay']>[0] = {
     dumpBegin: (timeUs) => accountant.dumpBegin(timeUs),
@@ -35,7 +37,7 @@ export function replay(
     eventsDelayed: (timeUs) => accountant.eventsDelayed(timeUs),
   };
   const whole = recording.replay(consumer, (timeUs) => {
-    if (!started) accountant = createAccountant(config, recording.origin.timestamps, timeUs);
+    if (!started) accountant = createAccountant(config, traits, timeUs);
     started = true;
     lastUs = timeUs;
   });

@@ -2,6 +2,7 @@
 // all windows. Arguments: event buffer in bytes, dump interval in ms, "reliable" or "lossy".
 import { createInterface } from 'node:readline';
 import { startCapture } from '../../agent/src/capture.ts';
+import { CILIUM_DEFAULTS } from '../../agent/src/config.ts';
 
 const [bufferBytes, dumpIntervalMs, delivery] = process.argv.slice(2);
 const sums = { connections: 0, bytes: 0, lost: {} as Record<string, number> };
@@ -19,6 +20,8 @@ const capture = startCapture(
     reliableEventsMaxFillPercent: 99,
     setSysctls: false,
     logLevel: 'silent',
+    source: 'conntrack',
+    cilium: CILIUM_DEFAULTS,
   },
   {
     log: () => {},

@@ -28,7 +28,7 @@ export function runCommand(): Command {
       );
     }
     const log = createLogger(config.logLevel);
-    if (config.source === 'replay') await runReplay(config, log);
+    if (config.isReplay) await runReplay(config, log);
     else await runLive(config, log);
   });
 }

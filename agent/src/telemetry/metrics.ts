@@ -1,5 +1,6 @@
 // Every metric of the agent: the one list that /metrics and docs/metrics.md are made of.
 import { type Histogram, type Metric, PROCESS_METRICS } from '@flowtoll/proto/telemetry';
+import type { SourceStatus } from '../capture-source.ts';
 import type { DeliveryStatus } from '../delivery.ts';
 import type { AccountantCounts } from '../flow/accountant.ts';
 
@@ -9,6 +10,7 @@ export interface AgentMetricsSource {
   /** After the last dump. */
   readonly counts: AccountantCounts | undefined;
   readonly entries: number | undefined;
+  readonly source: SourceStatus | undefined;
   /** In the last window. */
   readonly windowFlows: number | undefined;
   /** In seconds. */
@@ -29,10 +31,32 @@ function counted(name: string, unit: string, field: keyof AccountantCounts, help
 
 const capture: readonly AgentMetric[] = [
   {
+    name: 'flowtoll_agent_source',
+    type: 'gauge',
+    unit: '1',
+    help: '1 for the table that is read: conntrack, or Cilium’s maps.',
+    label: 'source',
+    read: ({ source }) => source && { [source.name]: 1 },
+  },
+  {
+    name: 'flowtoll_agent_cilium_accounting_off',
+    type: 'gauge',
+    unit: '1',
+    help: '1 while Cilium’s maps are read and none of their entries counts bytes: Cilium’s accounting is off. Else 0.',
+    read: ({ source }) => (source?.name === 'cilium' ? (source.isAccountingOff ? 1 : 0) : undefined),
+  },
+  {
+    name: 'flowtoll_agent_cilium_maps_replaced_total',
+    type: 'counter',
+    unit: 'maps',
+    help: 'Times that another map was found in the place of one of Cilium’s.',
+    read: ({ source }) => source?.mapsReplaced,
+  },
+  {
     name: 'flowtoll_agent_entries',
     type: 'gauge',
     unit: 'entries',
-    help: 'Conntrack entries that are tracked, those that ended a moment ago included.',
+    help: 'Entries that are tracked, those that ended a moment ago included.',
     read: ({ entries }) => entries,
   },
   {

@@ -55,6 +55,8 @@ function setup(status: Partial<DeliveryStatus> = {}) {
   };
 }
 
+const source = { name: 'cilium', mapsReplaced: 2, isAccountingOff: true } as const;
+
 describe('metrics', () => {
   test('what is not known is not there', () => {
     const { value } = setup();
@@ -75,7 +77,7 @@ describe('metrics', () => {
       epochsSetAside: 1,
       spoolFails: true,
     });
-    telemetry.dumped({ durationMs: 20, entries: 11, counts: counts(1) });
+    telemetry.dumped({ durationMs: 20, entries: 11, counts: counts(1), source });
     telemetry.clockJumped();
     telemetry.stateFails(true);
     expect({
@@ -89,6 +91,9 @@ describe('metrics', () => {
       spool: value('flowtoll_agent_spool_failing'),
       state: value('flowtoll_agent_state_failing'),
       jumps: value('flowtoll_agent_clock_jumps_total'),
+      source: value('flowtoll_agent_source{source="cilium"}'),
+      accountingOff: value('flowtoll_agent_cilium_accounting_off'),
+      replaced: value('flowtoll_agent_cilium_maps_replaced_total'),
       entries: value('flowtoll_agent_entries'),
       fast: value('flowtoll_agent_dump_duration_seconds_bucket{le="0.01"}'),
       slow: value('flowtoll_agent_dump_duration_seconds_bucket{le="0.025"}'),
@@ -103,6 +108,9 @@ describe('metrics', () => {
       spool: 1,
       state: 1,
       jumps: 1,
+      source: 1,
+      accountingOff: 1,
+      replaced: 2,
       entries: 11,
       fast: 0,
       slow: 1,
@@ -113,10 +121,10 @@ describe('metrics', () => {
 describe('health', () => {
   test('ready after the first complete dump', () => {
     const { telemetry } = setup();
-    expect(telemetry.notReadyBecause()).toMatch(/first dump/);
-    telemetry.dumped({ durationMs: 1, entries: 0, counts: counts(0) });
-    expect(telemetry.notReadyBecause(), 'a dump that the kernel ended early').toMatch(/first dump/);
-    telemetry.dumped({ durationMs: 1, entries: 0, counts: counts(1) });
+    expect(telemetry.notReadyBecause()).toMatch(/first reading/);
+    telemetry.dumped({ durationMs: 1, entries: 0, counts: counts(0), source });
+    expect(telemetry.notReadyBecause(), 'a dump that the kernel ended early').toMatch(/first reading/);
+    telemetry.dumped({ durationMs: 1, entries: 0, counts: counts(1), source });
     expect(telemetry.notReadyBecause()).toBeUndefined();
   });
 
@@ -125,8 +133,8 @@ describe('health', () => {
     at(60_000);
     expect(telemetry.deadBecause()).toBeUndefined();
     at(60_001);
-    expect(telemetry.deadBecause()).toBe('the thread that reads conntrack has finished no dump for 60 s');
-    telemetry.dumped({ durationMs: 1, entries: 0, counts: counts(1) });
+    expect(telemetry.deadBecause()).toBe('the thread that reads the kernel has finished no dump for 60 s');
+    telemetry.dumped({ durationMs: 1, entries: 0, counts: counts(1), source });
     expect(telemetry.deadBecause()).toBeUndefined();
   });
 });

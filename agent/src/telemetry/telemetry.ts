@@ -7,6 +7,7 @@ import {
   metricsText,
   type TelemetryServer,
 } from '@flowtoll/proto/telemetry';
+import type { SourceStatus } from '../capture-source.ts';
 import type { Delivery } from '../delivery.ts';
 import type { AccountantCounts } from '../flow/accountant.ts';
 import { AGENT_VERSION } from '../version.ts';
@@ -18,6 +19,7 @@ export interface DumpReport {
   /** Entries in memory. */
   readonly entries: number;
   readonly counts: AccountantCounts;
+  readonly source: SourceStatus;
 }
 
 /** Dump intervals after which a capture thread that says nothing is taken for dead, and the least time for it. */
@@ -74,6 +76,7 @@ export class AgentTelemetry {
       stateFails: this.#stateFails,
       counts: this.#last?.counts,
       entries: this.#last?.entries,
+      source: this.#last?.source,
       windowFlows: this.#windowFlows,
       dumpDuration: this.#dumpDuration,
       version: AGENT_VERSION,
@@ -83,11 +86,11 @@ export class AgentTelemetry {
   deadBecause(): string | undefined {
     const silentMs = this.#now() - this.#heardMs;
     if (silentMs <= this.#deadAfterMs) return undefined;
-    return `the thread that reads conntrack has finished no dump for ${Math.round(silentMs / 1000)} s`;
+    return `the thread that reads the kernel has finished no dump for ${Math.round(silentMs / 1000)} s`;
   }
 
   notReadyBecause(): string | undefined {
-    return (this.#last?.counts.dumps ?? 0) > 0 ? undefined : 'the first dump of conntrack is not complete';
+    return (this.#last?.counts.dumps ?? 0) > 0 ? undefined : 'the first reading of the kernel’s table is not complete';
   }
 
   /** Makes the server; nothing happens before its start(). */

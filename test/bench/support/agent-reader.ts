@@ -9,7 +9,7 @@
 //           stop      ends the loop                          → the same, with the last window
 import { read, writeSync } from 'node:fs';
 import { type Capture, createAccountant, startCapture } from '../../../agent/src/capture.ts';
-import type { CaptureConfig } from '../../../agent/src/config.ts';
+import { type CaptureConfig, CILIUM_DEFAULTS } from '../../../agent/src/config.ts';
 import type { WindowFlows } from '../../../agent/src/flow/window-flows.ts';
 import { LiveConntrack } from '../../../agent/src/source/conntrack/live.ts';
 import { processMemory } from './process-memory.ts';
@@ -28,6 +28,8 @@ const config: CaptureConfig = {
   reliableEventsMaxFillPercent: 75,
   setSysctls: false,
   logLevel: 'info',
+  source: 'conntrack',
+  cilium: CILIUM_DEFAULTS,
 };
 
 const nowUs = () => Date.now() * 1000;
@@ -69,7 +71,7 @@ class Dumps {
     reliableEvents: config.reliableEvents,
     nowUs,
   });
-  readonly #accountant = createAccountant(config, true, nowUs());
+  readonly #accountant = createAccountant(config, { timestamps: true, ends: 'events' }, nowUs());
 
   dump() {
     const before = this.#accountant.counts.messages;
