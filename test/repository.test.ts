@@ -85,6 +85,7 @@ describe('boundaries', () => {
       'api',
       'topology',
       'kubernetes',
+      'identity',
       'status',
       'billing',
     ].map((part) => ({
@@ -99,6 +100,7 @@ describe('boundaries', () => {
             query: '|store|table|document',
             upkeep: '|store|table',
             api: '|store|table',
+            identity: '|kubernetes|document',
             status: '|store|table|query|upkeep',
             billing: '|pricing|query|table|document',
             ingest: '',

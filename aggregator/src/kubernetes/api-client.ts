@@ -1,5 +1,5 @@
-// GET requests to the API server, with its credentials, which are read anew when the server no longer takes them. Answers other than 200
-// are failures by reason; a server that says nothing is one, too. Knows HTTP; knows nothing of lists and watches.
+// Requests to the API server, with our credentials there, which are read anew when the server no longer takes them. Answers other than
+// 200 and 201 are failures by reason; a server that says nothing is one, too. Knows HTTP; knows nothing of lists, watches and reviews.
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { pipeline } from 'node:stream/promises';
@@ -24,6 +24,8 @@ export interface ApiClient {
   readonly credentials: string;
   /** The whole of a small answer, parsed. `bytesMax`: of its text. Rejects with an ApiFailure. */
   getJson(request: ApiRequest, bytesMax: number): Promise<unknown>;
+  /** Posts `body` as JSON; else the same. Sent once: whoever asks knows whether it may be asked again. */
+  postJson(request: ApiRequest, body: object, bytesMax: number): Promise<unknown>;
   /**
    * Calls `onOpen` once the server has agreed, then gives the answer to `take` as it comes; resolves at its end. What
    * `take` throws ends it. Rejects with an ApiFailure.
@@ -60,10 +62,10 @@ export function createApiClient(load: () => ApiConfig, timing: Timing): ApiClien
     return config;
   };
 
-  /** Gives an answer that has status 200 to `read`. */
+  /** Gives an answer that has status 200 or 201 to `read`. `body`: to post. */
   const withAnswer = async <T>(
     { path, accept, signal, silenceMs }: ApiRequest,
-    compressed: boolean,
+    { compressed, body }: { readonly compressed: boolean; readonly body?: string },
     read: (answer: IncomingMessage, heard: () => void) => Promise<T>,
   ): Promise<T> => {
     const used = currentConfig();
@@ -76,14 +78,24 @@ export function createApiClient(load: () => ApiConfig, timing: Timing): ApiClien
     });
     let answering = false;
     try {
-      const answer = await send(`${used.server}${path}`, {
-        ...options,
-        headers: { ...headers, accept, ...(compressed ? { 'accept-encoding': 'gzip' } : {}) },
-        signal: AbortSignal.any([signal, ended.signal]),
-      });
+      const answer = await send(
+        `${used.server}${path}`,
+        {
+          ...options,
+          ...(body === undefined ? {} : { method: 'POST' }),
+          headers: {
+            ...headers,
+            accept,
+            ...(compressed ? { 'accept-encoding': 'gzip' } : {}),
+            ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          },
+          signal: AbortSignal.any([signal, ended.signal]),
+        },
+        body,
+      );
       answering = true;
       dog.heard();
-      if (answer.statusCode !== 200) {
+      if (answer.statusCode !== 200 && answer.statusCode !== 201) {
         // Whoever asks next shall not find the same credentials in a cache.
         if (answer.statusCode === 401 && used === config) stale = true;
         throw await refusal(answer);
@@ -98,6 +110,19 @@ export function createApiClient(load: () => ApiConfig, timing: Timing): ApiClien
     }
   };
 
+  const askForJson = async (request: ApiRequest, body: string | undefined, bytesMax: number): Promise<unknown> => {
+    const text = await withAnswer(
+      request,
+      { compressed: true, ...(body === undefined ? {} : { body }) },
+      (answer, heard) => wholeText(answer, heard, bytesMax),
+    );
+    try {
+      return JSON.parse(text) as unknown;
+    } catch (error) {
+      throw new ApiFailure('malformed', 'the answer is not JSON', { cause: error });
+    }
+  };
+
   return {
     get server() {
       return config.server;
@@ -105,16 +130,10 @@ export function createApiClient(load: () => ApiConfig, timing: Timing): ApiClien
     get credentials() {
       return config.credentials;
     },
-    async getJson(request, bytesMax) {
-      const text = await withAnswer(request, true, (answer, heard) => wholeText(answer, heard, bytesMax));
-      try {
-        return JSON.parse(text) as unknown;
-      } catch (error) {
-        throw new ApiFailure('malformed', 'the answer is not JSON', { cause: error });
-      }
-    },
+    getJson: (request, bytesMax) => askForJson(request, undefined, bytesMax),
+    postJson: (request, body, bytesMax) => askForJson(request, JSON.stringify(body), bytesMax),
     getStream: (request, onOpen, take) =>
-      withAnswer(request, request.compressed, async (answer, heard) => {
+      withAnswer(request, { compressed: request.compressed }, async (answer, heard) => {
         onOpen();
         for await (const chunk of unzipping(answer, heard)) take(chunk);
       }),
@@ -125,11 +144,12 @@ export function createApiClient(load: () => ApiConfig, timing: Timing): ApiClien
 function send(
   url: string,
   options: Parameters<typeof httpsRequest>[1] & { readonly signal: AbortSignal },
+  body: string | undefined,
 ): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const request = (url.startsWith('https:') ? httpsRequest : httpRequest)(url, options, resolve);
     request.on('error', reject);
-    request.end();
+    request.end(body);
   });
 }
 

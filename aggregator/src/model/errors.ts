@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'KUBERNETES_CONFIG_INVALID' // the configuration for the Kubernetes API cannot be read or used
   | 'KUBERNETES_FORBIDDEN' // the Kubernetes API does not allow, or does not know, what is asked
   | 'KUBERNETES_UNAVAILABLE' // the Kubernetes API cannot be reached, or failed
+  | 'IDENTITY_UNAVAILABLE' // who somebody is, or what they may, cannot be asked now: no refusal
   | 'STORE_UNAVAILABLE' // the store cannot be read or written
   | 'TABLE_INVALID' // what the store holds is not a table that we can read
   | 'TABLE_CONFLICT' // the commit lost too many races
