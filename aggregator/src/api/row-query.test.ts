@@ -131,6 +131,14 @@ describe('filters', () => {
     { filters: [is('pod')], text: 'the filter on "pod" has no values' },
     { filters: [is('pod', ...Array.from({ length: 1001 }, String))], text: '1001 values; at most 1000' },
     { filters: Array.from({ length: 65 }, () => is('pod', 'a')), text: 'there are 65 filters; at most 64' },
+    { filters: [is('pod', 'a', 'x'.repeat(4097))], text: 'a filter has a text of more than 4096 characters' },
+    { filters: [is(`label:${'x'.repeat(4097)}`, 'a')], text: 'a filter has a text of more than 4096 characters' },
+    { columns: ['x'.repeat(5000)], text: `the table has no column "${'x'.repeat(100)}"; it has` },
+    // Before they are compared with one another, which would take an hour.
+    {
+      columns: Array.from({ length: 1_000_000 }, (_, i) => `c${i}`),
+      text: 'there are 1000000 columns; the table has 4',
+    },
   ];
   test.each(wrong)('refused: $text', ({ columns = [], filters = [], text }) => {
     expect(() => createRowQuery(columns, filters, false)).toThrow(text);

@@ -28,6 +28,8 @@ export interface RowFilter {
 /** More than anybody types; a request must not cost more than its answer. */
 const FILTERS_MAX = 64;
 const VALUES_MAX = 1000;
+/** Of a value or a label's key. Kubernetes has none above 317. */
+const TEXT_MAX = 4096;
 
 const COLUMN_BY_NAME = new Map(FLOW_COLUMNS.map((column) => [column.name, column]));
 
@@ -51,6 +53,9 @@ export function createRowQuery(
   withoutLosses: boolean,
 ): RowQuery {
   if (filters.length > FILTERS_MAX) throw invalid(`there are ${filters.length} filters; at most ${FILTERS_MAX}`);
+  if (columns.length > FLOW_COLUMNS.length) {
+    throw invalid(`there are ${columns.length} columns; the table has ${FLOW_COLUMNS.length}`);
+  }
   const duplicate = columns.find((name, i) => columns.indexOf(name) !== i);
   if (duplicate !== undefined) throw invalid(`column ${JSON.stringify(duplicate)} is asked for twice`);
   const parameters: string[] = [];
@@ -66,7 +71,9 @@ export function createRowQuery(
 function columnOf(name: string): Column {
   const column = COLUMN_BY_NAME.get(name);
   if (column === undefined) {
-    throw invalid(`the table has no column ${JSON.stringify(name)}; it has ${[...COLUMN_BY_NAME.keys()].join(', ')}`);
+    throw invalid(
+      `the table has no column ${JSON.stringify(name.slice(0, 100))}; it has ${[...COLUMN_BY_NAME.keys()].join(', ')}`,
+    );
   }
   return column;
 }
@@ -93,6 +100,9 @@ function condition({ column, values, exclude }: RowFilter, parameters: string[])
   if (values.length === 0) throw invalid(`the filter on ${JSON.stringify(column)} has no values`);
   if (values.length > VALUES_MAX) {
     throw invalid(`the filter on ${JSON.stringify(column)} has ${values.length} values; at most ${VALUES_MAX}`);
+  }
+  if (column.length > TEXT_MAX || values.some((value) => value.length > TEXT_MAX)) {
+    throw invalid(`a filter has a text of more than ${TEXT_MAX} characters, which no row has`);
   }
   const expressions = filterExpressions(column, parameters);
   const wanted = values.filter((value) => value !== '');
