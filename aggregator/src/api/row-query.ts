@@ -2,12 +2,16 @@
 // request's names against the list of columns. Pure; values never become SQL text.
 import type { RowColumn } from '@flowtoll/proto';
 import { FlowtollError } from '../model/errors.ts';
+import type { AllowedNamespaces } from '../model/reader.ts';
 import { type Column, FLOW_COLUMNS } from '../table/columns.ts';
+import { type RowView, rowView } from './row-view.ts';
 
 /** Plain data, so that it can go to another thread. */
 export interface RowQuery {
   readonly columns: readonly QueryColumn[];
-  /** Condition with parameters $1, $2, …; every row meets "true". */
+  /** What the reader sees of the table; undefined: all of it. */
+  readonly view: RowView | undefined;
+  /** Of the rows that are seen. Condition with parameters $1, $2, …; every row meets "true". */
   readonly where: string;
   readonly parameters: readonly string[];
 }
@@ -46,11 +50,12 @@ const PEER_SQL: readonly string[] = [
 
 const LABEL = /^label:(.+)$/s;
 
-/** Throws REQUEST_INVALID for names that the table does not have. No columns: all. */
+/** Throws REQUEST_INVALID for names that the table does not have. No columns: all. `allowed`: whose rows the reader may see. */
 export function createRowQuery(
   columns: readonly string[],
   filters: readonly RowFilter[],
   withoutLosses: boolean,
+  allowed: AllowedNamespaces = 'all',
 ): RowQuery {
   if (filters.length > FILTERS_MAX) throw invalid(`there are ${filters.length} filters; at most ${FILTERS_MAX}`);
   if (columns.length > FLOW_COLUMNS.length) {
@@ -62,6 +67,7 @@ export function createRowQuery(
   const conditions = filters.map((filter) => condition(filter, parameters));
   if (withoutLosses) conditions.push('loss_reason IS NULL');
   return {
+    view: rowView(allowed, parameters),
     columns: (columns.length === 0 ? FLOW_COLUMNS : columns.map(columnOf)).map(queryColumn),
     where: conditions.length === 0 ? 'true' : conditions.map((text) => `(${text})`).join(' AND '),
     parameters,

@@ -60,10 +60,13 @@ export async function openRowReader(): Promise<RowReader> {
 async function* chunksOf(connection: DuckDBConnection, request: ReadRequest): AsyncGenerator<RowsChunk> {
   const { path, query, from, behind } = request;
   const columns = query.columns.map(({ name, sql }) => `${sql} AS "${name}"`).join(', ');
+  const file = `read_parquet('${path.replaceAll("'", "''")}', file_row_number = true, hive_partitioning = false)`;
+  const seen =
+    query.view === undefined
+      ? file
+      : `(SELECT * REPLACE (${query.view.replacing}) FROM ${file} WHERE ${query.view.where})`;
   const statement = await connection.prepare(
-    `SELECT file_row_number, ${columns}
-     FROM read_parquet('${path.replaceAll("'", "''")}', file_row_number = true, hive_partitioning = false)
-     WHERE file_row_number >= ${from.row} AND (${query.where})`,
+    `SELECT file_row_number, ${columns} FROM ${seen} WHERE file_row_number >= ${from.row} AND (${query.where})`,
   );
   query.parameters.forEach((value, i) => {
     statement.bindVarchar(i + 1, value);
