@@ -26,6 +26,11 @@ export type ErrorCode =
   | 'QUERY_INVALID' // a report or statement cannot be run
   | 'REQUEST_INVALID' // a request of a watcher asks for what cannot be
   | 'RESUME_EXPIRED' // rows after the place where a watcher wants to go on can no longer be told
+  | 'READER_UNKNOWN' // whoever wants to read says not who they are, or is not whom they say
+  | 'READER_FORBIDDEN' // a reader may not see what they ask for
+  | 'READER_BUSY' // a reader asks for more at one time than one may
+  | 'READER_STALLED' // a reader has taken nothing for too long
+  | 'TOKENS_INVALID' // the file of readers' tokens cannot be read
   | 'WATCHERS_FULL' // a replica serves as many watchers as it may
   | 'CONFIG_INVALID' // a flag or environment variable has a value it cannot have
   | 'SERVER_UNAVAILABLE' // the aggregator that a command shall ask does not answer

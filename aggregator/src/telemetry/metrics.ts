@@ -573,8 +573,22 @@ const watchers: readonly AggregatorMetric[] = [
     name: 'flowtoll_watchers_refused_total',
     type: 'counter',
     unit: 'streams',
-    help: 'Streams that were refused, because there were --watchers-max.',
+    help: 'Streams that were refused, because there were --watchers-max, or --watchers-per-reader of one reader.',
     read: ({ flows }) => flows.counters.refused,
+  },
+  {
+    name: 'flowtoll_watchers_forbidden_total',
+    type: 'counter',
+    unit: 'streams',
+    help: 'Streams that were refused or ended, because their reader may not see what they asked for, or no longer may.',
+    read: ({ flows }) => flows.counters.forbidden,
+  },
+  {
+    name: 'flowtoll_watchers_stalled_total',
+    type: 'counter',
+    unit: 'streams',
+    help: 'Streams that ended, because their reader took nothing for five minutes.',
+    read: ({ flows }) => flows.counters.stalled,
   },
   {
     name: 'flowtoll_watchers_expired_total',
