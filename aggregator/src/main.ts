@@ -10,6 +10,7 @@ import { reportCommand } from './commands/report.ts';
 import { serveCommand } from './commands/serve.ts';
 import { sqlCommand } from './commands/sql.ts';
 import { statusCommand } from './commands/status.ts';
+import { tokensCommand } from './commands/tokens.ts';
 import { watchCommand } from './commands/watch.ts';
 import { FlowtollError } from './model/errors.ts';
 import { aggregatorVersion } from './version.ts';
@@ -34,6 +35,7 @@ function buildProgram(exitWith: (code: number) => void): Command {
     maintainCommand(),
     pricesCommand(exitWith),
     ipRangesCommand(exitWith),
+    tokensCommand(),
   ];
   for (const command of commands) {
     inheritSettings(command, program);

@@ -1,6 +1,7 @@
 // Writes the generated pages of docs/. Run by `npm run generate`; a unit test fails when a page is not up to date.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { priceInputJsonSchema } from '../billing/price-input.ts';
+import { tokenFileJsonSchema } from '../identity/readers/token-file-format.ts';
 import { priceBookJsonSchema } from '../pricing/book/format.ts';
 import { pricingConfigJsonSchema } from '../pricing/config/format.ts';
 import { groupsJsonSchema } from '../query/groups/schema.ts';
@@ -12,6 +13,7 @@ await mkdir(docs, { recursive: true });
 await writeFile(new URL('columns.md', docs), columnsPage());
 await writeFile(new URL('topology.schema.json', docs), jsonPage(topologyJsonSchema()));
 await writeFile(new URL('groups.schema.json', docs), jsonPage(groupsJsonSchema()));
+await writeFile(new URL('read-tokens.schema.json', docs), jsonPage(tokenFileJsonSchema()));
 await writeFile(new URL('price-book.schema.json', docs), jsonPage(priceBookJsonSchema()));
 await writeFile(new URL('pricing.schema.json', docs), jsonPage(pricingConfigJsonSchema()));
 await writeFile(new URL('price-input.schema.json', docs), jsonPage(priceInputJsonSchema()));
