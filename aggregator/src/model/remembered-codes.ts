@@ -1,7 +1,6 @@
 // A few small numbers for each of many keys, remembered as long as there is room: one line of the processor's cache holds a key and
 // what belongs to it, and nothing of it is an object. Grows while keys come that it does not know; at its largest, of two keys with
 // one place the later is remembered. Knows no meaning of keys and numbers.
-import { freeBytes } from '@flowtoll/proto';
 
 /** Words of a key: integers to 2^53. */
 const KEY_WORDS = 2;
@@ -62,7 +61,7 @@ export class RememberedCodes {
 
   /** Gives the memory back at once; of no use afterwards. */
   free(): void {
-    freeBytes(this.#words);
+    this.#words.buffer.transfer(0);
   }
 
   #grow(): void {
@@ -74,7 +73,7 @@ export class RememberedCodes {
     for (let from = 0; from < old.length; from += stride) {
       words.set(old.subarray(from, from + stride), (old[from]! & mask) * stride);
     }
-    freeBytes(old);
+    old.buffer.transfer(0);
     this.#words = words;
     this.#mask = mask;
     this.#missed = 0;
