@@ -2,7 +2,17 @@
 // ends. The agent's exporter runs in the test; what the table holds, `flowtoll sql` says.
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -80,7 +90,7 @@ function serveWith(extra: Record<string, string>, ...args: string[]): Serving {
     [FLOWTOLL, 'serve', '--listen', '127.0.0.1:0', '--topology', topology, ...args],
     {
       env: environment(extra),
-      stdio: ['ignore', 'inherit', 'pipe'],
+      stdio: ['ignore', 'ignore', 'pipe'],
     },
   );
   running.push(child);
@@ -153,15 +163,20 @@ describe('flowtoll serve', () => {
     const silentFile = join(log, '_last_checkpoint');
     execFileSync('mkfifo', [silentFile]);
     const { child, exited, logged } = serve('--store', store, '--metrics-listen', '127.0.0.1:0');
-    // Made before other clusters are read.
-    const table = join(store, 'default/flows/_delta_log/00000000000000000000.json');
-    await until('the table is there', () => existsSync(table) || undefined);
+    // Whoever opens a pipe for writing without waiting is refused until somebody reads it.
+    const silence = await until('the file is being read', () => {
+      try {
+        return openSync(silentFile, constants.O_WRONLY | constants.O_NONBLOCK);
+      } catch {
+        return undefined;
+      }
+    });
     child.kill('SIGTERM');
     await logged('stopping: last commit');
     await logged('stopped');
     expect(child.exitCode).toBeNull();
     // The system takes no open file from a process: one that waits in it can only be killed, and has nothing to lose any more.
-    writeFileSync(silentFile, '');
+    closeSync(silence);
     expect(await exited).toBe(0);
   });
 
