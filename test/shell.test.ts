@@ -54,7 +54,7 @@ type Step = { readonly send: string } | { readonly await: string };
 async function terminal(...steps: readonly Step[]): Promise<Session> {
   const child = spawn('python3', [TERMINAL, process.execPath, ...args()], {
     env: { ...environment(), TERM: 'xterm' },
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'ignore'],
   });
   child.stdin.end(steps.map((step) => `${JSON.stringify(step)}\n`).join(''));
   const session = JSON.parse(await text(child.stdout)) as Session;

@@ -41,7 +41,8 @@ export async function startLinks(
   aggregatorPorts: readonly number[],
 ): Promise<Links> {
   const argv = [process.execPath, PROXY, ...[port, ...aggregatorPorts].map(String)];
-  const child = lab.spawn('management', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = lab.spawn('management', argv, { stdio: ['pipe', 'pipe', 'pipe'] });
+  child.stderr!.pipe(process.stderr, { end: false });
   const waiting = new Map<number, { resolve(connections: number): void; reject(error: Error): void }>();
   await new Promise<void>((resolve, reject) => {
     const onLine = (line: string): void => {

@@ -78,7 +78,8 @@ export async function startRoundStore(
     await server.createBucket(BUCKET);
     const history = await writeHistory(server, S3_PLACE);
     const argv = [process.execPath, PROXY, String(PROXY_PORT), server.socketPath, String(seed)];
-    const proxy = lab.spawn('management', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const proxy = lab.spawn('management', argv, { stdio: ['pipe', 'pipe', 'pipe'] });
+    proxy.stderr!.pipe(process.stderr, { end: false });
     const ask = asked(proxy);
     await ask();
     const store = `s3://${BUCKET}/${PREFIX.slice(0, -1)}`;

@@ -1,11 +1,10 @@
 // Readers that we did not write agree with us: delta-rs and PyArrow open a table of more than fifty commits, whose log begins
 // with a checkpoint because all before it was removed. For every column they find the same rows with and without file
 // skipping, the same as `flowtoll sql`, and those that were written.
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { EndpointRow } from '@flowtoll/aggregator/model/endpoint-row.ts';
@@ -20,6 +19,7 @@ import { cleanLog } from '@flowtoll/aggregator/table/log-upkeep.ts';
 import { openWritableLog } from '@flowtoll/aggregator/table/open-log.ts';
 import { commitChange } from '@flowtoll/aggregator/upkeep/change.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { askPython } from '../support/ask-python.ts';
 import { DELTA_READERS, pythonEnvironment } from '../support/python-env.ts';
 
 const run = promisify(execFile);
@@ -327,9 +327,7 @@ async function readForeign(
   if ('missing' in environment) {
     throw new Error(environment.missing);
   }
-  const child = spawn(environment.python, [READERS], { stdio: ['pipe', 'pipe', 'inherit'] });
-  child.stdin.end(JSON.stringify({ table: join(root, table), id, filters }));
-  return JSON.parse(await text(child.stdout));
+  return (await askPython(environment.python, READERS, { table: join(root, table), id, filters })) as ForeignAnswer;
 }
 
 /** One statement for many filters; each still is a scan of its own. Ids by position of the filter. */

@@ -67,7 +67,7 @@ describe.each(await testClusters())('flowtoll serve on $name', ({ start }) => {
     const args = ['serve', '--store', join(work, 'store'), '--listen', '127.0.0.1:0'];
     args.push('--kubernetes', join(work, 'kubeconfig'), '--metrics-listen', `127.0.0.1:${metricsPort}`);
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('FLOWTOLL_')));
-    const child = spawn(process.execPath, [FLOWTOLL, ...args], { env, stdio: ['ignore', 'inherit', 'pipe'] });
+    const child = spawn(process.execPath, [FLOWTOLL, ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] });
     running.push(child);
     const messages: string[] = [];
     const lines: Record<string, unknown>[] = [];

@@ -1,15 +1,14 @@
 // The engines of docs/querying.md that can be had here read the tables as the page says: DuckDB with its extensions httpfs and
 // delta, deltalake with PyArrow; in a directory and in S3. The statements are the page's own; the oracle is `flowtoll sql` on the
 // directory, which other tests compare with what was written.
-import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { sqlCommand } from '@flowtoll/aggregator/commands/sql.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { askPython } from '../support/ask-python.ts';
 import { deltaRsPython } from '../support/delta-rows.ts';
 import { duckdbExtensions } from '../support/duckdb-extensions.ts';
 import { uploadStore, writeQueryTables } from '../support/query-tables.ts';
@@ -116,8 +115,7 @@ describe.skipIf(!canRun)('engines that are not ours', () => {
 
     test(`deltalake and PyArrow read both tables in ${name}`, async () => {
       const options = name === 'S3' ? server.foreignTable('').options : {};
-      const child = spawn(python!, [READ_TABLES], { stdio: ['pipe', 'pipe', 'inherit'] });
-      child.stdin.end(JSON.stringify({ uri: `${root()}/demo`, options, since: SINCE }));
+      const answer = askPython(python!, READ_TABLES, { uri: `${root()}/demo`, options, since: SINCE });
       const expected = Object.fromEntries(
         await Promise.all(
           ['flows', 'costs_hourly'].map(async (table) => [
@@ -126,7 +124,7 @@ describe.skipIf(!canRun)('engines that are not ours', () => {
           ]),
         ),
       );
-      expect(JSON.parse(await text(child.stdout))).toEqual(expected);
+      expect(await answer).toEqual(expected);
     });
   }
 });

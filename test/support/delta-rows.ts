@@ -1,8 +1,7 @@
 // What a table holds according to delta-rs, a reader that is not ours, in any store. Knows delta_rows.py and the columns that
 // tell bytes by node and class; knows nothing of how the table was written.
-import { spawn } from 'node:child_process';
-import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { askPython } from './ask-python.ts';
 import { DELTA_READERS, pythonEnvironment } from './python-env.ts';
 import type { ClassBytes } from './recorded-traffic.ts';
 
@@ -50,7 +49,5 @@ export async function foreignRows(
   { uri, options }: ForeignTable,
   columns: string[],
 ): Promise<unknown[][]> {
-  const child = spawn(python, [PROGRAM], { stdio: ['pipe', 'pipe', 'inherit'] });
-  child.stdin.end(JSON.stringify({ table: uri, options, columns }));
-  return (JSON.parse(await text(child.stdout)) as { rows: unknown[][] }).rows;
+  return ((await askPython(python, PROGRAM, { table: uri, options, columns })) as { rows: unknown[][] }).rows;
 }

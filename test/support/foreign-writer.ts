@@ -1,8 +1,6 @@
 // Another program that writes to our tables: delta-rs, by delta_writes.py. Knows that script; knows nothing of what it writes to.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { askPython } from './ask-python.ts';
 import type { ForeignTable } from './delta-rows.ts';
 
 const PROGRAM = fileURLToPath(new URL('delta_writes.py', import.meta.url));
@@ -19,9 +17,6 @@ export async function writeForeign(
   table: ForeignTable,
   steps: readonly ForeignStep[],
 ): Promise<number> {
-  const child = spawn(python, [PROGRAM], { stdio: ['pipe', 'pipe', 'pipe'] });
-  child.stdin.end(JSON.stringify({ table: table.uri, options: table.options, do: steps }));
-  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
-  if (code !== 0) throw new Error(`delta-rs ended with ${code}: ${stderr.slice(-2000)}`);
-  return (JSON.parse(stdout) as { version: number }).version;
+  const question = { table: table.uri, options: table.options, do: steps };
+  return ((await askPython(python, PROGRAM, question)) as { version: number }).version;
 }

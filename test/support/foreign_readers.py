@@ -8,6 +8,7 @@ import datetime
 import decimal
 import json
 import operator
+import os
 import sys
 
 import pyarrow as pa
@@ -110,3 +111,6 @@ def main():
 
 
 main()
+# Threads of delta-rs are not joined when the interpreter ends: that sometimes aborts it, and may leave it waiting for ever.
+sys.stdout.flush()
+os._exit(0)

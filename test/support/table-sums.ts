@@ -1,11 +1,10 @@
 // Sums of Flowtoll's tables in S3 by every reader that can be had: delta-rs, DuckDB's delta_scan, `flowtoll sql`, and a plain glob
 // over the files. Knows names of columns and where the tables lie; knows nothing of how they were written.
-import { spawn } from 'node:child_process';
-import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { GetObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { type StorePlace, sql } from '../lab/product.ts';
+import { askPython } from './ask-python.ts';
 import { deltaRsPython } from './delta-rows.ts';
 import { duckdbExtensions } from './duckdb-extensions.ts';
 import { credentialsOf, type SeaweedFs } from './seaweedfs.ts';
@@ -85,9 +84,8 @@ export class TableReaders {
   /** By delta-rs, and the version that it read. */
   async deltaRs(table: TableName): Promise<{ readonly version: number; readonly sums: Sums }> {
     const { uri, options } = this.#server.foreignTable(`${this.#folder}/${table}`);
-    const child = spawn(this.#python, [PROGRAM], { stdio: ['pipe', 'pipe', 'inherit'] });
-    child.stdin.end(JSON.stringify({ table: uri, options, keys: KEYS[table], measures: MEASURES }));
-    const answer = JSON.parse(await text(child.stdout)) as { version: number; rows: (string | null)[][] };
+    const question = { table: uri, options, keys: KEYS[table], measures: MEASURES };
+    const answer = (await askPython(this.#python, PROGRAM, question)) as { version: number; rows: (string | null)[][] };
     return { version: answer.version, sums: lines(answer.rows) };
   }
 
