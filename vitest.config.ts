@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
 // Four tiers. `unit`: any laptop, seconds. `store`: real object stores on this machine, no root; installs them on the first
-// run. `kubernetes`: a real Kubernetes control plane where KUBEBUILDER_ASSETS has one, and a stand-in. `kernel`: Linux as root, network namespaces, real traffic, real processes; one
-// file at a time, so that traffic and timing of one test do not disturb another.
+// run. `kubernetes`: a real Kubernetes control plane where KUBEBUILDER_ASSETS has one, and a stand-in. `kernel`: Linux as root,
+// network namespaces, real traffic, real processes, after all others: what counts packets is not disturbed by what computes. Each
+// file has its own namespaces, ports and folders, so two of any tier run at a time.
 // FLOWTOLL_TEST_RESULTS names a file that gets the results as JSON besides, for CI to count.
 const resultsFile = process.env['FLOWTOLL_TEST_RESULTS'];
 
@@ -38,7 +39,6 @@ export default defineConfig({
           include: ['test/kubernetes/**/*.test.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,
-          fileParallelism: false,
         },
       },
       {
@@ -47,7 +47,7 @@ export default defineConfig({
           include: ['test/integration/**/*.test.ts'],
           testTimeout: 240_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          sequence: { groupOrder: 1 },
         },
       },
     ],
