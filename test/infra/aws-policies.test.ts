@@ -9,6 +9,7 @@ import { Programs } from '../support/processes.ts';
 import { judge, kmsPermissionsOf, permissionsOf } from '../support/s3-permissions.ts';
 import type { S3Request } from '../support/s3-recorder.ts';
 import { type SeaweedFs, seaweedFsProgram, startSeaweedFs } from '../support/seaweedfs.ts';
+import { awsPolicy } from './aws-policy.ts';
 import { BUCKET, PREFIX, playStory, type Story } from './s3-story.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -18,11 +19,7 @@ const VALUES = {
   ...{ kms_key_arn: KEY_ARN, region: 'eu-central-1', dns_suffix: 'amazonaws.com' },
 };
 
-/** A template of infra/aws/policies, as Terraform's `templatefile` fills it. */
-function policy(name: string, values: Readonly<Record<string, string>> = VALUES): Policy {
-  const text = readFileSync(join(ROOT, 'infra', 'aws', 'policies', `${name}.json`), 'utf8');
-  return JSON.parse(text.replace(/\$\{(\w+)\}/g, (_, variable: string) => values[variable]!)) as Policy;
-}
+const policy = (name: string, values: Readonly<Record<string, string>> = VALUES): Policy => awsPolicy(name, values);
 
 const program = await seaweedFsProgram();
 const extensions = await duckdbExtensions();

@@ -28,6 +28,8 @@ export interface LabOptions {
   readonly timeouts?: 'short' | 'long';
   /** Nodes with conntrack's accounting on from the start: what a restarted agent finds. On others it is the agent's task. */
   readonly accounting?: readonly string[];
+  /** Namespaces for pods of the product itself, beside those of the cluster: see `systemHost`. Default: none. */
+  readonly systemPods?: number;
   /** Bound the TCP windows, so that no queue of the machine overflows. Default: true with `exact`. */
   readonly smallWindows?: boolean;
 }
@@ -70,7 +72,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
   const exact = offloads === 'exact';
   const prefix = uniquePrefix();
   const namespaceOf = (host: string): string => prefix + host;
-  const wiring = wire(cluster, namespaceOf, exact ? 1 : undefined);
+  const wiring = wire(cluster, namespaceOf, exact ? 1 : undefined, options.systemPods);
   const namespaces = wiring.hosts.map(namespaceOf);
   const children = new Set<ChildProcess>();
 
@@ -163,6 +165,7 @@ function sysctls(cluster: LabCluster, host: string, options: LabOptions, smallWi
     'net/ipv4/tcp_early_retrans': 0,
   };
   const isNode = cluster.nodes.some((node) => node.name === host);
+  if (host === 'management') set['net/ipv4/ip_forward'] = 1;
   if (isNode || host === 'underlay') {
     set['net/ipv4/ip_forward'] = 1;
     set['net/ipv6/conf/all/forwarding'] = 1;
@@ -214,7 +217,7 @@ const ALL_CPUS = (2 ** Math.min(32, availableParallelism()) - 1).toString(16);
 async function loadRules(host: string, cluster: LabCluster, exec: Lab['exec']): Promise<void> {
   const node = cluster.nodes.find((candidate) => candidate.name === host);
   if (node !== undefined) await exec(host, ['nft', '-f', '-'], nodeRules(cluster, node));
-  else if (host !== 'management') {
+  else if (host !== 'management' && !host.startsWith('system-')) {
     await exec(host, ['nft', '-f', '-'], counterRules(host === 'underlay' ? 'router' : 'host'));
   }
 }

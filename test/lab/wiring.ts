@@ -7,8 +7,17 @@ import { type Dual, type LabCluster, type LabNode, nodeOf, VXLAN_PORT } from './
 export const MANAGEMENT_ADDRESS = '192.168.250.1';
 /** Where a node is, as seen from there. */
 export const managementAddress = (node: LabNode): string => `192.168.250.${node.index * 10}`;
+/** What else is behind it: pods of the product itself, whose traffic no node tracks. */
+const SYSTEM_RANGE = '192.168.250.128/25';
+/** Short name of the namespace of the product's own pod with this number, from 0. */
+export const systemHost = (number: number): string => `system-${number}`;
+/** Its address. */
+export const systemAddress = (number: number): string => `192.168.250.${128 + number}`;
 /** Name of the veth that leads from a node to the management namespace. */
 export const MANAGEMENT_DEVICE = 'mgmt';
+/** The rest of a route through there, for an address that is not a node's. */
+export const byManagement = (node: LabNode): string =>
+  `via ${MANAGEMENT_ADDRESS} dev ${MANAGEMENT_DEVICE} src ${managementAddress(node)} onlink`;
 /** Name of a node's device on the underlay. */
 export const UNDERLAY_DEVICE = 'ul';
 /** Name of the tunnel device. */
@@ -42,20 +51,23 @@ export interface Wiring {
 }
 
 /** All hosts of a cluster, in the order in which they are made. */
-export function hostsOf(cluster: LabCluster): string[] {
-  return [...cluster.nodes.map((n) => n.name), ...cluster.pods.map((p) => p.name), 'underlay', 'outside', 'management'];
+function hostsOf(cluster: LabCluster, systemPods: number): string[] {
+  const pods = [...cluster.pods.map((p) => p.name), ...Array.from({ length: systemPods }, (_, i) => systemHost(i))];
+  return [...cluster.nodes.map((n) => n.name), ...pods, 'underlay', 'outside', 'management'];
 }
 
 /**
  * Plans the wiring. `namespaceOf` names a host's namespace; `segmentsMax` is the most segments that one packet handed to a
- * device may hold: 1 makes every counter see every header (facts: counters see merged packets otherwise).
+ * device may hold: 1 makes every counter see every header (facts: counters see merged packets otherwise). `systemPods`: how many
+ * namespaces there are for pods of the product itself.
  */
 export function wire(
   cluster: LabCluster,
   namespaceOf: (host: string) => string,
   segmentsMax: number | undefined,
+  systemPods = 0,
 ): Wiring {
-  const hosts = hostsOf(cluster);
+  const hosts = hostsOf(cluster, systemPods);
   const wiring: Wiring = { hosts, links: [], config: new Map(), config6: new Map(), devices: new Map() };
   for (const host of hosts) {
     wiring.config.set(host, ['link set lo up']);
@@ -96,10 +108,18 @@ export function wire(
     add(node.name, [
       `address add ${link}/32 dev ${MANAGEMENT_DEVICE}`,
       ...reach(MANAGEMENT_DEVICE, [MANAGEMENT_ADDRESS], serverMac, link),
+      ...(systemPods === 0 ? [] : [`route add ${SYSTEM_RANGE} ${byManagement(node)}`]),
     ]);
     add('management', reach(`m-${node.name}`, [link], agentMac));
   }
   add('management', [`address add ${MANAGEMENT_ADDRESS}/32 dev lo`]);
+  for (let i = 0; i < systemPods; i++) {
+    const [podMac, gatewayMac] = join(systemHost(i), 'eth0', 'management', `m-${systemHost(i)}`);
+    const reachGateway = reach('eth0', [MANAGEMENT_ADDRESS], gatewayMac, systemAddress(i));
+    add(systemHost(i), [`address add ${systemAddress(i)}/32 dev eth0`, ...reachGateway]);
+    add(systemHost(i), [`route add ${EVERYTHING[0]} via ${MANAGEMENT_ADDRESS} dev eth0 onlink`]);
+    add('management', reach(`m-${systemHost(i)}`, [systemAddress(i)], podMac));
+  }
 
   for (const pod of cluster.pods) {
     const node = nodeOf(cluster, pod.node);

@@ -50,6 +50,8 @@ export async function readApiNames(client: KubeClient): Promise<ApiNames> {
   }
   const pods = await client.list('pods');
   for (const pod of pods) {
+    // It has its node's address, which names the node.
+    if (pod['spec'].hostNetwork === true) continue;
     const owner = await topOwner(client, pod);
     const { namespace, name } = pod.metadata;
     const names: SideNames = {

@@ -7,7 +7,7 @@ import type { ControlPlaneAssets } from '../../support/kubernetes/assets.ts';
 import { startControlPlane } from '../../support/kubernetes/control-plane.ts';
 import { KubeClient, type KubeObject } from '../../support/kubernetes/kube-client.ts';
 import { createNode, Kubelets } from '../../support/kubernetes/kubelets.ts';
-import { kubeconfigText } from '../../support/kubernetes/test-cluster.ts';
+import { kubeconfigText, type TestCluster } from '../../support/kubernetes/test-cluster.ts';
 import { until } from '../../support/until.ts';
 import type { Lab } from '../lab.ts';
 import { labAddresses, manifests, nodePlans } from './objects.ts';
@@ -21,15 +21,20 @@ export interface LabKubernetes {
   readonly kubeconfig: string;
   /** May do everything; works outside of the laboratory. */
   readonly admin: KubeClient;
+  readonly plane: Pick<TestCluster, 'server' | 'tls' | 'adminToken'>;
   /** Ends it, and removes the kubeconfig. */
   stop(): Promise<void>;
 }
 
-/** Starts it; resolves once all pods run. The kubeconfig is written to `directory`. */
+/**
+ * Starts it; resolves once all pods run. The kubeconfig is written to `directory`. `running`: a namespace whose pods somebody else runs,
+ * with the tokens that pods have.
+ */
 export async function startLabKubernetes(
   lab: Lab,
   assets: ControlPlaneAssets,
   directory: string,
+  { running }: { readonly running?: string } = {},
 ): Promise<LabKubernetes> {
   const { cluster } = lab;
   const stops: (() => void | Promise<void>)[] = [];
@@ -45,13 +50,16 @@ export async function startLabKubernetes(
     if (failures.length > 0) throw failures[0];
   };
   try {
-    const plane = await startControlPlane(assets);
+    const plane = await startControlPlane(assets, { mountTokens: running !== undefined });
     stops.push(() => plane.stop());
     const { server, tls, adminToken } = plane;
     const admin = new KubeClient({ server, token: adminToken, ca: tls?.ca });
     const nodes = nodePlans(cluster);
     for (const node of nodes) await createNode(admin, node);
-    const kubelets = new Kubelets(admin, nodes, { addressesOf: labAddresses(cluster), jobsEnd: false });
+    const kubelets = new Kubelets(admin, nodes, {
+      ...{ addressesOf: labAddresses(cluster), jobsEnd: false },
+      ...(running !== undefined && { except: running }),
+    });
     stops.push(() => kubelets.stop());
     for (const { resource, namespace, body } of manifests(cluster)) await admin.create(resource, namespace, body);
     await admin.whenUsable();
@@ -74,7 +82,7 @@ export async function startLabKubernetes(
           pods.map((pod) => `${pod.metadata.name} on ${pod['spec'].nodeName}: ${pod['status'].phase}`).join(', '),
       },
     );
-    return { kubeconfig, admin, stop };
+    return { kubeconfig, admin, plane, stop };
   } catch (error) {
     // Kubelets that gave up say why; otherwise this error does.
     await stop();

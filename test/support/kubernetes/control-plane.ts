@@ -12,6 +12,8 @@ import { kubeconfigText, type TestCluster } from './test-cluster.ts';
 export interface ControlPlaneOptions {
   /** Without controllers and scheduler: an API server alone is up in half the time. */
   readonly apiOnly?: boolean;
+  /** Pods get a token of their service account and the server's certificate mounted, as on any cluster. Default: not, nothing runs in them. */
+  readonly mountTokens?: boolean;
 }
 
 export interface ControlPlane extends TestCluster {
@@ -21,7 +23,7 @@ export interface ControlPlane extends TestCluster {
 
 export async function startControlPlane(
   assets: ControlPlaneAssets,
-  { apiOnly = false }: ControlPlaneOptions = {},
+  { apiOnly = false, mountTokens = false }: ControlPlaneOptions = {},
 ): Promise<ControlPlane> {
   const started: ServerProcess[] = [];
   const stop = async (): Promise<void> => {
@@ -30,7 +32,7 @@ export async function startControlPlane(
   try {
     const etcd = await startServer((folder) => etcdPlan(assets.etcd, folder));
     started.push(etcd.server);
-    const api = await startServer((folder) => apiServerPlan(assets.apiServer, folder, etcd.plan.url));
+    const api = await startServer((folder) => apiServerPlan(assets.apiServer, folder, etcd.plan.url, mountTokens));
     started.push(api.server);
     const { url, adminToken, folder } = api.plan;
     // It makes a certificate of its own, and puts the one that signed it behind.
@@ -40,7 +42,7 @@ export async function startControlPlane(
     await writeFile(kubeconfig, kubeconfigText({ server: url, ca: certificate, user: { token: adminToken } }));
     if (!apiOnly) {
       const others = [
-        controllerManagerPlan(assets.controllerManager, kubeconfig, join(folder, 'sa.key')),
+        controllerManagerPlan(assets.controllerManager, kubeconfig, folder),
         schedulerPlan(assets.scheduler, kubeconfig),
       ];
       for (const plan of others) started.push((await startServer(async () => plan)).server);
@@ -88,7 +90,7 @@ async function compactEtcd(url: string): Promise<void> {
   await post('compaction', { revision: header.revision });
 }
 
-async function apiServerPlan(program: string, folder: string, etcdUrl: string) {
+async function apiServerPlan(program: string, folder: string, etcdUrl: string, mountTokens: boolean) {
   const [port] = await freePorts(1);
   const url = `https://127.0.0.1:${port}`;
   const adminToken = randomUUID();
@@ -107,7 +109,8 @@ async function apiServerPlan(program: string, folder: string, etcdUrl: string) {
       ],
       ...[`--service-account-key-file=${folder}/sa.pub`, `--service-account-signing-key-file=${folder}/sa.key`],
       ...['--service-account-issuer=https://kubernetes.default.svc', `--token-auth-file=${folder}/tokens.csv`],
-      ...['--authorization-mode=Node,RBAC', '--disable-admission-plugins=ServiceAccount'],
+      '--authorization-mode=Node,RBAC',
+      ...(mountTokens ? [] : ['--disable-admission-plugins=ServiceAccount']),
       // As every cluster that is set up by kubeadm or a cloud has it; whether a pod may is for admission to say.
       '--allow-privileged=true',
       // Of both families; services have one of IPv4 alone unless they ask for more.
@@ -120,11 +123,13 @@ async function apiServerPlan(program: string, folder: string, etcdUrl: string) {
   };
 }
 
-function controllerManagerPlan(program: string, kubeconfig: string, signingKey: string) {
+function controllerManagerPlan(program: string, kubeconfig: string, folder: string) {
   return {
     program,
     args: [
-      ...[`--kubeconfig=${kubeconfig}`, `--service-account-private-key-file=${signingKey}`, '--leader-elect=false'],
+      ...[`--kubeconfig=${kubeconfig}`, `--service-account-private-key-file=${folder}/sa.key`, '--leader-elect=false'],
+      // What it gives to pods to know the API server by.
+      `--root-ca-file=${folder}/certs/apiserver.crt`,
       ...['--controllers=*,-nodelifecycle', '--secure-port=0', '--concurrent-gc-syncs=2'],
     ],
     ask: async () => undefined,

@@ -23,6 +23,8 @@ export interface KubeletsOptions {
   readonly addressesOf?: (pod: KubeObject, pods: readonly KubeObject[]) => readonly string[];
   /** Whether pods of jobs end as soon as they run. Default: true. */
   readonly jobsEnd?: boolean;
+  /** A namespace whose pods somebody else looks after. */
+  readonly except?: string;
 }
 
 const LOOK_EVERY_MS = 50;
@@ -77,6 +79,7 @@ export class Kubelets {
   readonly #nodes: ReadonlyMap<string, NodePlan>;
   readonly #addressesOf: NonNullable<KubeletsOptions['addressesOf']>;
   readonly #jobsEnd: boolean;
+  readonly #except: string | undefined;
   readonly #stopped = new AbortController();
   readonly #running: Promise<void>;
   #next = 0;
@@ -86,6 +89,7 @@ export class Kubelets {
     this.#nodes = new Map(nodes.map((node) => [node.name, node]));
     this.#addressesOf = options.addressesOf ?? ((pod, pods) => this.#freeAddresses(pod, pods));
     this.#jobsEnd = options.jobsEnd ?? true;
+    this.#except = options.except;
     this.#running = this.#run();
     // Told by `stop`.
     this.#running.catch(() => undefined);
@@ -109,7 +113,7 @@ export class Kubelets {
   async #tend(pod: KubeObject, pods: readonly KubeObject[]): Promise<void> {
     const { metadata } = pod;
     const node = this.#nodes.get(pod['spec'].nodeName);
-    if (node === undefined) return;
+    if (node === undefined || metadata.namespace === this.#except) return;
     if (metadata.deletionTimestamp !== undefined) {
       await this.#client.delete('pods', metadata.namespace, metadata.name, { gracePeriodSeconds: 0 });
     } else if (pod['status'].phase === 'Pending') {
