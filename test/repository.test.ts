@@ -88,6 +88,7 @@ describe('boundaries', () => {
       'identity',
       'status',
       'billing',
+      'transport',
     ].map((part) => ({
       from: `aggregator/src/${part}`,
       may: new RegExp(
@@ -103,7 +104,7 @@ describe('boundaries', () => {
             identity: '|kubernetes|document',
             status: '|store|table|query|upkeep',
             billing: '|pricing|query|table|document',
-            ingest: '',
+            ingest: '|transport',
           }[part] ?? ''
         })/|^@flowtoll/proto|^node:|^(?!agent/|aggregator/)[@a-z]`,
       ),

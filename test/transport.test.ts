@@ -29,6 +29,7 @@ class TestTable implements FlowTable {
   recordVanished = async () => [];
   nodesHeard = async () => new Map();
   committedSequence = async (epoch: string) => this.committed.get(epoch)?.length ?? 0;
+  nodesOf = () => new Set<string>();
   requireReadable = async () => undefined;
   close = async () => undefined;
 

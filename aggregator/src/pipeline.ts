@@ -1,11 +1,13 @@
 // The aggregator in one sentence: ingest → enrich → price → table. Batches wait for the next commit; agents
 // get their acknowledgement after it, never before.
 import type { RpcService } from '@flowtoll/proto';
+import type { ServerCredentials } from '@grpc/grpc-js';
 import { type CommitLoop, createCommitLoop } from './commit-loop.ts';
 import type { Enricher } from './enrich/enricher.ts';
 import { createIngestServer, type IngestServer, type IngestServerConfig } from './ingest/ingest-server.ts';
 import type { Logger } from './ingest/ingest-stream.ts';
 import { lostBatch, vanishedBatch } from './lost-batch.ts';
+import type { AgentAuthority } from './model/agent-identity.ts';
 import type { EpochNote } from './model/epoch-note.ts';
 import { FlowtollError } from './model/errors.ts';
 import { type FlowBatch, freeColumns } from './model/flow-batch.ts';
@@ -58,6 +60,10 @@ export interface PipelineDependencies {
   readonly schedule?: Schedule;
   /** What takes the streams of agents. Default: gRPC. */
   readonly createIngest?: typeof createIngestServer;
+  /** Default: plain text. */
+  readonly credentials?: ServerCredentials;
+  /** Who knows agents. Default: they are who they say. */
+  readonly agents?: AgentAuthority;
   /** What is served on the same port. */
   readonly services?: readonly RpcService[];
   /** Hears what each commit was like. */
@@ -125,14 +131,27 @@ export function createPipeline(config: PipelineConfig, dependencies: PipelineDep
         put: loop.put,
         heldBack: () => loop.held.heldBack,
         note: (note) => notes.set(`${note.kind} ${note.epoch}`, note),
+        nodesOf,
       },
       log,
       now,
       random,
       onClockOffset: (offsetMs) => observer?.onClockOffset?.(offsetMs),
       ...(dependencies.services && { services: dependencies.services }),
+      ...(dependencies.credentials && { credentials: dependencies.credentials }),
+      ...(dependencies.agents && { authority: dependencies.agents }),
     },
   );
+
+  /** Of one that was announced here the log says nothing before the next commit. */
+  function nodesOf(epoch: string, likely: string): ReadonlySet<string> {
+    const nodes = new Set(table.nodesOf(epoch, likely));
+    for (const known of [recording, notes]) {
+      const note = known.get(`announced ${epoch}`);
+      if (note?.kind === 'announced') nodes.add(note.node);
+    }
+    return nodes;
+  }
 
   function allWaiting(): boolean {
     const { open, waiting } = ingest.streams;

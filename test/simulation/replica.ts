@@ -104,6 +104,7 @@ export class Replica implements ServerSide {
     this.#serve = streams.serve;
     return {
       counters: streams.counters,
+      connections: { open: 0, unproven: 0, closed: { slow: 0, crowded: 0, full: 0 } },
       get streams() {
         return streams.streams;
       },

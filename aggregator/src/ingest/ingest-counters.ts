@@ -1,4 +1,5 @@
 // What the ingest counts. Every message that is not taken is counted under a reason.
+import type { AgentRefusal } from '../model/agent-identity.ts';
 import type { RejectReason } from './invalid-message.ts';
 
 /** Counts since the start of the process. */
@@ -12,6 +13,10 @@ export interface IngestCounters {
   duplicates: number;
   /** Messages that were not taken, by reason. */
   readonly rejected: Map<RejectReason, number>;
+  /** Streams that were refused or ended because of who opened them, by reason. */
+  readonly refused: Map<AgentRefusal, number>;
+  /** Streams that were not read for a while, because they had brought more than their window without waiting. */
+  overWindow: number;
   /** Streams that ended because another one of their epoch took over. */
   superseded: number;
   /** Streams that broke off: the agent or the connection is gone, or a message was over the limit of grpc-js itself. */
@@ -31,6 +36,8 @@ export function createIngestCounters(): IngestCounters {
     wireBytes: 0,
     duplicates: 0,
     rejected: new Map(),
+    refused: new Map(),
+    overWindow: 0,
     superseded: 0,
     brokenOff: 0,
     largeClockOffsets: 0,

@@ -1,8 +1,15 @@
 // The gRPC server that agents connect to. Wires streams to what they share; a component: inert until start().
 import { setDefaultHighWaterMark } from 'node:stream';
 import { grpcService, IngestService, type RpcService, silenceGrpcLog } from '@flowtoll/proto';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server, ServerCredentials, ServerInterceptingCall, type ServerInterceptor } from '@grpc/grpc-js';
 import { FlowtollError } from '../model/errors.ts';
+import { backgroundTimers } from '../model/schedule.ts';
+import {
+  type ConnectionCounters,
+  type ConnectionGuard,
+  type ConnectionLimits,
+  createConnectionGuard,
+} from '../transport/connection-guard.ts';
 import type { IngestCall } from './ingest-stream.ts';
 import {
   createIngestStreams,
@@ -18,6 +25,7 @@ export interface IngestServerConfig extends IngestStreamsConfig {
   readonly host: string;
   /** Port to listen on; 0 lets the system choose. */
   readonly port: number;
+  readonly connections?: ConnectionLimits;
 }
 
 export interface IngestServerDependencies extends IngestDependencies {
@@ -29,6 +37,7 @@ export interface IngestServerDependencies extends IngestDependencies {
 
 /** Takes the streams of agents. */
 export interface IngestServer extends StreamControl {
+  readonly connections: ConnectionCounters;
   /** Listens; resolves to the real port. Rejects with LISTEN_FAILED. */
   start(): Promise<number>;
   /** Ends all streams and closes. */
@@ -37,6 +46,10 @@ export interface IngestServer extends StreamControl {
 
 /** grpc-js refuses by its own limit before it allocates, but counts nothing; ours lies below and counts. */
 const GRPC_MARGIN_BYTES = 1 << 20;
+/** Most calls of one connection at one time. */
+const CALLS_PER_CONNECTION = 100;
+/** A connection without a call is closed after this. */
+const IDLE_MS = 60_000;
 /** How long streams get to take their last messages at the end. */
 const SHUTDOWN_MS = 2000;
 
@@ -50,13 +63,20 @@ const MESSAGES_READ_AHEAD = 0;
 export function createIngestServer(config: IngestServerConfig, dependencies: IngestServerDependencies): IngestServer {
   silenceGrpcLog();
   setDefaultHighWaterMark(true, MESSAGES_READ_AHEAD);
-  const streams = createIngestStreams(config, dependencies);
+  const guard = createConnectionGuard(config.connections ?? {}, {
+    schedule: dependencies.schedule ?? backgroundTimers,
+  });
+  const streams = createIngestStreams(config, { ...dependencies, onProven: guard.proven });
   releaseReadChunks();
   const server = new Server({
     'grpc.max_receive_message_length': (config.messageBytesMax ?? MESSAGE_BYTES_MAX) + GRPC_MARGIN_BYTES,
     // A connection whose other end is gone is noticed within 40 s.
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
+    // An agent needs one, a watcher some.
+    'grpc.max_concurrent_streams': CALLS_PER_CONNECTION,
+    'grpc.max_connection_idle_ms': IDLE_MS,
+    interceptors: [provenByOthers(guard, dependencies.authority !== undefined)],
   });
   const definition = grpcService(IngestService);
   const ingest = { ...definition['ingest']!, requestDeserialize: (bytes: Buffer) => bytes };
@@ -65,6 +85,7 @@ export function createIngestServer(config: IngestServerConfig, dependencies: Ing
 
   return {
     counters: streams.counters,
+    connections: guard.counters,
     get streams() {
       return streams.streams;
     },
@@ -73,22 +94,39 @@ export function createIngestServer(config: IngestServerConfig, dependencies: Ing
     discard: streams.discard,
     throttle: streams.throttle,
     stopTaking: streams.stopTaking,
-    start: () => listen(server, config, dependencies.credentials ?? ServerCredentials.createInsecure()),
+    start: () => listen(guard, server, config, dependencies.credentials ?? ServerCredentials.createInsecure()),
     async stop() {
       streams.end();
-      await shutdown(server);
+      await Promise.all([guard.stop(), shutdown(server)]);
     },
   };
 }
 
-function listen(server: Server, { host, port }: IngestServerConfig, credentials: ServerCredentials): Promise<number> {
-  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, credentials, (error, boundPort) => {
-      if (error === null) resolve(boundPort);
-      else reject(listenFailed(address, error));
-    });
-  });
+/**
+ * Calls of other services prove a connection, too, unless anybody may make them where agents have to prove themselves: they would
+ * hold connections open for nothing.
+ */
+function provenByOthers(guard: ConnectionGuard, agentsProve: boolean): ServerInterceptor {
+  return ({ path }, call) => {
+    const service = path.split('/')[1] ?? '';
+    if (service !== IngestService.typeName && !(agentsProve && service.startsWith('grpc.')))
+      guard.proven(call.getPeer());
+    return new ServerInterceptingCall(call);
+  };
+}
+
+async function listen(
+  guard: ConnectionGuard,
+  server: Server,
+  { host, port }: IngestServerConfig,
+  credentials: ServerCredentials,
+): Promise<number> {
+  try {
+    return await guard.listen(server, credentials, { host, port });
+  } catch (error) {
+    const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+    throw listenFailed(address, error instanceof Error ? error : new Error(String(error)));
+  }
 }
 
 function listenFailed(address: string, cause: Error): FlowtollError {

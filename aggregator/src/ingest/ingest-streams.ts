@@ -1,5 +1,8 @@
 // All streams of one server and what they share: which epoch stands where, who gets an acknowledgement. Knows no socket; a
 // server hands it calls.
+import type { AgentAuthority } from '../model/agent-identity.ts';
+import { backgroundTimers, type Schedule } from '../model/schedule.ts';
+import { AgentDoor } from './agent-door.ts';
 import { EpochRegistry } from './epoch-registry.ts';
 import { createIngestCounters, type IngestCounters } from './ingest-counters.ts';
 import { type BatchSink, type IngestCall, IngestStream, type Logger, type StreamContext } from './ingest-stream.ts';
@@ -23,6 +26,11 @@ export interface IngestDependencies {
   readonly now: () => number;
   /** Uniform in [0, 1): pauses of agents are shorter by up to half. Default: they are not. */
   readonly random?: () => number;
+  /** Who knows agents. Default: nobody is asked, and agents are who they say. */
+  readonly authority?: AgentAuthority;
+  /** Hears of each connection on which an agent was let in; "address:port". */
+  readonly onProven?: (peer: string) => void;
+  readonly schedule?: Schedule;
   /** Hears how far an agent's clock is ahead of ours, in ms, at each Hello. */
   readonly onClockOffset?: (offsetMs: number) => void;
 }
@@ -60,6 +68,8 @@ export function createIngestStreams(config: IngestStreamsConfig, dependencies: I
   const epochs = new EpochRegistry();
   const counters = createIngestCounters();
   const streams = new Set<IngestStream>();
+  const { authority, now, log } = dependencies;
+  const door = authority && new AgentDoor({ authority, now, log, refused: counters.refused });
   let taking = true;
   const context: StreamContext = {
     sink: {
@@ -68,8 +78,10 @@ export function createIngestStreams(config: IngestStreamsConfig, dependencies: I
     },
     epochs,
     counters,
-    log: dependencies.log,
-    now: dependencies.now,
+    door,
+    onProven: dependencies.onProven ?? (() => undefined),
+    schedule: dependencies.schedule ?? backgroundTimers,
+    ...{ log, now },
     random: dependencies.random ?? (() => 0),
     windowBytes: () => Math.ceil((config.windowBytes ?? WINDOW_BYTES) / streams.size),
     messageBytesMax: config.messageBytesMax ?? MESSAGE_BYTES_MAX,

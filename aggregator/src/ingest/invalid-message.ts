@@ -22,6 +22,7 @@ export type RejectReason =
   | 'port' // a port above 65,535
   | 'counter' // a counter of 2^53 or more
   | 'loss' // a loss that says nothing
+  | 'idle' // many messages that brought nothing new
   | 'too-large'; // a message over the size limit
 
 /** A message that breaks the contract. */
@@ -38,6 +39,7 @@ export class InvalidMessageError extends FlowtollError {
 const CODES: Partial<Record<RejectReason, ErrorCode>> = {
   version: 'BATCH_UNSUPPORTED_VERSION',
   gap: 'BATCH_OUT_OF_ORDER',
+  idle: 'BATCH_OUT_OF_ORDER',
 };
 
 /** Trailer that names the batch that was not taken; see the .proto. */
@@ -71,8 +73,17 @@ function statusCode(error: FlowtollError): status {
     case 'BATCH_UNSUPPORTED_VERSION':
     case 'BATCH_OUT_OF_ORDER':
       return status.FAILED_PRECONDITION;
+    case 'AGENT_UNKNOWN':
+      return status.UNAUTHENTICATED;
+    case 'AGENT_FORBIDDEN':
+      return status.PERMISSION_DENIED;
+    case 'AGENT_BUSY':
+      return status.RESOURCE_EXHAUSTED;
+    case 'AGENT_SLOW':
+      return status.DEADLINE_EXCEEDED;
     case 'STORE_UNAVAILABLE':
     case 'TABLE_CONFLICT':
+    case 'IDENTITY_UNAVAILABLE':
       return status.UNAVAILABLE;
     default:
       return status.INTERNAL;

@@ -26,6 +26,10 @@ export type ErrorCode =
   | 'QUERY_INVALID' // a report or statement cannot be run
   | 'REQUEST_INVALID' // a request of a watcher asks for what cannot be
   | 'RESUME_EXPIRED' // rows after the place where a watcher wants to go on can no longer be told
+  | 'AGENT_UNKNOWN' // whoever wants to deliver does not prove who they are
+  | 'AGENT_FORBIDDEN' // an agent delivers what is not its node's
+  | 'AGENT_BUSY' // an agent, or an address, asks for more than one needs
+  | 'AGENT_SLOW' // an agent does not say Hello
   | 'READER_UNKNOWN' // whoever wants to read says not who they are, or is not whom they say
   | 'READER_FORBIDDEN' // a reader may not see what they ask for
   | 'READER_BUSY' // a reader asks for more at one time than one may

@@ -116,6 +116,15 @@ export function nodesHeard(
   return heard;
 }
 
+/** Nodes that were announced for one epoch; `likely` alone where it is one, because looking for all takes long. */
+export function nodesOfEpoch(txns: ReadonlyMap<string, TxnAction>, epoch: string, likely: string): Set<string> {
+  if (txns.has(noteAppId({ kind: 'announced', epoch, node: likely, sequence: 0 }))) return new Set([likely]);
+  const prefix = `${epoch}/announced/`;
+  const nodes = new Set<string>();
+  for (const appId of txns.keys()) if (appId.startsWith(prefix)) nodes.add(appId.slice(prefix.length));
+  return nodes;
+}
+
 /** What the log knows of the agents that spoke for a node. */
 export interface AgentHeard {
   /** When a commit or a Hello was last heard of; ms since the Unix epoch. */

@@ -11,6 +11,7 @@ import {
   findVanished,
   newNotes,
   nodesHeard,
+  nodesOfEpoch,
   type VanishedEpoch,
   type VanishedRule,
   vanishedAppId,
@@ -69,6 +70,12 @@ export interface FlowTable<Rows = RowBuffer> {
    * longer be written by this code: agents keep what they have.
    */
   committedSequence(epoch: string): Promise<number>;
+
+  /**
+   * Nodes whose agents spoke for the epoch, as the log says that was read last. `likely`: asked for first; where it is one of them,
+   * it is the only one that is named.
+   */
+  nodesOf(epoch: string, likely: string): ReadonlySet<string>;
 
   /** Reads the log, too; rejects with TABLE_INVALID when the table can no longer be read by this code. */
   requireReadable(): Promise<void>;
@@ -196,6 +203,10 @@ class DeltaFlowTable<Rows> implements FlowTable<Rows> {
     await this.#refresh();
     this.#log.requireWritable();
     return this.#committed(epoch);
+  }
+
+  nodesOf(epoch: string, likely: string): ReadonlySet<string> {
+    return nodesOfEpoch(this.#log.txns, epoch, likely);
   }
 
   async requireReadable(): Promise<void> {
