@@ -48,6 +48,17 @@ export const CILIUM_DEFAULTS: CiliumConfig = {
 /** Everything that `flowtoll-agent run` takes. */
 export interface RunConfig extends CaptureConfig {
   readonly aggregator: string;
+  /** Authorities that the aggregator's certificate must be of: a file, or "system"; undefined: plain text. */
+  readonly tlsCa: string | undefined;
+  /** Name that the aggregator's certificate must have; undefined: the host of `aggregator`. */
+  readonly tlsServerName: string | undefined;
+  /** Our own certificate and its key. */
+  readonly tlsCert: string | undefined;
+  readonly tlsKey: string | undefined;
+  /** File of the token that each stream shows. */
+  readonly tokenFile: string | undefined;
+  /** Plain text may leave this machine. */
+  readonly insecure: boolean;
   /** How often a silent aggregator is asked for a sign of life, ms. */
   readonly keepaliveMs: number;
   /** Whether a recording is replayed, instead of a live source being read. */
@@ -118,6 +129,11 @@ function nodeName(text: string): string {
   if (!/^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/.test(text)) {
     throw new InvalidArgumentError('Expected a node name: up to 253 letters, digits, ".", "-" or "_".');
   }
+  return text;
+}
+
+function path(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('Expected a path, and this is empty.');
   return text;
 }
 
@@ -245,6 +261,40 @@ export function addRunOptions(command: Command): Command {
     )
     .addOption(
       new Option(
+        '--tls-ca <file>',
+        'PEM file of the authorities that the aggregator’s certificate must be of, or "system": those this machine trusts; read again when it changes',
+      )
+        .env('FLOWTOLL_TLS_CA')
+        .argParser(path),
+    )
+    .addOption(
+      new Option(
+        '--tls-server-name <name>',
+        'name that the aggregator’s certificate must have (default: the host of --aggregator)',
+      )
+        .env('FLOWTOLL_TLS_SERVER_NAME')
+        .argParser(nodeName),
+    )
+    .addOption(
+      new Option('--tls-cert <file>', 'PEM file of the certificate of this node; read again when it changes')
+        .env('FLOWTOLL_TLS_CERT')
+        .argParser(path),
+    )
+    .addOption(
+      new Option('--tls-key <file>', 'PEM file of its key; read again when it changes')
+        .env('FLOWTOLL_TLS_KEY')
+        .argParser(path),
+    )
+    .addOption(
+      new Option('--token-file <file>', 'file of the token that says who we are; read again for each stream')
+        .env('FLOWTOLL_TOKEN_FILE')
+        .argParser(path),
+    )
+    .addOption(
+      onOff('--insecure [on]', 'send flows in plain text to another machine, too; for trials', 'FLOWTOLL_INSECURE'),
+    )
+    .addOption(
+      new Option(
         '--keepalive <duration>',
         'ask the aggregator this often for a sign of life; without one for as long (10s at most) connect anew',
       )
@@ -369,6 +419,12 @@ export function runConfig(command: Command): RunConfig {
   return {
     ...captureConfig(options),
     aggregator: options['aggregator'] as string,
+    tlsCa: options['tlsCa'] as string | undefined,
+    tlsServerName: options['tlsServerName'] as string | undefined,
+    tlsCert: options['tlsCert'] as string | undefined,
+    tlsKey: options['tlsKey'] as string | undefined,
+    tokenFile: options['tokenFile'] as string | undefined,
+    insecure: options['insecure'] as boolean,
     keepaliveMs: options['keepalive'] as number,
     isReplay: options['source'] === 'replay',
     replayFile: options['replayFile'] as string | undefined,

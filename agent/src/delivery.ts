@@ -39,6 +39,8 @@ export interface DeliveryContext {
   readonly onSpooled: (checkpoint: string) => void;
   /** The spool cannot be written, or can be again. */
   readonly onSpoolFails: (fails: boolean) => void;
+  /** How connections are made. Default: plain text, and no token. */
+  readonly link?: ExporterDependencies['link'];
   /** Clock, chance and connections. Default: those of the machine. */
   readonly surroundings?: Pick<ExporterDependencies, 'now' | 'random' | 'schedule' | 'openLink'>;
 }
@@ -56,6 +58,8 @@ export interface DeliveryStatus {
   readonly oldEpochs: number;
   /** Epochs that a later version of the agent wrote, and that wait for it. */
   readonly epochsSetAside: number;
+  /** Epochs of another node's that no aggregator takes from this one. */
+  readonly epochsForeign: number;
   /** Whether the spool cannot be written. */
   readonly spoolFails: boolean;
 }
@@ -108,7 +112,7 @@ export function openDelivery(
 }
 
 /** What differs from epoch to epoch. */
-type EpochConfig = Pick<ExporterConfig, 'node' | 'spoolId' | 'bootId' | 'isOver'>;
+type EpochConfig = Pick<ExporterConfig, 'node' | 'spoolId' | 'bootId' | 'isOver' | 'onForeign'>;
 
 function exporterOf(config: DeliveryConfig, epoch: EpochConfig, dependencies: ExporterDependencies): Exporter {
   const { aggregator, queueBytes, streamAgeMs, keepaliveMs } = config;
@@ -129,10 +133,11 @@ class MemoryDelivery implements Delivery {
   readonly #spoolFails: boolean;
 
   /** @param spoolFails whether there should be a spool */
-  constructor(config: DeliveryConfig, { node, bootId, log, surroundings }: DeliveryContext, spoolFails: boolean) {
+  constructor(config: DeliveryConfig, context: DeliveryContext, spoolFails: boolean) {
+    const { node, bootId, log, link, surroundings } = context;
     this.#config = config;
     this.#spoolFails = spoolFails;
-    this.#exporter = exporterOf(config, { node, spoolId: randomUUID(), bootId }, { log, ...surroundings });
+    this.#exporter = exporterOf(config, { node, spoolId: randomUUID(), bootId }, { log, link, ...surroundings });
   }
 
   get status(): DeliveryStatus {
@@ -144,6 +149,7 @@ class MemoryDelivery implements Delivery {
       clockOffsetMs,
       oldEpochs: 0,
       epochsSetAside: 0,
+      epochsForeign: 0,
       spoolFails: this.#spoolFails,
     };
   }
@@ -177,6 +183,8 @@ class MemoryDelivery implements Delivery {
 /** An earlier epoch, and what sends it. */
 interface OldDelivery {
   readonly exporter: Exporter;
+  /** No aggregator takes it from this node. */
+  readonly isForeign: boolean;
   readonly remove: () => void;
 }
 
@@ -187,12 +195,13 @@ class SpooledDelivery implements Delivery {
   readonly #exporter: Exporter;
   /** The oldest first; sent one after another, before what is made now. */
   readonly #old: OldDelivery[];
+  #epochsForeign = 0;
   #started = false;
   #stopped = false;
 
   constructor(config: DeliveryConfig, directory: string, context: DeliveryContext) {
     this.#context = context;
-    const { log, node, bootId, surroundings } = context;
+    const { log, node, bootId, link, surroundings } = context;
     const spool = new Spool({
       directory,
       node,
@@ -220,14 +229,19 @@ class SpooledDelivery implements Delivery {
       );
     }
     const counters = this.#counters;
-    this.#old = spool.oldEpochs().map(({ spoolId, bootId: oldBootId, node: oldNode, openQueue, remove }) => ({
-      exporter: exporterOf(
+    this.#old = spool.oldEpochs().map(({ spoolId, bootId: oldBootId, node: oldNode, openQueue, remove }) => {
+      const old = { isForeign: false, remove };
+      const onForeign = () => {
+        old.isForeign = true;
+        void exporter.stop(0);
+      };
+      const exporter = exporterOf(
         config,
-        { node: oldNode, spoolId, bootId: oldBootId, isOver: true },
-        { log, counters, openQueue, ...surroundings },
-      ),
-      remove,
-    }));
+        { node: oldNode, spoolId, bootId: oldBootId, isOver: true, onForeign },
+        { log, link, counters, openQueue, ...surroundings },
+      );
+      return Object.assign(old, { exporter });
+    });
     const newSpoolId = () => {
       const id = randomUUID();
       spool.rename(id);
@@ -237,7 +251,7 @@ class SpooledDelivery implements Delivery {
     this.#exporter = exporterOf(
       config,
       { node, spoolId, bootId },
-      { log, counters, openQueue, newSpoolId, ...surroundings },
+      { log, link, counters, openQueue, newSpoolId, ...surroundings },
     );
   }
 
@@ -254,6 +268,7 @@ class SpooledDelivery implements Delivery {
       clockOffsetMs: current.clockOffsetMs,
       oldEpochs: this.#old.length,
       epochsSetAside: this.#spool.setAside.length,
+      epochsForeign: this.#epochsForeign,
       spoolFails: this.#spool.diskFails,
     };
   }
@@ -294,11 +309,24 @@ class SpooledDelivery implements Delivery {
 
   async #sendOldEpochs(): Promise<void> {
     while (this.#old.length > 0 && !this.#stopped) {
-      const { exporter, remove } = this.#old[0]!;
+      const old = this.#old[0]!;
+      const { exporter, remove } = old;
       const { batches } = exporter.waiting;
       this.#context.log.info({ epoch: exporter.epoch, batches }, 'sending what an earlier epoch left');
       exporter.start();
-      if (!(await exporter.stop(NO_DEADLINE_MS))) return;
+      const isSent = await exporter.stop(NO_DEADLINE_MS);
+      if (old.isForeign && !isSent) {
+        // What was counted under another name must not keep back what this node counts.
+        this.#epochsForeign++;
+        this.#old.shift();
+        this.#context.log.error(
+          { epoch: exporter.epoch, batches: exporter.waiting.batches },
+          'the aggregator does not take from this node what an earlier epoch left, for it is another node’s: it stays in the spool ' +
+            'and is tried again at the next start. Was the disk copied, or the node renamed?',
+        );
+        continue;
+      }
+      if (!isSent) return;
       this.#remove(exporter.epoch, remove);
       this.#old.shift();
     }

@@ -97,7 +97,7 @@ export class Site {
   /** Starts the agent of a node; it reaches an aggregator at that port. Another one under the same name goes on. */
   startAgent(node: string, port: number, arming: Arming = {}, name = node): Life {
     const own = this.agentDirectory(name);
-    const to = ['--aggregator', `${MANAGEMENT_ADDRESS}:${port}`, '--node', node];
+    const to = ['--aggregator', `${MANAGEMENT_ADDRESS}:${port}`, '--insecure', '--node', node];
     const keep = ['--spool', join(own, 'spool'), '--state', join(own, 'state')];
     const marks = ['baseline taken', 'baseline taken'] as const;
     return this.#start(name, node, marks, [AGENT, 'run', ...to, ...keep, ...AGENT_OPTIONS], arming);
@@ -106,7 +106,7 @@ export class Site {
   /** Starts an aggregator that listens on that port of the management namespace. */
   startAggregator(name: string, port: number, arming: Arming = {}): Life {
     const from = ['--store', this.#place.store, '--topology', this.#topology];
-    const command = [AGGREGATOR, 'serve', ...from, '--listen', `0.0.0.0:${port}`, ...AGGREGATOR_OPTIONS];
+    const command = [AGGREGATOR, 'serve', ...from, '--listen', `0.0.0.0:${port}`, '--insecure', ...AGGREGATOR_OPTIONS];
     if (this.#upkeepClock !== undefined) command.push(...BUSY_OPTIONS);
     return this.#start(name, 'management', ['listening', 'batch taken'], command, arming, this.#environment(name));
   }

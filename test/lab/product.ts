@@ -55,7 +55,7 @@ export async function startAggregator(lab: Lab, options: AggregatorOptions): Pro
     'aggregator',
     lab.spawn('management', [
       ...[process.execPath, AGGREGATOR, 'serve', '--store', storeOf(directory), '--topology', topology],
-      ...['--listen', `0.0.0.0:${PORT}`, '--commit-interval', commitInterval],
+      ...['--listen', `0.0.0.0:${PORT}`, '--insecure', '--commit-interval', commitInterval],
       ...(kubeconfig === undefined ? [] : ['--kubernetes', kubeconfig]),
     ]),
   );
@@ -70,6 +70,7 @@ export async function startAggregator(lab: Lab, options: AggregatorOptions): Pro
 export async function startAgent(lab: Lab, node: string, options: readonly string[], directory: string): Promise<Part> {
   const own = join(directory, 'agents', node);
   const command = [process.execPath, AGENT, 'run', '--node', node, '--aggregator', `${MANAGEMENT_ADDRESS}:${PORT}`];
+  command.push('--insecure');
   command.push('--spool', join(own, 'spool'), '--state', join(own, 'state'));
   const part = watchPart(`agent of ${node}`, lab.spawn(node, [...command, ...options]));
   await part.logged('baseline taken');

@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { hasBaseline, wasAccounted } from '../baseline/baseline-store.ts';
 import type { CaptureCommand, CaptureMessage, CaptureWorkerData } from '../capture-worker.ts';
 import { addRunOptions, type RunConfig, runConfig } from '../config.ts';
+import { type Connection, openConnection } from '../connection.ts';
 import { type Delivery, type DeliveryContext, openDelivery } from '../delivery.ts';
 import { AgentError, type AgentErrorCode } from '../errors.ts';
 import type { WindowFlows } from '../flow/window-flows.ts';
@@ -28,8 +29,14 @@ export function runCommand(): Command {
       );
     }
     const log = createLogger(config.logLevel);
-    if (config.isReplay) await runReplay(config, log);
-    else await runLive(config, log);
+    const connection = openConnection(config, log);
+    connection.start();
+    try {
+      if (config.isReplay) await runReplay(config, connection, log);
+      else await runLive(config, connection, log);
+    } finally {
+      connection.stop();
+    }
   });
 }
 
@@ -37,6 +44,7 @@ function deliveryFor(
   config: RunConfig,
   spool: string | undefined,
   node: string,
+  link: Pick<Connection, 'tls' | 'token'>,
   log: Logger,
   capture: { tell: (command: CaptureCommand) => void; goesOnFrom: DeliveryContext['goesOnFrom'] },
 ): Delivery {
@@ -45,6 +53,7 @@ function deliveryFor(
     node,
     bootId: bootId(),
     log,
+    link,
     goesOnFrom,
     onSpooled: (checkpoint) => tell({ kind: 'spooled', checkpoint }),
     onSpoolFails: (fails) => tell({ kind: 'spool-fails', fails }),
@@ -61,13 +70,13 @@ function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }
 
-async function runReplay(config: RunConfig, log: Logger): Promise<void> {
+async function runReplay(config: RunConfig, connection: Connection, log: Logger): Promise<void> {
   if (config.replayFile === undefined) {
     throw new AgentError('CONFIG_INVALID', '--source replay needs --replay-file (FLOWTOLL_REPLAY_FILE)');
   }
   const recording = Recording.open(config.replayFile);
   // A recording can be replayed again: it needs no spool.
-  const delivery = deliveryFor(config, undefined, recording.origin.node, log, {
+  const delivery = deliveryFor(config, undefined, recording.origin.node, connection, log, {
     tell: () => undefined,
     goesOnFrom: () => false,
   });
@@ -82,16 +91,16 @@ async function runReplay(config: RunConfig, log: Logger): Promise<void> {
   await delivery.stop(config.drainTimeoutMs);
 }
 
-async function runLive(config: RunConfig, log: Logger): Promise<void> {
+async function runLive(config: RunConfig, connection: Connection, log: Logger): Promise<void> {
   let worker: Worker | undefined;
   // Without a spool nobody remembers which window was the last: a new agent could only begin anew.
   const root = config.spool === undefined ? undefined : config.state;
-  const delivery = deliveryFor(config, config.spool, config.node, log, {
+  const delivery = deliveryFor(config, config.spool, config.node, connection, log, {
     tell: (command) => worker?.postMessage(command),
     goesOnFrom: (checkpoint) => root !== undefined && goesOnFrom(root, checkpoint),
   });
   const state = root === undefined ? undefined : { root, bootId: bootId(), checkpoint: delivery.lastCheckpoint };
-  const telemetry = new AgentTelemetry(delivery, config.dumpIntervalMs);
+  const telemetry = new AgentTelemetry(delivery, config.dumpIntervalMs, connection.tlsStatus);
   const server = await startTelemetry(telemetry, config, log);
   worker = new Worker(new URL('../capture-worker.ts', import.meta.url), {
     workerData: { config, state } satisfies CaptureWorkerData,

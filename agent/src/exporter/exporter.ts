@@ -4,7 +4,6 @@ import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
 import { type Acknowledgement, type Goodbye, GoodbyeSchema, HelloSchema, type Welcome } from '@flowtoll/proto';
-import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { WindowFlows } from '../flow/window-flows.ts';
 import { createBackoff } from './backoff.ts';
 import { lostFlows, renameBatch, windowLosses } from './batch-codec.ts';
@@ -12,7 +11,7 @@ import { BatchMaker } from './batch-maker.ts';
 import { type BatchQueue, createMemoryQueue, type QueuedBatch } from './batch-queue.ts';
 import { CarriedLosses } from './carried-losses.ts';
 import { createExporterCounters, type ExporterCounters } from './exporter-counters.ts';
-import { createOpenLink, type IngestLink, type LinkEnd, type OpenLink } from './ingest-link.ts';
+import { createOpenLink, type IngestLink, type LinkEnd, type LinkOptions, type OpenLink } from './ingest-link.ts';
 
 export interface ExporterConfig {
   /** Address of the aggregator, "host:port". */
@@ -38,6 +37,8 @@ export interface ExporterConfig {
   readonly keepaliveMs?: number;
   /** Addresses of this node's interfaces, asked for at each Hello. Default: none are told. */
   readonly nodeAddresses?: () => readonly string[];
+  /** Hears that no aggregator will take this epoch from this node: it is another node's. It is tried again all the same. */
+  readonly onForeign?: () => void;
 }
 
 /** The part of pino that is used here. */
@@ -58,8 +59,8 @@ export interface ExporterDependencies {
   readonly random?: () => number;
   /** Default: setTimeout. */
   readonly schedule?: Schedule;
-  /** Default: plain text. */
-  readonly credentials?: ChannelCredentials;
+  /** How connections are made. Default: plain text, and no token. */
+  readonly link?: Pick<LinkOptions, 'tls' | 'token'> | undefined;
   /** How to reach an aggregator. Default: gRPC to `config.aggregator`. */
   readonly openLink?: OpenLink;
   /** Makes the spool id of a new epoch. Default: a random UUID. */
@@ -116,6 +117,9 @@ const AGE_SPREAD = 0.2;
 const AGE_GRACE_MS = 60_000;
 /** gRPC's INVALID_ARGUMENT: sending the same again is no use. */
 const INVALID_ARGUMENT = 3;
+/** gRPC's PERMISSION_DENIED, and the aggregator's words for what is another node's. */
+const PERMISSION_DENIED = 7;
+const FOREIGN: ReadonlySet<unknown> = new Set(['other-node', 'foreign-epoch']);
 
 const timers: Schedule = (callback, delayMs) => {
   const timer = setTimeout(callback, delayMs);
@@ -177,9 +181,8 @@ class StreamingExporter implements Exporter {
     this.#now = dependencies.now ?? Date.now;
     this.#maker = new BatchMaker(dependencies.log, this.counters, this.#now);
     this.#schedule = dependencies.schedule ?? timers;
-    const { credentials } = dependencies;
     const { aggregator, keepaliveMs } = config;
-    this.#openLink = dependencies.openLink ?? createOpenLink(aggregator, { credentials, keepaliveMs });
+    this.#openLink = dependencies.openLink ?? createOpenLink(aggregator, { ...dependencies.link, keepaliveMs });
     this.#newSpoolId = dependencies.newSpoolId ?? randomUUID;
     this.#random = dependencies.random ?? Math.random;
     this.#backoff = createBackoff({ minMs: RECONNECT_MIN_MS, maxMs: RECONNECT_MAX_MS, random: this.#random });
@@ -406,9 +409,10 @@ class StreamingExporter implements Exporter {
     }, pauseMs);
   }
 
-  #onEnd({ code, details, rejectedSequence }: LinkEnd): void {
+  #onEnd({ code, details, rejectedSequence, refusal }: LinkEnd): void {
     this.#resetLink();
     if (this.#stopped) return;
+    if (code === PERMISSION_DENIED && FOREIGN.has(refusal)) this.#config.onForeign?.();
     if (code === INVALID_ARGUMENT && rejectedSequence !== undefined) this.#queue.giveUp(rejectedSequence, 'rejected');
     const retryMs = this.#backoff.nextMs();
     const fields = { aggregator: this.#config.aggregator, code, waiting: this.#queue.count, retryMs };

@@ -13,7 +13,8 @@ import {
   type Throttle,
   type Welcome,
 } from '@flowtoll/proto';
-import { type ChannelCredentials, type ChannelOptions, Client, credentials, type StatusObject } from '@grpc/grpc-js';
+import { type ClientTls, plainText } from '@flowtoll/proto/tls';
+import { type ChannelOptions, Client, Metadata, type StatusObject, status } from '@grpc/grpc-js';
 
 /** What the exporter hears. After `onEnd` there is nothing more. */
 export interface LinkHandlers {
@@ -32,6 +33,8 @@ export interface LinkEnd {
   readonly details: string;
   /** The batch that the aggregator will never take, if it named one. */
   readonly rejectedSequence: number | undefined;
+  /** Why the aggregator does not let us in, in its words; undefined where it was something else. */
+  readonly refusal?: string | undefined;
 }
 
 export interface IngestLink {
@@ -52,6 +55,7 @@ export type OpenLink = (handlers: LinkHandlers) => IngestLink;
 
 const PATH = `/${IngestService.typeName}/${IngestService.method.ingest.name}`;
 const REJECTED_SEQUENCE_TRAILER = 'flowtoll-rejected-sequence';
+const REFUSAL_TRAILER = 'flowtoll-refusal';
 
 /** How long the end of a stream may take: the process stays for it. */
 const FINISH_MS = 2000;
@@ -64,7 +68,9 @@ const KEEPALIVE_ANSWER_MAX_MS = 10_000;
 /** How links are made. */
 export interface LinkOptions {
   /** Default: plain text. */
-  readonly credentials?: ChannelCredentials | undefined;
+  readonly tls?: ClientTls | undefined;
+  /** Asked for each stream: the token that it shows. What it throws ends the link. Default: none. */
+  readonly token?: (() => string) | undefined;
   /**
    * Time between two questions for a sign of life, ms; default 30 s. Without an answer within the same time, at most 10 s,
    * the link ends.
@@ -87,13 +93,22 @@ function channelOptions(keepaliveMs: number): ChannelOptions {
 /** Links over grpc-js to `address`, "host:port". */
 export function createOpenLink(address: string, options: LinkOptions = {}): OpenLink {
   silenceGrpcLog();
-  const channel = channelOptions(options.keepaliveMs ?? KEEPALIVE_MS);
+  const tls = options.tls ?? plainText();
+  const channel = { ...channelOptions(options.keepaliveMs ?? KEEPALIVE_MS), ...tls.channelOptions };
   return (handlers) => {
-    const client = new Client(address, options.credentials ?? credentials.createInsecure(), channel);
+    const metadata = new Metadata();
+    try {
+      const token = options.token?.();
+      if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
+    } catch (error) {
+      return failedLink(handlers, error instanceof Error ? error.message : String(error));
+    }
+    const client = new Client(address, tls.credentials, channel);
     const stream = client.makeBidiStreamRequest(
       PATH,
       (request: Buffer) => request,
       (bytes) => fromBinary(IngestResponseSchema, bytes),
+      metadata,
     );
     let ended = false;
     const close = () => {
@@ -117,6 +132,7 @@ export function createOpenLink(address: string, options: LinkOptions = {}): Open
         code: status.code,
         details: status.details,
         rejectedSequence: rejectedSequence(status.metadata.get(REJECTED_SEQUENCE_TRAILER)[0]),
+        refusal: status.metadata.get(REFUSAL_TRAILER)[0]?.toString(),
       });
     });
     return {
@@ -142,6 +158,16 @@ export function createOpenLink(address: string, options: LinkOptions = {}): Open
       close,
     };
   };
+}
+
+/** Nothing was sent. Its end comes as that of any link does: after it was given out. */
+function failedLink({ onEnd }: LinkHandlers, details: string): IngestLink {
+  let isClosed = false;
+  const close = () => {
+    isClosed = true;
+  };
+  setImmediate(() => isClosed || onEnd({ code: status.UNAUTHENTICATED, details, rejectedSequence: undefined }));
+  return { sendHello: () => undefined, sendBatch: () => false, finish: close, close };
 }
 
 function rejectedSequence(text: string | Buffer | undefined): number | undefined {

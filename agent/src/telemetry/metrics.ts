@@ -1,11 +1,12 @@
 // Every metric of the agent: the one list that /metrics and docs/metrics.md are made of.
 import { type Histogram, type Metric, PROCESS_METRICS } from '@flowtoll/proto/telemetry';
+import { TLS_METRICS, type TlsMetricsSource } from '@flowtoll/proto/tls';
 import type { SourceStatus } from '../capture-source.ts';
 import type { DeliveryStatus } from '../delivery.ts';
 import type { AccountantCounts } from '../flow/accountant.ts';
 
 /** What the metrics are read from. Undefined is what is not known yet. */
-export interface AgentMetricsSource {
+export interface AgentMetricsSource extends TlsMetricsSource {
   readonly delivery: DeliveryStatus;
   /** After the last dump. */
   readonly counts: AccountantCounts | undefined;
@@ -173,6 +174,13 @@ const delivery: readonly AgentMetric[] = [
     read: ({ delivery }) => delivery.epochsSetAside,
   },
   {
+    name: 'flowtoll_agent_epochs_foreign',
+    type: 'gauge',
+    unit: 'epochs',
+    help: 'Earlier epochs in the spool that no aggregator takes from this node, because they are another node’s. See the log.',
+    read: ({ delivery }) => delivery.epochsForeign,
+  },
+  {
     name: 'flowtoll_agent_spool_failing',
     type: 'gauge',
     unit: '1',
@@ -275,4 +283,10 @@ const delivery: readonly AgentMetric[] = [
 ];
 
 /** In the order of the page. */
-export const AGENT_METRICS: readonly AgentMetric[] = [...capture, ...accounting, ...delivery, ...PROCESS_METRICS];
+export const AGENT_METRICS: readonly AgentMetric[] = [
+  ...capture,
+  ...accounting,
+  ...delivery,
+  ...TLS_METRICS,
+  ...PROCESS_METRICS,
+];

@@ -32,11 +32,13 @@ function setup(status: Partial<DeliveryStatus> = {}) {
         clockOffsetMs: undefined,
         oldEpochs: 0,
         epochsSetAside: 0,
+        epochsForeign: 0,
         spoolFails: false,
         ...status,
       },
     },
     5000,
+    () => undefined,
     () => nowMs,
   );
   const value = (name: string) => {
@@ -75,6 +77,7 @@ describe('metrics', () => {
       clockOffsetMs: -1500,
       oldEpochs: 2,
       epochsSetAside: 1,
+      epochsForeign: 1,
       spoolFails: true,
     });
     telemetry.dumped({ durationMs: 20, entries: 11, counts: counts(1), source });

@@ -7,6 +7,7 @@ import {
   metricsText,
   type TelemetryServer,
 } from '@flowtoll/proto/telemetry';
+import type { CertificateStatus } from '@flowtoll/proto/tls';
 import type { SourceStatus } from '../capture-source.ts';
 import type { Delivery } from '../delivery.ts';
 import type { AccountantCounts } from '../flow/accountant.ts';
@@ -31,6 +32,7 @@ const DUMP_SECONDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5
 export class AgentTelemetry {
   readonly #delivery: Pick<Delivery, 'status'>;
   readonly #deadAfterMs: number;
+  readonly #tlsStatus: () => CertificateStatus | undefined;
   readonly #now: () => number;
   readonly #dumpDuration = new Histogram(DUMP_SECONDS);
   #last: DumpReport | undefined;
@@ -40,7 +42,13 @@ export class AgentTelemetry {
   #stateFails = false;
 
   /** @param now monotonic clock, ms */
-  constructor(delivery: Pick<Delivery, 'status'>, dumpIntervalMs: number, now: () => number = () => performance.now()) {
+  constructor(
+    delivery: Pick<Delivery, 'status'>,
+    dumpIntervalMs: number,
+    tlsStatus: () => CertificateStatus | undefined = () => undefined,
+    now: () => number = () => performance.now(),
+  ) {
+    this.#tlsStatus = tlsStatus;
     this.#delivery = delivery;
     this.#deadAfterMs = Math.max(DEAD_AFTER_MIN_MS, DEAD_AFTER_INTERVALS * dumpIntervalMs);
     this.#now = now;
@@ -79,6 +87,7 @@ export class AgentTelemetry {
       source: this.#last?.source,
       windowFlows: this.#windowFlows,
       dumpDuration: this.#dumpDuration,
+      tls: this.#tlsStatus(),
       version: AGENT_VERSION,
     });
   }

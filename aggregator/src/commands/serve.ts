@@ -4,8 +4,10 @@
 import { FlowService, IngestService } from '@flowtoll/proto';
 import { Health } from '@flowtoll/proto/standard-services';
 import type { ListenAddress, TelemetryServer } from '@flowtoll/proto/telemetry';
+import { isLoopback } from '@flowtoll/proto/tls';
 import { Command, Option } from 'commander';
 import { type Logger, pino } from 'pino';
+import { openAgentAccess } from '../agent-access.ts';
 import { createFlowService } from '../api/flow-service.ts';
 import { createHealthService } from '../api/health-service.ts';
 import { createReflectionServices } from '../api/reflection-service.ts';
@@ -23,6 +25,7 @@ import { createPricing } from '../pricing/pricing.ts';
 import { type OpenIpRanges, openIpRanges } from '../ranges/open-ip-ranges.ts';
 import { rangeSources } from '../ranges/range-sources.ts';
 import { keepHeapSmall } from '../release-memory.ts';
+import { openServerTls, requireSecure } from '../server-tls.ts';
 import { openStore } from '../store/open-store.ts';
 import { flowTableRoot, openFlowTable, TXN_RETENTION_MS } from '../table/flow-table.ts';
 import type { NamesCounts } from '../telemetry/metrics.ts';
@@ -31,6 +34,7 @@ import { type UnwatchedWatch, watchUnwatched } from '../unwatched-watch.ts';
 import { startUpkeep } from '../upkeep-loop.ts';
 import { watchVanished } from '../vanished-watch.ts';
 import { aggregatorVersion } from '../version.ts';
+import { type AccessOptions, addAccessOptions } from './access-options.ts';
 import { keepCostsOption, keepFlowsOption } from './maintain-options.ts';
 import {
   listenAddress,
@@ -45,7 +49,7 @@ import {
 import { kubeContextOption, pricingOption, storeOption } from './options.ts';
 import { ipRangesOption, ipRangesSourcesOption } from './ranges-options.ts';
 
-interface ServeOptions {
+interface ServeOptions extends AccessOptions {
   readonly store: string;
   readonly topology?: string;
   readonly kubernetes?: string;
@@ -88,7 +92,7 @@ const REMIND_MS = 60_000;
 
 /** The command; nothing happens before it is parsed. */
 export function serveCommand(): Command {
-  return new Command('serve')
+  return addAccessOptions(new Command('serve'))
     .description('take the flows of agents, name and price them, and keep them in the store')
     .addOption(storeOption())
     .addOption(
@@ -243,6 +247,11 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   );
   const stopRequested = stopSignal(log);
   const memory = keepHeapSmall();
+  requireSecure(options, {
+    ...{ flag: '--listen', address: options.listen, asksWith: '--agent-auth', asks: options.agentAuth !== 'none' },
+  });
+  const tls = openServerTls(options, log);
+  const agents = await openAgentAccess(options, { log });
   const prices = options.pricing === undefined ? defaultPricing() : loadPricingFile(options.pricing);
   const names = await openNameSource(
     { ...options, ownerKinds: options.ownerKinds ?? [], labelKeys: options.labels ?? [], keepMs: options.keepNames },
@@ -310,6 +319,8 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
         inClusterRanges: (address) => topology.snapshot().inClusterRanges(address),
       }),
       ...(live && { names: live.awaited }),
+      credentials: tls.forAgents,
+      ...(agents && { agents }),
       table,
       log,
       now: Date.now,
@@ -348,6 +359,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     ...(live && { names: namesCounts(live, endpoints, () => unwatched?.seen) }),
     ...(follower && { others: () => ({ ...names.others.counts, ...follower.counts }) }),
     ...(ranges && { ranges: ranges.counts }),
+    tls: tls.status,
     whyNotReady,
     now: Date.now,
     version: aggregatorVersion(),
@@ -365,6 +377,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     await atMost(follower?.read(), stopRequested, log, 'the addresses of other clusters');
     return { metricsPort, port: await pipeline.start() };
   });
+  tls.start();
   endpoints?.start();
   follower?.start();
   ranges?.start();
@@ -373,6 +386,14 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     { host: options.listen.host, port, metricsPort, cluster, store: store.describe(), tableVersion: table.version },
     'listening',
   );
+  if (options.insecure && !isLoopback(options.listen.host)) {
+    log.warn(
+      { host: options.listen.host, tls: options.tlsCert !== undefined, agentAuth: options.agentAuth },
+      'agents may come from other machines ' +
+        `${options.tlsCert === undefined ? 'in plain text' : 'by TLS'}, and ${options.agentAuth === 'none' ? 'are who they say' : 'prove who they are'} ` +
+        '(--insecure): for trials only',
+    );
+  }
   if (options.maxBatchAge === false) {
     log.warn(
       { batchAgeMax: 'none', txnRetentionMs: TXN_RETENTION_MS },
@@ -402,6 +423,8 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   await live?.stop();
   await upkeep?.stop();
   await telemetry?.stop();
+  agents?.stop();
+  tls.stop();
   log.info(countsOf(pipeline), 'stopped');
   // Requests that get no answer would keep the process alive.
   if (areDone.includes(false)) process.exit();
@@ -512,8 +535,9 @@ async function closingOnFailure<T>(table: { close(): Promise<void> }, start: () 
 /** For the log: numbers, and maps as objects. */
 function countsOf({ counters, ingest }: Pipeline): object {
   const { rowsByClass, unpricedRowsByClass, addRows: _, ...counts } = counters;
-  const { rejected, ...ingestCounts } = ingest.counters;
-  return { ...counts, ingest: { ...ingestCounts, rejected: Object.fromEntries(rejected) } };
+  const { rejected, refused, ...ingestCounts } = ingest.counters;
+  const byReason = { rejected: Object.fromEntries(rejected), refused: Object.fromEntries(refused) };
+  return { ...counts, ingest: { ...ingestCounts, ...byReason } };
 }
 
 /** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */

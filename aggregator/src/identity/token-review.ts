@@ -128,7 +128,7 @@ function verdictOf(review: RawTokenReview | null, audience: string): TokenVerdic
  * When a token says that it expires, ms since the Unix epoch; infinity where it says nothing. Not checked: the server has done so, and
  * it shortens for how long the server is believed, never more.
  */
-function expiryMs(token: string): number {
+export function expiryMs(token: string): number {
   try {
     const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as {
       exp?: unknown;

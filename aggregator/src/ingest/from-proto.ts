@@ -59,8 +59,11 @@ export function agentFromProto(hello: Hello): Agent {
   if (node.length > NODE_NAME_LENGTH_MAX) {
     throw new InvalidMessageError('node', `hello.node has ${node.length} characters; at most ${NODE_NAME_LENGTH_MAX}`);
   }
-  if (/[\p{Cc}\s]/u.test(node)) {
-    throw new InvalidMessageError('node', 'hello.node has white space or control characters');
+  if (!/^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(node)) {
+    throw new InvalidMessageError(
+      'node',
+      `hello.node is ${quote(node)}; a node's name has letters, digits, ".", "-" and "_", a letter or digit first and last`,
+    );
   }
   if (!EPOCH.test(epoch)) {
     throw new InvalidMessageError('epoch', `hello.epoch is ${quote(epoch)}; it must be "<uuid>.<uuid>" in lower case`);

@@ -1,6 +1,7 @@
 // Why a message of an agent is not taken, and how that is said on the wire: the one place where the aggregator's errors
 // become gRPC statuses.
 import { Metadata, status } from '@grpc/grpc-js';
+import { AgentRefusedError } from '../model/agent-identity.ts';
 import { type ErrorCode, FlowtollError } from '../model/errors.ts';
 
 /** What is wrong, for counters: a closed list. */
@@ -45,6 +46,9 @@ const CODES: Partial<Record<RejectReason, ErrorCode>> = {
 /** Trailer that names the batch that was not taken; see the .proto. */
 export const REJECTED_SEQUENCE_TRAILER = 'flowtoll-rejected-sequence';
 
+/** Trailer that says why an agent is not let in; see the .proto. */
+export const REFUSAL_TRAILER = 'flowtoll-refusal';
+
 /** How a stream ends. */
 export interface StreamEnd {
   readonly code: status;
@@ -59,6 +63,11 @@ export function toStreamEnd(error: unknown, sequence?: number): StreamEnd {
   }
   const details = `${error.code}: ${error.message}`;
   const code = statusCode(error);
+  if (error instanceof AgentRefusedError) {
+    const metadata = new Metadata();
+    metadata.set(REFUSAL_TRAILER, error.reason);
+    return { code, details, metadata };
+  }
   if (code !== status.INVALID_ARGUMENT || sequence === undefined) return { code, details };
   const metadata = new Metadata();
   metadata.set(REJECTED_SEQUENCE_TRAILER, String(sequence));

@@ -1,5 +1,6 @@
 // Every metric of the aggregator: the one list that /metrics and docs/metrics.md are made of.
 import { type Histogram, type Metric, PROCESS_METRICS } from '@flowtoll/proto/telemetry';
+import { TLS_METRICS, type TlsMetricsSource } from '@flowtoll/proto/tls';
 import type { FlowServer } from '../api/flow-service.ts';
 import type { ResourceStatus } from '../kubernetes/resource-status.ts';
 import type { FollowerCounts } from '../other-clusters-follower.ts';
@@ -12,7 +13,7 @@ import type { NodesSeen } from '../unwatched-watch.ts';
 import type { UpkeepCounts } from '../upkeep-loop.ts';
 
 /** What the metrics are read from. */
-export interface AggregatorMetricsSource {
+export interface AggregatorMetricsSource extends TlsMetricsSource {
   readonly pipeline: Pick<Pipeline, 'counters' | 'held' | 'failingSinceMs' | 'ingest'>;
   readonly table: { readonly version: number };
   readonly flows: Pick<FlowServer, 'counters' | 'watchers'>;
@@ -135,6 +136,43 @@ const ingest: readonly AggregatorMetric[] = [
     help: 'Messages that were not taken. Agents send the flows of such a batch again as a loss.',
     label: 'reason',
     read: ({ pipeline }) => pipeline.ingest.counters.rejected,
+  },
+  {
+    name: 'flowtoll_agents_refused_total',
+    type: 'counter',
+    unit: 'streams',
+    help: 'Streams that were refused, or had to end, because of who opened them. See docs/security.md for the reasons, and the log.',
+    label: 'reason',
+    read: ({ pipeline }) => pipeline.ingest.counters.refused,
+  },
+  {
+    name: 'flowtoll_streams_over_window_total',
+    type: 'counter',
+    unit: 'batches',
+    help: 'Batches after which a stream was not read for a while, because it had brought more than it may before an acknowledgement.',
+    read: ({ pipeline }) => pipeline.ingest.counters.overWindow,
+  },
+  {
+    name: 'flowtoll_connections',
+    type: 'gauge',
+    unit: 'connections',
+    help: 'Connections to the port of agents that are open now.',
+    read: ({ pipeline }) => pipeline.ingest.connections.open,
+  },
+  {
+    name: 'flowtoll_connections_unproven',
+    type: 'gauge',
+    unit: 'connections',
+    help: 'Of these, those on which nobody who is known has called yet.',
+    read: ({ pipeline }) => pipeline.ingest.connections.unproven,
+  },
+  {
+    name: 'flowtoll_connections_closed_total',
+    type: 'counter',
+    unit: 'connections',
+    help: 'Connections that we closed: nobody known had called in time (slow), they gave way to others (crowded), no room at all (full).',
+    label: 'reason',
+    read: ({ pipeline }) => ({ ...pipeline.ingest.connections.closed }),
   },
   {
     name: 'flowtoll_agent_clock_offset_seconds',
@@ -622,6 +660,7 @@ export const AGGREGATOR_METRICS: readonly AggregatorMetric[] = [
   ...names,
   ...ranges,
   ...watchers,
+  ...TLS_METRICS,
   ...PROCESS_METRICS,
 ];
 

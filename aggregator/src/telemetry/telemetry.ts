@@ -6,6 +6,7 @@ import {
   metricsText,
   type TelemetryServer,
 } from '@flowtoll/proto/telemetry';
+import type { CertificateStatus } from '@flowtoll/proto/tls';
 import type { FlowServer } from '../api/flow-service.ts';
 import type { Logger } from '../ingest/ingest-stream.ts';
 import type { Pipeline, PipelineObserver } from '../pipeline.ts';
@@ -68,6 +69,8 @@ export interface AggregatorTelemetryParts {
   readonly others?: () => OthersCounts;
   /** Absent where there are no documents of address ranges. */
   readonly ranges?: IpRangesCounts;
+  /** Absent where there is no TLS. */
+  readonly tls?: () => CertificateStatus | undefined;
   /** Why nothing should be sent to this replica; undefined when it is ready. */
   readonly whyNotReady: () => string | undefined;
   /** Milliseconds since the Unix epoch. */
@@ -91,6 +94,7 @@ export function createAggregatorTelemetry(config: ListenAddress, parts: Aggregat
         names,
         others: others?.(),
         ranges,
+        tls: parts.tls?.(),
         nowMs: now(),
         version,
       }),

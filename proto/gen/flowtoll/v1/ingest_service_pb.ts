@@ -327,6 +327,12 @@ export const IngestService: GenService<{
    * gap, RESOURCE_EXHAUSTED for a message over the size limit, ABORTED when another stream of the same epoch has taken
    * over, UNAVAILABLE when the store cannot be read or the aggregator is stopping (try again later).
    *
+   * Where agents have to prove who they are, they do so with a token in the metadata "authorization: Bearer TOKEN", or with a
+   * TLS certificate. UNAUTHENTICATED when neither is taken, or has ended since; PERMISSION_DENIED for whoever is known and may not
+   * deliver: the node or the epoch of Hello is another's; RESOURCE_EXHAUSTED for more streams or epochs than one node needs;
+   * DEADLINE_EXCEEDED without Hello; UNAVAILABLE when nobody can say now who it is. The trailer "flowtoll-refusal" says why in one
+   * word (docs/security.md lists them), such as "other-node" or "foreign-epoch".
+   *
    * @generated from rpc flowtoll.v1.IngestService.Ingest
    */
   ingest: {
