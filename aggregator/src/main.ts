@@ -13,6 +13,7 @@ import { statusCommand } from './commands/status.ts';
 import { tokensCommand } from './commands/tokens.ts';
 import { watchCommand } from './commands/watch.ts';
 import { FlowtollError } from './model/errors.ts';
+import { printable } from './query/text-table.ts';
 import { aggregatorVersion } from './version.ts';
 
 const EXIT_FAILED = 1;
@@ -61,7 +62,9 @@ async function main(): Promise<number> {
     // commander has printed its own message already.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
     if (!(error instanceof FlowtollError)) throw error;
-    process.stderr.write(`flowtoll: ${error.code}: ${error.message}\n`);
+    // Messages quote files, servers and names; lines of their own they may have.
+    const message = error.message.split('\n').map(printable).join('\n');
+    process.stderr.write(`flowtoll: ${error.code}: ${message}\n`);
     return error.code === 'CONFIG_INVALID' ? EXIT_USAGE : EXIT_FAILED;
   }
 }

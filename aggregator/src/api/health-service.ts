@@ -30,6 +30,8 @@ export interface HealthServer extends RpcService {
 
 /** How often a watch looks whether something has changed, in ms. */
 const LOOK_MS = 1000;
+/** Watches at one time. Anybody may ask for health; each watch has a timer. */
+const WATCHES_MAX = 100;
 
 type WatchCall = ServerWritableStream<HealthCheckRequest, HealthCheckResponse>;
 
@@ -52,13 +54,18 @@ export function createHealthService(dependencies: HealthDependencies): HealthSer
       check(call: ServerUnaryCall<HealthCheckRequest, HealthCheckResponse>, done: sendUnaryData<HealthCheckResponse>) {
         const { service } = call.request;
         if (known.has(service)) done(null, response(statusNow()));
-        else done({ code: status.NOT_FOUND, details: `there is no service ${JSON.stringify(service)}` });
+        else done({ code: status.NOT_FOUND, details: `there is no service ${JSON.stringify(service.slice(0, 100))}` });
       },
       list(_: ServerUnaryCall<HealthListRequest, HealthListResponse>, done: sendUnaryData<HealthListResponse>) {
         const statuses = Object.fromEntries([...known].map((service) => [service, response(statusNow())]));
         done(null, create(HealthListResponseSchema, { statuses }));
       },
       watch(call: WatchCall) {
+        if (endings.size >= WATCHES_MAX) {
+          const details = `there are ${WATCHES_MAX} watches of health here, as many as may be: use Check`;
+          call.emit('error', { code: status.RESOURCE_EXHAUSTED, details });
+          return;
+        }
         const isKnown = known.has(call.request.service);
         let said: HealthCheckResponse_ServingStatus | undefined;
         let cancel = () => {};

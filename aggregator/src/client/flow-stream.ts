@@ -11,12 +11,17 @@ import {
   type WatchRequest,
   type WatchResponse,
 } from '@flowtoll/proto';
-import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
+import { type ClientTls, plainText } from '@flowtoll/proto/tls';
+import { Client, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { FlowtollError } from '../model/errors.ts';
 
 export interface FlowStreamOptions {
   /** host:port */
   readonly server: string;
+  /** Default: plain text. */
+  readonly channel?: ClientTls;
+  /** What to show the server, asked for before each stream, because somebody may renew it. Default: nothing. */
+  readonly token?: (() => Promise<string>) | undefined;
   readonly request: WatchRequest;
   readonly signal: AbortSignal;
   /** Whether to wait for a server that is not there from the beginning, too. */
@@ -50,7 +55,9 @@ const PASSING: ReadonlySet<status> = new Set([
  */
 export async function* followFlows(options: FlowStreamOptions): AsyncGenerator<FlowStreamEvent, void, undefined> {
   silenceGrpcLog();
-  const client = new Client(options.server, credentials.createInsecure(), {
+  const { credentials, channelOptions } = options.channel ?? plainText();
+  const client = new Client(options.server, credentials, {
+    ...channelOptions,
     'grpc.max_receive_message_length': 64 << 20,
     // A server that is gone without a word is noticed.
     'grpc.keepalive_time_ms': 30_000,
@@ -62,8 +69,9 @@ export async function* followFlows(options: FlowStreamOptions): AsyncGenerator<F
   let pauseMs = RETRY_MIN_MS;
   try {
     while (!options.signal.aborted) {
+      const token = await options.token?.();
       try {
-        for await (const message of oneStream(client, { ...options.request, from }, options.signal)) {
+        for await (const message of oneStream(client, { ...options.request, from }, token, options.signal)) {
           wasThere = true;
           pauseMs = RETRY_MIN_MS;
           yield { kind: 'message', message };
@@ -81,7 +89,9 @@ export async function* followFlows(options: FlowStreamOptions): AsyncGenerator<F
           from = { case: 'resumeToken', value: missed.resumeToken };
           continue;
         }
-        if (!PASSING.has(error.code) || !wasThere) throw refusal(options.server, error);
+        // One that has expired may have been renewed meanwhile.
+        const isRenewed = error.code === status.UNAUTHENTICATED && (await options.token?.()) !== token;
+        if (!isRenewed && (!PASSING.has(error.code) || !wasThere)) throw refusal(options.server, error);
         options.onRetry?.(error.details, pauseMs);
       }
       await sleep(pauseMs, undefined, { signal: options.signal }).catch(() => undefined);
@@ -95,14 +105,18 @@ export async function* followFlows(options: FlowStreamOptions): AsyncGenerator<F
 async function* oneStream(
   client: Client,
   request: WatchRequest,
+  token: string | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<WatchResponse, void, undefined> {
   const { path, requestSerialize, responseDeserialize } = grpcMethod(FlowService.method.watch);
+  const metadata = new Metadata();
+  if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
   const call = client.makeServerStreamRequest(
     path,
     requestSerialize,
     (bytes) => responseDeserialize(bytes) as WatchResponse,
     request,
+    metadata,
   );
   const cancel = () => call.cancel();
   signal.addEventListener('abort', cancel);
@@ -131,6 +145,11 @@ function refusal(server: string, error: ServiceError): FlowtollError {
   const [, code, text] = /^([A-Z_]+): (.*)$/s.exec(error.details) ?? [];
   switch (code) {
     case 'REQUEST_INVALID':
+    case 'READER_UNKNOWN':
+    case 'READER_FORBIDDEN':
+    case 'READER_BUSY':
+    case 'READER_STALLED':
+    case 'IDENTITY_UNAVAILABLE':
     case 'WATCHERS_FULL':
     case 'STORE_UNAVAILABLE':
     case 'TABLE_INVALID':

@@ -10,10 +10,12 @@ import { type Logger, pino } from 'pino';
 import { openAgentAccess } from '../agent-access.ts';
 import { createFlowService } from '../api/flow-service.ts';
 import { createHealthService } from '../api/health-service.ts';
+import { createReadServer } from '../api/read-server.ts';
 import { createReflectionServices } from '../api/reflection-service.ts';
 import { waitFor } from '../bounded-wait.ts';
 import { createEndpointRecorder, type EndpointRecorder } from '../endpoint-recorder.ts';
 import { createEnricher } from '../enrich/enricher.ts';
+import { createReaderGate } from '../identity/readers/reader-gate.ts';
 import { FlowtollError } from '../model/errors.ts';
 import { backgroundTimers, timers } from '../model/schedule.ts';
 import { type LiveNames, openNameSource } from '../name-source.ts';
@@ -24,6 +26,7 @@ import { withNetworks } from '../pricing/networks.ts';
 import { createPricing } from '../pricing/pricing.ts';
 import { type OpenIpRanges, openIpRanges } from '../ranges/open-ip-ranges.ts';
 import { rangeSources } from '../ranges/range-sources.ts';
+import { openReaderAuthority } from '../reader-source.ts';
 import { keepHeapSmall } from '../release-memory.ts';
 import { openServerTls, requireSecure } from '../server-tls.ts';
 import { openStore } from '../store/open-store.ts';
@@ -36,20 +39,12 @@ import { watchVanished } from '../vanished-watch.ts';
 import { aggregatorVersion } from '../version.ts';
 import { type AccessOptions, addAccessOptions } from './access-options.ts';
 import { keepCostsOption, keepFlowsOption } from './maintain-options.ts';
-import {
-  listenAddress,
-  orNone,
-  parseCount,
-  parseDuration,
-  parseList,
-  parsePath,
-  parseSize,
-  parseSwitch,
-} from './option-values.ts';
+import { listenAddress, orNone, parseDuration, parseList, parsePath, parseSize, parseSwitch } from './option-values.ts';
 import { kubeContextOption, pricingOption, storeOption } from './options.ts';
 import { ipRangesOption, ipRangesSourcesOption } from './ranges-options.ts';
+import { addReadOptions, type ReadAccess, type ReadFlags, readAccess } from './read-options.ts';
 
-interface ServeOptions extends AccessOptions {
+interface ServeOptions extends AccessOptions, ReadFlags {
   readonly store: string;
   readonly topology?: string;
   readonly kubernetes?: string;
@@ -72,7 +67,7 @@ interface ServeOptions extends AccessOptions {
   readonly keepFlows: number;
   readonly keepCosts: number;
   readonly metricsListen: ListenAddress | false;
-  readonly watchersMax: number;
+  readonly insecure: boolean;
   readonly cluster?: string;
   readonly labels?: readonly string[];
   readonly pricing?: string;
@@ -92,7 +87,7 @@ const REMIND_MS = 60_000;
 
 /** The command; nothing happens before it is parsed. */
 export function serveCommand(): Command {
-  return addAccessOptions(new Command('serve'))
+  const command = addAccessOptions(new Command('serve'))
     .description('take the flows of agents, name and price them, and keep them in the store')
     .addOption(storeOption())
     .addOption(
@@ -204,16 +199,8 @@ export function serveCommand(): Command {
         .env('FLOWTOLL_METRICS_LISTEN')
         .default(listenAddress(METRICS_LISTEN), METRICS_LISTEN)
         .argParser(orNone(listenAddress)),
-    )
-    .addOption(
-      new Option(
-        '--watchers-max <count>',
-        'most streams of rows (flowtoll watch and other clients) at one time, 0 to 1000',
-      )
-        .env('FLOWTOLL_WATCHERS_MAX')
-        .default(32)
-        .argParser(parseCount(0, 1000)),
-    )
+    );
+  return addReadOptions(command)
     .addOption(
       new Option('--cluster <name>', `name of the cluster (default: the topology file's, or "${DEFAULT_CLUSTER}")`).env(
         'FLOWTOLL_CLUSTER',
@@ -250,6 +237,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   requireSecure(options, {
     ...{ flag: '--listen', address: options.listen, asksWith: '--agent-auth', asks: options.agentAuth !== 'none' },
   });
+  const access = readAccess(options, { ...options, hasTls: options.tlsCert !== undefined });
   const tls = openServerTls(options, log);
   const agents = await openAgentAccess(options, { log });
   const prices = options.pricing === undefined ? defaultPricing() : loadPricingFile(options.pricing);
@@ -282,8 +270,9 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     beforeCheckpoint: memory.now,
   });
   const isNew = table.version === 0;
+  const gate = await openGate(access, log);
   const flows = createFlowService(
-    { watchersMax: options.watchersMax },
+    { watchersMax: options.watchersMax, ...(gate && { watchersPerReaderMax: options.watchersPerReader }) },
     {
       store,
       root: flowTableRoot(cluster),
@@ -291,13 +280,28 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
       now: () => performance.now(),
       knownVersion: () => table.version,
       requireReadable: () => table.requireReadable(),
+      ...(gate && { readerOf: gate.readerOf }),
     },
   );
   const whyNotReady = () => live?.notReadyBecause() ?? notReadyBecause(pipeline, Date.now());
+  const atIngest = access.at === 'own' ? [] : [IngestService];
+  const atReaders = access.at === 'closed' ? [] : [FlowService];
   const health = createHealthService({
-    services: [IngestService.typeName, FlowService.typeName],
+    services: [...atIngest, ...atReaders].map(({ typeName }) => typeName),
     isServing: () => whyNotReady() === undefined,
   });
+  const services = [
+    ...(access.at === 'closed' ? [] : [flows]),
+    ...[health, ...createReflectionServices([...atIngest, ...atReaders, Health])],
+  ];
+  const readers =
+    access.at === 'own' && options.readListen !== undefined
+      ? createReadServer(options.readListen, {
+          services,
+          interceptors: gate === undefined ? [] : [gate.interceptor],
+          credentials: tls.forReaders,
+        })
+      : undefined;
   const pipeline: Pipeline = createPipeline(
     {
       listen: options.listen,
@@ -333,7 +337,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
           memory.ifGrown();
         },
       },
-      services: [flows, health, ...createReflectionServices([IngestService, FlowService, Health])],
+      services: access.at === 'own' ? [] : services,
     },
   );
   const upkeep =
@@ -354,6 +358,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     pipeline,
     table,
     flows,
+    ...(gate && { readers: gate.counters }),
     observer,
     upkeep: upkeep?.counts,
     ...(live && { names: namesCounts(live, endpoints, () => unwatched?.seen) }),
@@ -366,7 +371,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   };
   const { metricsListen } = options;
   const telemetry = metricsListen === false ? undefined : createAggregatorTelemetry(metricsListen, watched);
-  const { port, metricsPort } = await closingOnFailure(table, async () => {
+  const { port, metricsPort, readPort } = await closingOnFailure(table, async () => {
     const metricsPort =
       metricsListen && telemetry && (await startTelemetry(telemetry, metricsListen, metricsAsked, log));
     if (live !== undefined) await startNames(live, stopRequested, log);
@@ -375,7 +380,8 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
       await atMost(endpoints?.load(), stopRequested, log, 'who held which address before the start');
     }
     await atMost(follower?.read(), stopRequested, log, 'the addresses of other clusters');
-    return { metricsPort, port: await pipeline.start() };
+    const readPort = await readers?.start();
+    return { metricsPort, readPort, port: await stoppingOnFailure(readers, () => pipeline.start()) };
   });
   tls.start();
   endpoints?.start();
@@ -383,7 +389,15 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   ranges?.start();
   memory.now();
   log.info(
-    { host: options.listen.host, port, metricsPort, cluster, store: store.describe(), tableVersion: table.version },
+    {
+      host: options.listen.host,
+      port,
+      readPort,
+      metricsPort,
+      cluster,
+      store: store.describe(),
+      tableVersion: table.version,
+    },
     'listening',
   );
   if (options.insecure && !isLoopback(options.listen.host)) {
@@ -392,6 +406,12 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
       'agents may come from other machines ' +
         `${options.tlsCert === undefined ? 'in plain text' : 'by TLS'}, and ${options.agentAuth === 'none' ? 'are who they say' : 'prove who they are'} ` +
         '(--insecure): for trials only',
+    );
+  }
+  if (access.at === 'closed') {
+    log.info(
+      {},
+      'nobody can watch flows: the port of the agents is open to others; give readers theirs with --read-listen',
     );
   }
   if (options.maxBatchAge === false) {
@@ -417,6 +437,8 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   unwatched?.stop();
   health.stop();
   await flows.stop();
+  await readers?.stop();
+  gate?.stop();
   await pipeline.stop();
   const areDone = [await hasEnded(follower?.stop()), await hasEnded(endpoints?.stop())];
   await ranges?.stop();
@@ -428,6 +450,18 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   log.info(countsOf(pipeline), 'stopped');
   // Requests that get no answer would keep the process alive.
   if (areDone.includes(false)) process.exit();
+}
+
+/** Who readers are, and what is before them; undefined where nobody is asked. */
+async function openGate({ source }: ReadAccess, log: Logger) {
+  const authority = await openReaderAuthority(source, { log, now: Date.now, schedule: backgroundTimers });
+  if (authority === undefined) return undefined;
+  const gate = createReaderGate(
+    // Probes have no token.
+    { openServices: [Health.typeName] },
+    { authority, log, now: () => performance.now(), schedule: backgroundTimers },
+  );
+  return { ...gate, stop: () => authority.stop() };
 }
 
 /** Names that are good to have do not keep agents out when the store is slow, nor whoever says to stop. */
@@ -528,6 +562,19 @@ async function closingOnFailure<T>(table: { close(): Promise<void> }, start: () 
     return await start();
   } catch (error) {
     await table.close();
+    throw error;
+  }
+}
+
+/** The same for what listens already. */
+async function stoppingOnFailure<T>(
+  server: { stop(): Promise<void> } | undefined,
+  start: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    await server?.stop();
     throw error;
   }
 }

@@ -7,7 +7,7 @@ import type { FlowStreamEvent } from '../client/flow-stream.ts';
 import { type CellRow, rowsOf } from '../client/row-cells.ts';
 import { type Talk, TopTalkers } from '../client/top-talkers.ts';
 import { type Cell, cellJson } from '../query/cell.ts';
-import { renderTable, type TextColumn } from '../query/text-table.ts';
+import { printable, renderTable, type TextColumn } from '../query/text-table.ts';
 import { bytesText, countText, usdText } from '../query/units.ts';
 
 /** Prints what happens. */
@@ -60,7 +60,7 @@ export function linePrinter(): WatchPrinter {
         return rowsOf(event.message.event.value).map(lineOf).join('');
       }
       const remark = remarkOf(event);
-      return remark === undefined ? '' : `# ${remark.text}\n`;
+      return remark === undefined ? '' : `# ${printable(remark.text)}\n`;
     },
     redraw: () => '',
   };
@@ -71,10 +71,11 @@ function lineOf(row: CellRow): string {
   const time = String(row['window_end']).slice(0, 19);
   const cost = talk.cost === null ? '?' : usdText(talk.cost);
   const loss = row['loss_reason'] === null ? '' : `  ${row['loss_reason']}`;
-  return (
+  // Names are whatever somebody has called a workload or a host.
+  return `${printable(
     `${time}Z  ${talk.local} → ${talk.peer}  ${talk.trafficClass}${loss}  ` +
-    `${bytesText(talk.txBytes)} sent  ${bytesText(talk.rxBytes)} received  ${cost}\n`
-  );
+      `${bytesText(talk.txBytes)} sent  ${bytesText(talk.rxBytes)} received  ${cost}`,
+  )}\n`;
 }
 
 export interface LiveTableOptions {
@@ -136,8 +137,10 @@ export function liveTablePrinter({ top, spanMs, spanText }: LiveTableOptions): W
         '',
         ...renderTable(columns, shown.map(cells), [['Total', ...cells(total).slice(1)]]),
         '',
-        ...[...losses].map(([reason, count]) => `lost: ${reason}, ${countText(count)} rows since the beginning`),
-        ...remarks,
+        ...[...losses].map(
+          ([reason, count]) => `lost: ${printable(reason)}, ${countText(count)} rows since the beginning`,
+        ),
+        ...remarks.map(printable),
         `${countText(rows)} rows since the beginning. Ctrl-C ends.`,
       ];
       return `${HOME}${lines.join('\n')}\n`;

@@ -6,9 +6,11 @@ import { WatchRequestSchema } from '@flowtoll/proto';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { followFlows } from '../client/flow-stream.ts';
 import { readResumeFile, writeResumeFile } from '../client/resume-file.ts';
+import { printable } from '../query/text-table.ts';
 import { parseTimeBound } from '../query/time-bound.ts';
 import { parseCount, parseDuration, parsePath } from './option-values.ts';
 import { type CommandOutput, processOutput } from './options.ts';
+import { addServerOptions, type ServerFlags, serverAccess } from './server-options.ts';
 import { jsonPrinter, linePrinter, liveTablePrinter, type WatchPrinter } from './watch-output.ts';
 
 /** Flags that are filters on the column of the same name. */
@@ -26,8 +28,7 @@ const FILTER_FLAGS: readonly (readonly [flag: string, column: string, what: stri
 
 type Filter = { readonly column: string; readonly values: string[]; readonly exclude: boolean };
 
-interface WatchFlags {
-  readonly server: string;
+interface WatchFlags extends ServerFlags {
   readonly filter: readonly Filter[];
   readonly losses: boolean;
   readonly columns: readonly string[];
@@ -46,19 +47,18 @@ const REDRAW_MS = 500;
 export interface WatchSurroundings {
   readonly output: CommandOutput;
   readonly isTerminal: boolean;
+  /** FLOWTOLL_TOKEN: what to show the server. */
+  readonly token?: string | undefined;
   readonly nowMs: () => number;
   /** Ends the stream. */
   readonly signal: AbortSignal;
 }
 
 export function watchCommand(surroundings: () => WatchSurroundings = processSurroundings): Command {
-  const command = new Command('watch')
-    .description('Show flows as they are committed: the costliest pairs in a terminal, rows in a pipe.')
-    .addOption(
-      new Option('--server <host:port>', 'an aggregator; any replica will do')
-        .env('FLOWTOLL_SERVER')
-        .default('127.0.0.1:4460'),
-    );
+  const command = new Command('watch').description(
+    'Show flows as they are committed: the costliest pairs in a terminal, rows in a pipe.',
+  );
+  addServerOptions(command);
   for (const [flag, , what] of FILTER_FLAGS) {
     command.addOption(new Option(`--${flag} <value,…>`, `only these ${what}`).argParser(parseList));
   }
@@ -101,8 +101,9 @@ export function watchCommand(surroundings: () => WatchSurroundings = processSurr
     .action((flags: WatchFlags) => run(flags, surroundings()));
 }
 
-async function run(flags: WatchFlags, { output, isTerminal, nowMs, signal }: WatchSurroundings): Promise<void> {
+async function run(flags: WatchFlags, { output, isTerminal, token, nowMs, signal }: WatchSurroundings): Promise<void> {
   const { resumeFile, server } = flags;
+  const access = serverAccess(flags, { token, remark: (text) => output.remark(text) });
   const resumed = resumeFile === undefined ? undefined : await readResumeFile(resumeFile);
   const isLive = flags.format === 'table' && isTerminal;
   const printer = printerOf(flags, isLive);
@@ -116,12 +117,12 @@ async function run(flags: WatchFlags, { output, isTerminal, nowMs, signal }: Wat
   const redraw = () => void output.write(printer.redraw());
   const drawing = isLive ? setInterval(redraw, REDRAW_MS) : undefined;
   const onRetry = (reason: string, pauseMs: number) => {
-    if (!isLive) output.remark(`flowtoll: the stream broke (${reason}); going on in ${pauseMs / 1000} s\n`);
+    if (!isLive) output.remark(`flowtoll: the stream broke (${printable(reason)}); going on in ${pauseMs / 1000} s\n`);
   };
   try {
     // Who keeps his place runs unattended, and may begin before the server does.
     const isPatient = resumeFile !== undefined;
-    for await (const event of followFlows({ server, request, signal, isPatient, onRetry })) {
+    for await (const event of followFlows({ server, ...access, request, signal, isPatient, onRetry })) {
       const text = printer.print(event);
       if (text !== '') await output.write(text);
       // Behind what was written: whoever is killed between the two sees some rows again, and misses none.
@@ -130,6 +131,7 @@ async function run(flags: WatchFlags, { output, isTerminal, nowMs, signal }: Wat
     }
   } finally {
     clearInterval(drawing);
+    access.stop();
     if (isLive) await output.write(printer.redraw());
   }
 }
@@ -174,5 +176,8 @@ function processSurroundings(): WatchSurroundings {
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
   process.once('SIGTERM', () => stop.abort());
-  return { output: processOutput(), isTerminal: process.stdout.isTTY === true, nowMs: Date.now, signal: stop.signal };
+  return {
+    ...{ output: processOutput(), isTerminal: process.stdout.isTTY === true },
+    ...{ token: process.env['FLOWTOLL_TOKEN'], nowMs: Date.now, signal: stop.signal },
+  };
 }

@@ -13,13 +13,15 @@ export function renderTable(
   footer: readonly (readonly string[])[] = [],
 ): string[] {
   const cells = [...rows, ...footer].map((row) => row.map(printable));
+  // A pivot makes titles of values.
+  const titles = columns.map(({ title }) => printable(title));
   const aligned = columns.map((column, i) =>
     alignColumn(
       column,
       cells.map((row) => row[i] ?? ''),
     ),
   );
-  const widths = aligned.map((texts, i) => Math.max(widthOf(columns[i]!.title), ...texts.map(widthOf)));
+  const widths = aligned.map((texts, i) => Math.max(widthOf(titles[i]!), ...texts.map(widthOf)));
   const line = (texts: readonly string[]) =>
     texts
       .map((text, i) => (columns[i]!.align === 'left' ? padEnd(text, widths[i]!) : padStart(text, widths[i]!)))
@@ -28,7 +30,7 @@ export function renderTable(
   const lines = cells.map((_, r) => line(aligned.map((texts) => texts[r]!)));
   const rule = widths.map((width) => '─'.repeat(width)).join('  ');
   return [
-    line(columns.map((column) => column.title)),
+    line(titles),
     rule,
     ...lines.slice(0, rows.length),
     ...(footer.length > 0 ? [rule] : []),

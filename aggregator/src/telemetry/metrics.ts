@@ -2,6 +2,7 @@
 import { type Histogram, type Metric, PROCESS_METRICS } from '@flowtoll/proto/telemetry';
 import { TLS_METRICS, type TlsMetricsSource } from '@flowtoll/proto/tls';
 import type { FlowServer } from '../api/flow-service.ts';
+import type { ReaderGateCounters } from '../identity/readers/reader-gate.ts';
 import type { ResourceStatus } from '../kubernetes/resource-status.ts';
 import type { FollowerCounts } from '../other-clusters-follower.ts';
 import type { Pipeline } from '../pipeline.ts';
@@ -17,6 +18,8 @@ export interface AggregatorMetricsSource extends TlsMetricsSource {
   readonly pipeline: Pick<Pipeline, 'counters' | 'held' | 'failingSinceMs' | 'ingest'>;
   readonly table: { readonly version: number };
   readonly flows: Pick<FlowServer, 'counters' | 'watchers'>;
+  /** Undefined where nobody is asked who they are. */
+  readonly readers: Readonly<ReaderGateCounters> | undefined;
   readonly histograms: AggregatorHistograms;
   readonly checkpoints: CheckpointCounts;
   /** Undefined where this process does no upkeep. */
@@ -651,6 +654,17 @@ const watchers: readonly AggregatorMetric[] = [
   },
 ];
 
+const readers: readonly AggregatorMetric[] = [
+  {
+    name: 'flowtoll_readers_refused_total',
+    type: 'counter',
+    unit: 'calls',
+    help: 'Calls to the read APIs that were refused before they were read. unknown: no token, or one that nobody knows; busy: more calls than one reader may make; unavailable: nobody could say who it is. Absent with --read-auth none.',
+    label: 'reason',
+    read: ({ readers }) => readers && { ...readers },
+  },
+];
+
 /** In the order of the page. */
 export const AGGREGATOR_METRICS: readonly AggregatorMetric[] = [
   ...ingest,
@@ -661,6 +675,7 @@ export const AGGREGATOR_METRICS: readonly AggregatorMetric[] = [
   ...ranges,
   ...watchers,
   ...TLS_METRICS,
+  ...readers,
   ...PROCESS_METRICS,
 ];
 

@@ -8,6 +8,7 @@ import {
 } from '@flowtoll/proto/telemetry';
 import type { CertificateStatus } from '@flowtoll/proto/tls';
 import type { FlowServer } from '../api/flow-service.ts';
+import type { ReaderGateCounters } from '../identity/readers/reader-gate.ts';
 import type { Logger } from '../ingest/ingest-stream.ts';
 import type { Pipeline, PipelineObserver } from '../pipeline.ts';
 import type { IpRangesCounts } from '../ranges/open-ip-ranges.ts';
@@ -60,6 +61,8 @@ export interface AggregatorTelemetryParts {
   readonly pipeline: Pipeline;
   readonly table: { readonly version: number };
   readonly flows: Pick<FlowServer, 'counters' | 'watchers'>;
+  /** Absent where nobody is asked who they are. */
+  readonly readers?: Readonly<ReaderGateCounters>;
   readonly observer: AggregatorObserver;
   /** Undefined where this process does no upkeep. */
   readonly upkeep: UpkeepCounts | undefined;
@@ -81,13 +84,14 @@ export interface AggregatorTelemetryParts {
 
 /** Makes the server; nothing happens before start(). The table is open by then, so that is half of being ready. */
 export function createAggregatorTelemetry(config: ListenAddress, parts: AggregatorTelemetryParts): TelemetryServer {
-  const { pipeline, table, flows, observer, upkeep, names, others, ranges, now, version } = parts;
+  const { pipeline, table, flows, readers, observer, upkeep, names, others, ranges, now, version } = parts;
   return createTelemetryServer(config, {
     metrics: () =>
       metricsText(AGGREGATOR_METRICS, {
         pipeline,
         table,
         flows,
+        readers,
         histograms: observer.histograms,
         checkpoints: observer.checkpoints,
         upkeep,
