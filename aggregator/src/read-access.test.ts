@@ -59,7 +59,7 @@ beforeAll(async () => {
   writeFileSync(path('tls.crt'), pair.cert);
   writeFileSync(path('tls.key'), pair.key);
   table = await WatchedTable.open();
-  const foreign = {
+  const foreign: Partial<FlowRow> = {
     ...{
       node: `${SECRET}-node`,
       namespace: `${SECRET}`,

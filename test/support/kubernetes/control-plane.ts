@@ -17,6 +17,8 @@ export interface ControlPlaneOptions {
 }
 
 export interface ControlPlane extends TestCluster {
+  /** What tokens of service accounts are signed with, PEM. */
+  readonly tokenKey: string;
   /** etcd forgets what was before, as it does every few minutes: a list that is being read in pages cannot go on. */
   compact(): Promise<void>;
 }
@@ -52,6 +54,7 @@ export async function startControlPlane(
       server: url,
       tls: { ca: certificate, certificate, key },
       adminToken,
+      tokenKey: await readFile(join(folder, 'sa.key'), 'utf8'),
       compact: () => compactEtcd(etcd.plan.url),
       stop,
     };
