@@ -55,6 +55,7 @@ test('readers have a port of their own, with tokens; agents have theirs, with no
   const made = await programs.run(AGGREGATOR_PROGRAM, [
     'tokens',
     'new',
+    '--name',
     'team',
     '--namespaces',
     'shop',

@@ -66,11 +66,11 @@ export function reportText(report: Report, unwatched: readonly UnwatchedNode[]):
     rows.push(cells([`… ${countText(hiddenCount)} more`], hidden));
   }
   return [
-    ...headLines(report),
+    ...headLines(report).map(printable),
     '',
     ...renderTable(columns, rows, [cells(['Total'], total)]),
     '',
-    ...missingLines(report, unwatched),
+    ...missingLines(report, unwatched).map(printable),
     '',
   ].join('\n');
 }

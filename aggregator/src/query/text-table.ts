@@ -13,7 +13,7 @@ export function renderTable(
   footer: readonly (readonly string[])[] = [],
 ): string[] {
   const cells = [...rows, ...footer].map((row) => row.map(printable));
-  // A pivot makes titles of values.
+  // Statements, which may be somebody else's, say what titles are.
   const titles = columns.map(({ title }) => printable(title));
   const aligned = columns.map((column, i) =>
     alignColumn(
