@@ -585,8 +585,13 @@ export const FlowService: GenService<{
    *   INVALID_ARGUMENT   "REQUEST_INVALID": a column, filter, token or version that cannot be. Asking again is no use.
    *   OUT_OF_RANGE       "RESUME_EXPIRED": rows between the wanted place and now can no longer be told. The trailer
    *                      "flowtoll-resume-expired-bin" holds a ResumeExpired: what is missed, and where to go on.
+   *   UNAUTHENTICATED    "READER_UNKNOWN": the header "authorization: Bearer TOKEN" is missing, or its token is not taken, or no longer.
+   *   PERMISSION_DENIED  "READER_FORBIDDEN": the reader may not see what the request names, or no longer.
    *   RESOURCE_EXHAUSTED "WATCHERS_FULL": this replica serves as many watchers as it may. Ask another one, or later.
-   *   UNAVAILABLE        "STORE_UNAVAILABLE", or the replica is stopping. Go on elsewhere, or later.
+   *                      "READER_BUSY": this reader has as many streams, or makes as many calls, as one may. End one, or wait.
+   *                      "READER_STALLED": nothing was taken for minutes. Go on when there is room.
+   *   UNAVAILABLE        "STORE_UNAVAILABLE", "IDENTITY_UNAVAILABLE" (nobody could say who the reader is), or the replica is stopping. Go on
+   *                      elsewhere, or later.
    *   DATA_LOSS          "TABLE_INVALID": the table is damaged. The message says where.
    *
    * @generated from rpc flowtoll.v1.FlowService.Watch
