@@ -41,7 +41,8 @@ export const PRODUCT = {
 
 /** A row as `flowtoll watch` prints it. */
 export interface WatchedRow {
-  readonly namespace: string;
+  readonly namespace: string | null;
+  readonly traffic_class: string;
   readonly tx_bytes: string | number;
   readonly rx_bytes: string | number;
 }
