@@ -11,6 +11,7 @@ import { FlowService, grpcMethod, IngestService } from '@flowtoll/proto';
 import { Health } from '@flowtoll/proto/standard-services';
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { TestAuthority } from '../proto/src/tls/certificates.testing.ts';
 import { AGGREGATOR_PROGRAM, environment, Programs } from './support/processes.ts';
 
 const TOPOLOGY =
@@ -18,11 +19,17 @@ const TOPOLOGY =
 
 let work: string;
 let table: WatchedTable;
+let authority: TestAuthority;
 const programs = new Programs();
 
 beforeAll(async () => {
   work = mkdtempSync(join(tmpdir(), 'flowtoll-read-port-'));
   writeFileSync(join(work, 'topology.yaml'), TOPOLOGY);
+  authority = new TestAuthority(work);
+  const pair = authority.issue({ names: 'DNS:localhost' });
+  writeFileSync(join(work, 'ca.crt'), authority.cert);
+  writeFileSync(join(work, 'tls.crt'), pair.cert);
+  writeFileSync(join(work, 'tls.key'), pair.key);
   table = await WatchedTable.open();
 });
 afterAll(async () => {
@@ -38,7 +45,7 @@ const serveArgs = (...args: string[]) => [
 
 /** How an empty call ends; "open" when it goes on. */
 function call(port: unknown, path: string, token?: string): Promise<status | 'open'> {
-  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+  const client = new Client(`localhost:${port}`, credentials.createSsl(Buffer.from(authority.cert)));
   const metadata = new Metadata();
   if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
   const same = (bytes: Buffer) => bytes;
@@ -67,14 +74,13 @@ test('readers have a port of their own, with tokens; agents have theirs, with no
   const serving = programs.start(
     AGGREGATOR_PROGRAM,
     serveArgs(
-      '--read-listen',
-      '127.0.0.1:0',
-      '--read-auth',
-      'tokens',
+      // Open to others, which is not refused: there is a certificate, and readers have tokens.
+      ...['--read-listen', '0.0.0.0:0', '--read-auth', 'tokens'],
       '--read-tokens',
       join(work, 'tokens.yaml'),
       '--metrics-listen',
       '127.0.0.1:0',
+      ...['--tls-cert', join(work, 'tls.crt'), '--tls-key', join(work, 'tls.key')],
     ),
   );
   const { port, readPort, metricsPort } = await serving.logged('listening');
@@ -99,13 +105,16 @@ test('readers have a port of their own, with tokens; agents have theirs, with no
   });
   const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
   expect(metrics).toContain('flowtoll_readers_refused_total{reason="unknown"} 2\n');
+  expect(metrics).toMatch(/^flowtoll_reader_connections \d+$/m);
   // Whoever reads metrics learns of no namespace and of no reader.
   expect(metrics).not.toMatch(/shop|pay|team/);
 
   const args = [
     'watch',
     '--server',
-    `127.0.0.1:${readPort}`,
+    `localhost:${readPort}`,
+    '--tls-ca',
+    join(work, 'ca.crt'),
     '--from',
     'oldest',
     '--format',

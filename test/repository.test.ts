@@ -100,7 +100,7 @@ describe('boundaries', () => {
             pricing: '|document',
             query: '|store|table|document',
             upkeep: '|store|table',
-            api: '|store|table',
+            api: '|store|table|transport',
             identity: '|kubernetes|document',
             status: '|store|table|query|upkeep',
             billing: '|pricing|query|table|document',

@@ -1,7 +1,9 @@
 // The read APIs as flowtoll serve puts them together, on a port of their own with TLS and tokens, and those who try to get past: what a
 // stranger, a reader of one namespace and a reader whose rights change can find out over real gRPC.
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
@@ -115,6 +117,7 @@ async function serve(config: Partial<Parameters<typeof createFlowService>[0]> = 
       authority: createTokenReaders(tokens, timing.now),
       // Time flies, so that nobody makes too many calls: that has tests of its own.
       ...{ log, now: () => performance.now() * 1000, schedule: timing.schedule },
+      onAdmitted: (peer) => server.proven(peer),
     },
   );
   flows = createFlowService(
@@ -129,8 +132,9 @@ async function serve(config: Partial<Parameters<typeof createFlowService>[0]> = 
         createHealthService({ services: [FlowService.typeName], isServing: () => true }),
         ...createReflectionServices([FlowService, Health]),
       ],
-      interceptors: [gate.interceptor],
+      gate: gate.interceptor,
       credentials: serverCredentials(files({ own: { certFile: path('tls.crt'), keyFile: path('tls.key') } }), false),
+      schedule: timing.schedule,
     },
   );
   port = await server.start();
@@ -261,6 +265,25 @@ describe('a stranger', () => {
     const { path: ingest } = grpcMethod(IngestService.method.ingest);
     expect((await call(ingest, Buffer.alloc(0), new Metadata())).code).not.toBe(status.OK);
     expect((await call(ingest, Buffer.alloc(0), bearer('of-all'))).code).toBe(status.UNIMPLEMENTED);
+  });
+
+  test('keeps no connection, whatever of health comes on it; a reader does', async () => {
+    const health = () => call(`/${Health.typeName}/Check`, Buffer.alloc(0), new Metadata());
+    const idle = connect(port, '127.0.0.1').on('error', () => undefined);
+    const ended = once(idle, 'close');
+    await until('it is there', () => server.connections.open === 1);
+    expect((await health()).code).toBe(status.OK);
+    expect(server.connections).toMatchObject({ open: 2, unproven: 2 });
+    timing.advance(60_001);
+    await ended;
+    await until('both are gone', () => server.connections.open === 0);
+    expect(server.connections.closed).toEqual({ slow: 2, crowded: 0, full: 0 });
+    // The client hears of it a moment later.
+    await until('a reader has come', async () => rowCount(await watch('of-shop', {})) === 3);
+    expect(server.connections).toMatchObject({ open: 1, unproven: 0 });
+    timing.advance(60_001);
+    expect(rowCount(await watch('of-shop', {}))).toBe(3);
+    expect(server.connections).toMatchObject({ open: 1, closed: { slow: 2 } });
   });
 
   test('takes no watches of health without end, nor long names back', async () => {

@@ -58,7 +58,7 @@ beforeEach(async () => {
   const files = new CertificateFiles({ own }, { log: silent, now: Date.now, schedule: never });
   server = createReadServer(
     { host: '127.0.0.1', port: 0 },
-    { services: [flows], interceptors: [gate.interceptor], credentials: serverCredentials(files, false) },
+    { services: [flows], gate: gate.interceptor, credentials: serverCredentials(files, false) },
   );
   address = `localhost:${await server.start()}`;
 });

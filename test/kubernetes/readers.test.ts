@@ -227,8 +227,7 @@ describe.skipIf('missing' in assets)('readers by tokens of Kubernetes', () => {
         { watchersMax: 8, askAgainMs: 50 },
         { store: table.store, root: ROOT, log: silent, now, readerOf: gate.readerOf },
       );
-      const interceptors = [gate.interceptor];
-      server = createReadServer({ host: '127.0.0.1', port: 0 }, { services: [flows], interceptors });
+      server = createReadServer({ host: '127.0.0.1', port: 0 }, { services: [flows], gate: gate.interceptor });
       client = new Client(`127.0.0.1:${await server.start()}`, credentials.createInsecure());
     });
     afterEach(async () => {

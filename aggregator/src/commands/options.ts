@@ -54,14 +54,6 @@ export function kubeContextOption(): Option {
   );
 }
 
-/** What would be refused as open to others is taken: for trials, and where something else keeps others out. */
-export function insecureOption(): Option {
-  return new Option(
-    '--insecure',
-    'allow what is open to others: ports without authentication, tokens without encryption',
-  ).default(false, 'refused');
-}
-
 /** Pricing configuration; without one list prices count. */
 export function pricingOption(): Option {
   return new Option('--pricing <file>', 'what prices depend on: discounts, gateways, networks, … (docs/pricing.md)')

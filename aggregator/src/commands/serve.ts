@@ -10,7 +10,7 @@ import { type Logger, pino } from 'pino';
 import { openAgentAccess } from '../agent-access.ts';
 import { createFlowService } from '../api/flow-service.ts';
 import { createHealthService } from '../api/health-service.ts';
-import { createReadServer } from '../api/read-server.ts';
+import { createReadServer, type ReadServer } from '../api/read-server.ts';
 import { createReflectionServices } from '../api/reflection-service.ts';
 import { waitFor } from '../bounded-wait.ts';
 import { createEndpointRecorder, type EndpointRecorder } from '../endpoint-recorder.ts';
@@ -270,7 +270,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     beforeCheckpoint: memory.now,
   });
   const isNew = table.version === 0;
-  const gate = await openGate(access, log);
+  const gate = await openGate(access, log, (peer) => readers?.proven(peer));
   const flows = createFlowService(
     { watchersMax: options.watchersMax, ...(gate && { watchersPerReaderMax: options.watchersPerReader }) },
     {
@@ -294,11 +294,11 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     ...(access.at === 'closed' ? [] : [flows]),
     ...[health, ...createReflectionServices([...atIngest, ...atReaders, Health])],
   ];
-  const readers =
+  const readers: ReadServer | undefined =
     access.at === 'own' && options.readListen !== undefined
       ? createReadServer(options.readListen, {
           services,
-          interceptors: gate === undefined ? [] : [gate.interceptor],
+          gate: gate?.interceptor,
           credentials: tls.forReaders,
         })
       : undefined;
@@ -359,6 +359,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     table,
     flows,
     ...(gate && { readers: gate.counters }),
+    ...(readers && { readConnections: readers.connections }),
     observer,
     upkeep: upkeep?.counts,
     ...(live && { names: namesCounts(live, endpoints, () => unwatched?.seen) }),
@@ -453,13 +454,13 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
 }
 
 /** Who readers are, and what is before them; undefined where nobody is asked. */
-async function openGate({ source }: ReadAccess, log: Logger) {
+async function openGate({ source }: ReadAccess, log: Logger, onAdmitted: (peer: string) => void) {
   const authority = await openReaderAuthority(source, { log, now: Date.now, schedule: backgroundTimers });
   if (authority === undefined) return undefined;
   const gate = createReaderGate(
     // Probes have no token.
     { openServices: [Health.typeName] },
-    { authority, log, now: () => performance.now(), schedule: backgroundTimers },
+    { authority, log, now: () => performance.now(), schedule: backgroundTimers, onAdmitted },
   );
   return { ...gate, stop: () => authority.stop() };
 }

@@ -6,7 +6,6 @@ import { readToken, type TokenPlace } from '../client/reader-token.ts';
 import { FlowtollError } from '../model/errors.ts';
 import { backgroundTimers } from '../model/schedule.ts';
 import { parsePath } from './option-values.ts';
-import { insecureOption } from './options.ts';
 
 export interface ServerFlags {
   /** host:port */
@@ -63,7 +62,9 @@ export function addServerOptions(command: Command): Command {
         .env('FLOWTOLL_TOKEN_FILE')
         .argParser(parsePath),
     )
-    .addOption(insecureOption());
+    .addOption(
+      new Option('--insecure', 'show the token to another machine in plain text, too').default(false, 'never'),
+    );
 }
 
 /** Throws CONFIG_INVALID. */

@@ -10,6 +10,7 @@ import type { IpRangesCounts } from '../ranges/open-ip-ranges.ts';
 import type { ClusterIndexCounts } from '../topology/cluster/cluster-index.ts';
 import type { LateNamesCounts } from '../topology/cluster/late-names.ts';
 import type { OtherClustersCounts } from '../topology/others/other-clusters.ts';
+import type { ConnectionCounters } from '../transport/connection-guard.ts';
 import type { NodesSeen } from '../unwatched-watch.ts';
 import type { UpkeepCounts } from '../upkeep-loop.ts';
 
@@ -20,6 +21,8 @@ export interface AggregatorMetricsSource extends TlsMetricsSource {
   readonly flows: Pick<FlowServer, 'counters' | 'watchers'>;
   /** Undefined where nobody is asked who they are. */
   readonly readers: Readonly<ReaderGateCounters> | undefined;
+  /** Undefined where readers have no port of their own. */
+  readonly readConnections: ConnectionCounters | undefined;
   readonly histograms: AggregatorHistograms;
   readonly checkpoints: CheckpointCounts;
   /** Undefined where this process does no upkeep. */
@@ -662,6 +665,21 @@ const readers: readonly AggregatorMetric[] = [
     help: 'Calls to the read APIs that were refused before they were read. unknown: no token, or one that nobody knows; busy: more calls than one reader may make; unavailable: nobody could say who it is. Absent with --read-auth none.',
     label: 'reason',
     read: ({ readers }) => readers && { ...readers },
+  },
+  {
+    name: 'flowtoll_reader_connections',
+    type: 'gauge',
+    unit: 'connections',
+    help: 'Connections of readers that are open. Absent where they have no port of their own (--read-listen).',
+    read: ({ readConnections }) => readConnections?.open,
+  },
+  {
+    name: 'flowtoll_reader_connections_closed_total',
+    type: 'counter',
+    unit: 'connections',
+    help: 'Connections of readers that were closed by us: slow: no reader who is known made a call on them within a minute; crowded: the same before, because there were many such; full: there was no room at all.',
+    label: 'reason',
+    read: ({ readConnections }) => readConnections && { ...readConnections.closed },
   },
 ];
 

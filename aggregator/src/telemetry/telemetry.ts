@@ -12,6 +12,7 @@ import type { ReaderGateCounters } from '../identity/readers/reader-gate.ts';
 import type { Logger } from '../ingest/ingest-stream.ts';
 import type { Pipeline, PipelineObserver } from '../pipeline.ts';
 import type { IpRangesCounts } from '../ranges/open-ip-ranges.ts';
+import type { ConnectionCounters } from '../transport/connection-guard.ts';
 import type { UpkeepCounts } from '../upkeep-loop.ts';
 import {
   AGGREGATOR_METRICS,
@@ -63,6 +64,8 @@ export interface AggregatorTelemetryParts {
   readonly flows: Pick<FlowServer, 'counters' | 'watchers'>;
   /** Absent where nobody is asked who they are. */
   readonly readers?: Readonly<ReaderGateCounters>;
+  /** Absent where readers have no port of their own. */
+  readonly readConnections?: ConnectionCounters;
   readonly observer: AggregatorObserver;
   /** Undefined where this process does no upkeep. */
   readonly upkeep: UpkeepCounts | undefined;
@@ -92,6 +95,7 @@ export function createAggregatorTelemetry(config: ListenAddress, parts: Aggregat
         table,
         flows,
         readers,
+        readConnections: parts.readConnections,
         histograms: observer.histograms,
         checkpoints: observer.checkpoints,
         upkeep,

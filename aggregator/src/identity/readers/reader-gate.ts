@@ -28,6 +28,8 @@ export interface ReaderGateParts {
   /** Milliseconds, monotonic. */
   readonly now: () => number;
   readonly schedule: Schedule;
+  /** Hears of each connection on which a reader was let in; "address:port". */
+  readonly onAdmitted?: (peer: string) => void;
 }
 
 /** Calls that were refused. */
@@ -114,6 +116,7 @@ export function createReaderGate(config: ReaderGateConfig, parts: ReaderGatePart
     };
     const admit = (reader: Reader, metadata: Metadata): void => {
       giveBack = budget.begin(reader.name);
+      parts.onAdmitted?.(call.getPeer());
       readers.set(metadata, reader);
       // Nobody needs it any more, and nobody shall find it.
       metadata.remove('authorization');
