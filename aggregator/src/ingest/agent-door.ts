@@ -9,7 +9,7 @@ import {
   AgentRefusedError,
 } from '../model/agent-identity.ts';
 import { FlowtollError, lineOf } from '../model/errors.ts';
-import { createRateBudget, type RateBudget } from './rate-budget.ts';
+import { createRateBudget, type RateBudget } from '../model/rate-budget.ts';
 
 export interface AgentDoorParts {
   readonly authority: AgentAuthority;

@@ -662,7 +662,7 @@ const readers: readonly AggregatorMetric[] = [
     name: 'flowtoll_readers_refused_total',
     type: 'counter',
     unit: 'calls',
-    help: 'Calls to the read APIs that were refused before they were read. unknown: no token, or one that nobody knows; busy: more calls than one reader may make; unavailable: nobody could say who it is. Absent with --read-auth none.',
+    help: 'Calls to the read APIs that were refused before they were read. unknown: no token, or one that nobody knows; busy: more calls than one reader may make, or more new tokens of one address than are looked at; unavailable: nobody could say who it is. Absent with --read-auth none.',
     label: 'reason',
     read: ({ readers }) => readers && { ...readers },
   },

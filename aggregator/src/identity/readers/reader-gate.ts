@@ -1,5 +1,6 @@
 // Before the read APIs: nobody passes without a token, and nobody makes more calls than one may. A call that is refused costs its headers;
 // its message is not read. Knows gRPC's calls and headers; who readers are, an authority says.
+import { createHash } from 'node:crypto';
 import {
   type Metadata,
   ServerInterceptingCall,
@@ -9,6 +10,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { FlowtollError, lineOf } from '../../model/errors.ts';
+import { createRateBudget } from '../../model/rate-budget.ts';
 import type { Reader } from '../../model/reader.ts';
 import type { Schedule } from '../../model/schedule.ts';
 import { bearerToken } from './bearer-token.ts';
@@ -52,6 +54,13 @@ export interface ReaderGate {
 
 /** Calls that may wait at one time until it is known whose they are. */
 const PENDING_MAX = 1024;
+/**
+ * Tokens that were not let in before, of one address: so many at once, and a second. Whoever tries tokens asks the authority no more than
+ * that, and keeps it free for others. Behind a balancer all readers may have one address; theirs are let in before.
+ */
+const NEW_TOKENS = { atOnce: 100, perSecond: 5, rememberedMax: 10_000 };
+/** Tokens that were let in and are remembered, by their SHA-256. */
+const LET_IN_MAX = 10_000;
 /** The first message of a call comes with it. */
 const FIRST_MESSAGE_MS = 10_000;
 /** Reflection takes some dozens for all that there is; nothing else takes more than one. */
@@ -65,6 +74,9 @@ export function createReaderGate(config: ReaderGateConfig, parts: ReaderGatePart
   const open = new Set(config.openServices);
   const readers = new WeakMap<Metadata, Reader>();
   const budget = createCallBudget(now);
+  const newTokens = createRateBudget(NEW_TOKENS, now);
+  /** The one that came last at the end. */
+  const letIn = new Set<string>();
   const counters: ReaderGateCounters = { unknown: 0, busy: 0, unavailable: 0 };
   let pending = 0;
   let toldAt = Number.NEGATIVE_INFINITY;
@@ -79,13 +91,28 @@ export function createReaderGate(config: ReaderGateConfig, parts: ReaderGatePart
     untold = 0;
   }
 
-  async function identify(metadata: Metadata): Promise<Reader> {
+  async function identify(metadata: Metadata, peer: string): Promise<Reader> {
+    const token = bearerToken(metadata);
+    const hash = createHash('sha256').update(token).digest('base64');
+    if (!letIn.has(hash) && !newTokens.take(peer.slice(0, peer.lastIndexOf(':')))) {
+      throw new FlowtollError(
+        'READER_BUSY',
+        `more tokens that nobody has shown before come from your address than are looked at (${NEW_TOKENS.perSecond} a second): try again in some seconds`,
+      );
+    }
     if (pending >= PENDING_MAX) {
       throw new FlowtollError('READER_BUSY', `${pending} callers wait to be known, as many as may: try again later`);
     }
     pending++;
     try {
-      return await authority.identify(bearerToken(metadata));
+      const reader = await authority.identify(token);
+      letIn.delete(hash);
+      letIn.add(hash);
+      if (letIn.size > LET_IN_MAX) letIn.delete(letIn.values().next().value!);
+      return reader;
+    } catch (error) {
+      if (error instanceof FlowtollError && error.code === 'READER_UNKNOWN') letIn.delete(hash);
+      throw error;
     } finally {
       pending--;
     }
@@ -126,7 +153,7 @@ export function createReaderGate(config: ReaderGateConfig, parts: ReaderGatePart
     const listener: ServerListener = {
       async onReceiveMetadata(metadata, next) {
         try {
-          const reader = await identify(metadata);
+          const reader = await identify(metadata, call.getPeer());
           if (isOver) return;
           admit(reader, metadata);
         } catch (error) {
