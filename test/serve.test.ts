@@ -338,6 +338,50 @@ describe('flowtoll serve', () => {
     },
     { name: 'a time too long', args: ['--commit-interval', '1h'], text: 'from 100ms to 10m' },
     { name: 'an unknown level', env: { FLOWTOLL_LOG_LEVEL: 'loud' }, text: 'Allowed choices are trace' },
+    {
+      name: 'a port reachable without TLS and without asking',
+      args: ['--listen', '0.0.0.0:0'],
+      text: 'lacks a certificate (--tls-cert, --tls-key) and a way to tell who calls (--agent-auth)',
+    },
+    {
+      name: 'a certificate without its key',
+      args: ['--tls-cert', 'tls.crt'],
+      text: 'give both --tls-cert and --tls-key',
+    },
+    {
+      name: 'certificates of agents without ours',
+      args: ['--agent-auth', 'mtls', '--tls-client-ca', 'ca.crt'],
+      text: '--tls-client-ca without TLS',
+    },
+    {
+      name: 'accounts that nobody asks for',
+      args: ['--agent-service-accounts', 'a/b'],
+      text: '--agent-service-accounts has no effect with --agent-auth none',
+    },
+    {
+      name: 'tokens of Kubernetes without Kubernetes',
+      args: ['--agent-auth', 'kubernetes', '--agent-service-accounts', 'a/b'],
+      text: 'give --kubernetes',
+    },
+    {
+      name: 'keys without an issuer',
+      args: ['--agent-auth', 'keys', '--agent-keys', 'jwks.json', '--agent-service-accounts', 'a/b'],
+      text: 'give --agent-keys URL|FILE and --agent-issuer ISSUER',
+    },
+    {
+      name: 'keys by http',
+      args: [
+        '--agent-auth',
+        'keys',
+        '--agent-keys',
+        'http://keys.example/',
+        '--agent-issuer',
+        'i',
+        '--agent-service-accounts',
+        'a/b',
+      ],
+      text: 'whoever is between could give keys of their own',
+    },
     { name: 'an unknown flag', args: ['--frobnicate'], text: "unknown option '--frobnicate'" },
   ];
   for (const { name, args = [], env = {}, text } of bad) {
