@@ -85,7 +85,10 @@ export class AgentDoor {
       this.#accept(proof, identity.untilMs);
       return identity;
     } catch (error) {
-      if (error instanceof AgentRefusedError) this.#refusals.take(host);
+      if (error instanceof AgentRefusedError) {
+        this.#refusals.take(host);
+        this.#accepted.delete(proof);
+      }
       throw error;
     } finally {
       this.#pending--;

@@ -98,6 +98,8 @@ const HELLO_MS = 10_000;
 const ASK_AGAIN_MS = 300_000;
 /** What the frames around batches and a window that has changed since may add to what is under way. */
 const WINDOW_SLACK_BYTES = 256 * 1024;
+/** Refusals that say nothing of who it is. */
+const NO_ANSWER: ReadonlySet<string> = new Set(['unavailable', 'too-many-attempts']);
 /** Messages of one stream that bring nothing new. An agent that goes on from Welcome sends none. */
 const IDLE_MESSAGES_MAX = 1000;
 
@@ -200,7 +202,7 @@ export class IngestStream implements EpochStream {
         (error: unknown) => {
           if (this.#ended) return;
           // Whoever cannot be asked has refused nobody.
-          if (error instanceof AgentRefusedError && error.reason !== 'unavailable') this.#fail(error, undefined);
+          if (error instanceof AgentRefusedError && !NO_ANSWER.has(error.reason)) this.#fail(error, undefined);
           else this.#askAgain(door, evidence);
         },
       );
