@@ -134,6 +134,8 @@ function controllerManagerPlan(program: string, kubeconfig: string, folder: stri
       // What it gives to pods to know the API server by.
       `--root-ca-file=${folder}/certs/apiserver.crt`,
       ...['--controllers=*,-nodelifecycle', '--secure-port=0', '--concurrent-gc-syncs=2'],
+      // 15 s otherwise, for which tests would wait.
+      '--horizontal-pod-autoscaler-sync-period=1s',
     ],
     ask: async () => undefined,
   };
