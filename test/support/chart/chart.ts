@@ -84,7 +84,8 @@ export class ChartRenderer {
 
 /** @throws Error where a document has a key twice, or is no object */
 export function parseManifests(text: string): readonly Manifest[] {
-  return parseAllDocuments(text, { uniqueKeys: true })
+  // Kubernetes reads octal numbers and such as YAML 1.1 has them.
+  return parseAllDocuments(text, { version: '1.1', uniqueKeys: true })
     .map((document) => {
       if (document.errors.length > 0) throw new Error(document.errors.join('\n'));
       return document.toJS() as Manifest | null;
