@@ -107,6 +107,7 @@ export function valuesMatrix(): ReadonlyMap<string, Values> {
     ['no agents', { ...bucket, agent: { enabled: false } }],
     ['sysctls without privileges', { ...bucket, agent: { sysctls: 'hostPath' } }],
     ['sysctls by somebody else', { ...bucket, agent: { sysctls: 'none' } }],
+    ['Cilium', { ...bucket, agent: { cilium: { enabled: true }, options: { 'cilium-layout': 'merged' } } }],
     [
       'volume that exists',
       {
