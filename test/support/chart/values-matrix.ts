@@ -193,6 +193,16 @@ export function valuesMatrix(): ReadonlyMap<string, Values> {
       'key file of Google',
       { store: 'gs://tables', storeCredentials: { googleKey: { secret: 'google', key: 'file.json' } } },
     ],
+    [
+      'jobs with everything that a store may need',
+      {
+        store: '/tables',
+        storeCredentials: { envSecret: 'credentials', googleKey: { secret: 'google' } },
+        volume: { existingClaim: 'tables', accessModes: ['ReadWriteMany'] },
+        reports: { jobs: [{ name: 'daily', schedule: '@daily', args: [] }] },
+        maintenance: { cronJob: { enabled: true } },
+      },
+    ],
     ['long names', { ...bucket, fullnameOverride: `flows-${'x'.repeat(60)}`, nameOverride: 'flows' }],
   ]);
 }
