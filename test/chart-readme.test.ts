@@ -1,5 +1,5 @@
 // Values of the Helm chart as they are documented: each is explained, stands in the schema, and in the README as it is.
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
@@ -57,5 +57,32 @@ describe('reading values.yaml', () => {
       ],
       unexplained: ['group.three', 'four'],
     });
+  });
+});
+
+describe.each(['install.md', 'privileges.md'])('docs/%s', (page) => {
+  const text = readFileSync(join(CHART, '..', '..', 'docs', page), 'utf8');
+
+  test('speaks of values that there are', () => {
+    const known = new Set(
+      entries.flatMap(({ path }) => path.split('.').map((_, i, keys) => keys.slice(0, i + 1).join('.'))),
+    );
+    const groups = new Set([...known].map((path) => path.split('.')[0]!));
+    // A value, perhaps with `=` or `: ` and what it is set to; what lies below an entry is the user's.
+    const spoken = [...text.matchAll(/(?:`|--set )([a-z][A-Za-z]*(?:\.[A-Za-z]+)*)(?:[=:`]| )/g)]
+      .map(([, path]) => path!)
+      .filter((path) => groups.has(path.split('.')[0]!) && path !== 'store' && (path.includes('.') || known.has(path)));
+    expect(spoken.length).toBeGreaterThan(10);
+    const unknown = spoken.filter(
+      (path) => !known.has(path) && !entries.some((entry) => path.startsWith(`${entry.path}.`)),
+    );
+    expect(unknown).toEqual([]);
+  });
+
+  test('links to what there is', () => {
+    const targets = [...text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)].map(([, target]) => target!);
+    expect(targets.length).toBeGreaterThan(1);
+    for (const target of targets)
+      expect([target, existsSync(join(CHART, '..', '..', 'docs', target))]).toEqual([target, true]);
   });
 });

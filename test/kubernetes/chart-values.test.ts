@@ -218,7 +218,7 @@ if (programs !== undefined) {
       test('large numbers as they are', async () => {
         const rendered = await chart.render(valuesMatrix().get('what rows say')!);
         const [container] = rendered.find(({ kind }) => kind === 'Deployment')!['spec'].template.spec.containers;
-        expect(container.args).toContain('--watchers-max=1000000');
+        expect(container.args).toContain('--commit-bytes=4194304');
         expect(container.args).toContain('--other-clusters=false');
         expect(container.args).toContain('--owner-kinds=argoproj.io/v1alpha1/Rollout,v1/ReplicationController');
       });

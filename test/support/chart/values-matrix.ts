@@ -145,7 +145,7 @@ export function valuesMatrix(): ReadonlyMap<string, Values> {
           ],
           domain: 'cluster.example',
         },
-        aggregator: { options: { 'commit-interval': '1m', 'watchers-max': 1_000_000, 'other-clusters': false } },
+        aggregator: { options: { 'commit-interval': '1m', 'commit-bytes': 4_194_304, 'other-clusters': false } },
       },
     ],
     [
