@@ -132,6 +132,11 @@ if (programs !== undefined) {
           /agentAuth.mode is none: that needs insecure=true/,
         ],
         [
+          'nobody who may deliver',
+          { ...STORE, agent: { enabled: false } },
+          /nobody may deliver: this release has no agents/,
+        ],
+        [
           'no gate by mistake',
           { ...STORE, readAuth: { mode: 'none' } },
           /readAuth.mode is none: that needs insecure=true/,

@@ -194,6 +194,7 @@ else if (programs !== undefined) {
         await helm(['install', 'central', CHART, '-n', 'restricted'], {
           ...STORE,
           agent: { enabled: false },
+          agentAuth: { extraServiceAccounts: ['elsewhere/flowtoll-agent'] },
           rbac: { readerRole: { create: false } },
         });
         await runningPods('restricted', 'aggregator', 2);
@@ -323,6 +324,8 @@ else if (programs !== undefined) {
             (await client.ask(path, request)).status;
           const watched = lists.map((path) => said(aggregator!, `${path}?watch=true&timeoutSeconds=1`));
           expect(await Promise.all(watched)).toEqual(lists.map(() => 200));
+          // Keys of the issuer, for `agentAuth.mode: keys`: every service account may see them.
+          expect(await said(aggregator!, '/openid/v1/jwks')).toBe(200);
           for (const path of lists) {
             expect([path, await said(aggregator!, path)]).toEqual([path, 200]);
             expect([path, await said(agent!, path)]).toEqual([path, 403]);

@@ -22,6 +22,9 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if and (not .Values.agent.enabled) (has .Values.agentAuth.mode (list "kubernetes" "keys")) (not .Values.agentAuth.extraServiceAccounts) -}}
+{{- fail "nobody may deliver: this release has no agents (agent.enabled), so name the service accounts of others in agentAuth.extraServiceAccounts, as namespace/name" -}}
+{{- end -}}
 {{- with .Values.aggregator.autoscaling -}}
 {{- if and .enabled (gt (int .minReplicas) (int .maxReplicas)) -}}
 {{- fail (printf "aggregator.autoscaling.minReplicas is %d, more than maxReplicas, %d" (int .minReplicas) (int .maxReplicas)) -}}

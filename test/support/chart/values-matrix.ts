@@ -104,7 +104,10 @@ export function valuesMatrix(): ReadonlyMap<string, Values> {
     ['readers: tokens', { ...bucket, readAuth: { mode: 'tokens', tokens: { secret: 'read-tokens' } } }],
     ['autoscaling', { ...bucket, aggregator: { autoscaling: { enabled: true, maxReplicas: 9 } } }],
     ['no aggregator runs', { ...bucket, aggregator: { replicas: 0 } }],
-    ['no agents', { ...bucket, agent: { enabled: false } }],
+    [
+      'no agents',
+      { ...bucket, agent: { enabled: false }, agentAuth: { extraServiceAccounts: ['agents/flowtoll-agent'] } },
+    ],
     ['sysctls without privileges', { ...bucket, agent: { sysctls: 'hostPath' } }],
     ['sysctls by somebody else', { ...bucket, agent: { sysctls: 'none' } }],
     ['Cilium', { ...bucket, agent: { cilium: { enabled: true }, options: { 'cilium-layout': 'merged' } } }],
