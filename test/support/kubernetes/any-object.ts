@@ -52,22 +52,25 @@ export class AnyObject {
   /** All objects of the cluster, by `kind namespace/name`; without what comes and goes by itself. */
   async all(): Promise<ReadonlyMap<string, PresentObject>> {
     const found = new Map<string, PresentObject>();
-    for (const apiVersion of await this.#versions()) {
-      for (const { name, kind, verbs } of await this.#typesOf(apiVersion)) {
-        if (!verbs.includes('list') || name.includes('/') || kind === 'Event' || kind === 'Lease') continue;
-        const { status, text } = await this.#client.ask(collectionPath(apiVersion, name));
-        if (status !== 200) throw new Error(`${apiVersion} ${name}: HTTP ${status}: ${text}`);
-        for (const item of (JSON.parse(text) as { readonly items: readonly PresentObject[] }).items) {
-          const { namespace, name: itsName } = item.metadata;
-          found.set(`${kind} ${namespace === undefined ? '' : `${namespace}/`}${itsName}`, {
-            ...item,
-            apiVersion,
-            kind,
-          });
-        }
+    const lists = (await this.#listable()).map(async ({ apiVersion, name, kind }) => {
+      const { status, text } = await this.#client.ask(collectionPath(apiVersion, name));
+      if (status !== 200) throw new Error(`${apiVersion} ${name}: HTTP ${status}: ${text}`);
+      for (const item of (JSON.parse(text) as { readonly items: readonly PresentObject[] }).items) {
+        const { namespace, name: itsName } = item.metadata;
+        found.set(`${kind} ${namespace === undefined ? '' : `${namespace}/`}${itsName}`, { ...item, apiVersion, kind });
       }
-    }
+    });
+    await Promise.all(lists);
     return found;
+  }
+
+  async #listable(): Promise<readonly (ResourceType & { readonly apiVersion: string })[]> {
+    const types = (await this.#versions()).map(async (apiVersion) =>
+      (await this.#typesOf(apiVersion)).map((type) => ({ ...type, apiVersion })),
+    );
+    return (await Promise.all(types))
+      .flat()
+      .filter(({ verbs, kind }) => verbs.includes('list') && kind !== 'Event' && kind !== 'Lease');
   }
 
   /** Every resource and what can be done with it: `{ group, resource, verbs }`. */
