@@ -79,11 +79,14 @@ else if (programs !== undefined) {
       tools = await clusterTools(programs, cluster, folder);
       renderer = new ChartRenderer(programs, helmHome(folder));
       kubelets = new Kubelets(admin, NODES);
-      await tools.tryKubectl(
-        ['apply', '-f', '-'],
-        JSON.stringify({ apiVersion: 'v1', kind: 'List', items: FOREIGN_KINDS }),
-      );
-      await until('the foreign kinds', async () => (await objects.all()) !== undefined);
+      await apply({ apiVersion: 'v1', kind: 'List', items: FOREIGN_KINDS });
+      for (const path of [
+        'monitoring.coreos.com/v1/podmonitors',
+        'monitoring.coreos.com/v1/servicemonitors',
+        'cert-manager.io/v1/certificates',
+      ]) {
+        await until(path, async () => (await admin.ask(`/apis/${path}`)).status === 200);
+      }
       for (const level of ['restricted', 'baseline', 'privileged']) await namespace(level, level);
     });
     afterAll(async () => {
@@ -94,6 +97,11 @@ else if (programs !== undefined) {
         await rm(folder, { recursive: true, force: true });
       }
     });
+
+    async function apply(manifest: object): Promise<void> {
+      const { code, stderr } = await tools.tryKubectl(['apply', '-f', '-'], JSON.stringify(manifest));
+      if (code !== 0) throw new Error(`kubectl apply ended with ${code}: ${stderr}`);
+    }
 
     /** Where admission lets only pods of this level in. */
     async function namespace(name: string, level: string): Promise<void> {
@@ -235,7 +243,7 @@ else if (programs !== undefined) {
           'its authority',
           async () => (await admin.ask(`/api/v1/namespaces/${namespace}/configmaps/kube-root-ca.crt`)).status === 200,
         );
-        await tools.tryKubectl(['apply', '-f', '-'], JSON.stringify(volume));
+        await apply(volume);
         before = await objects.all();
         await helm(['install', 'flowtoll', CHART, ...flags], STORE);
       });
