@@ -42,9 +42,9 @@ export function statementCells(months: readonly MonthlyStatement[]): Cell[] {
     total_usd: usdExact(statement.total),
     providers: byProvider(statement).map(({ provider, lines }) => ({
       provider,
-      total_usd: usdExact(sumOf(lines)),
-      estimated_usd: usdExact(sumOf(lines, 'estimated')),
-      disputed_usd: usdExact(sumOf(lines, 'disputed')),
+      total_usd: usdExact(amountOf(lines)),
+      estimated_usd: usdExact(amountOf(lines, 'estimated')),
+      disputed_usd: usdExact(amountOf(lines, 'disputed')),
       lines: lines.map(lineCells),
     })),
     assumptions: [...statement.assumptions],
@@ -77,7 +77,8 @@ function byProvider({ lines }: Statement): Bill[] {
   return [...Map.groupBy(lines, ({ provider }) => provider)].map(([provider, own]) => ({ provider, lines: own }));
 }
 
-function sumOf(lines: readonly StatementLine[], basis?: Basis): bigint {
+/** 1e-12 USD: what lines cost in sum; with a basis, those of it. */
+export function amountOf(lines: readonly StatementLine[], basis?: Basis): bigint {
   return lines
     .filter((line) => basis === undefined || line.basis === basis)
     .reduce((sum, line) => sum + line.amount, 0n);
@@ -156,7 +157,7 @@ const COLUMNS: readonly LineColumn[] = [
 function billText(month: string, { provider, lines }: Bill): string {
   const columns = COLUMNS.filter(({ isOptional, text }) => isOptional !== true || lines.some((line) => text(line)));
   const books = [...new Set(lines.flatMap(({ book }) => book ?? []))].join(', ');
-  const total = columns.map((_, i) => (i === 0 ? 'Total' : i === columns.length - 1 ? usdShort(sumOf(lines)) : ''));
+  const total = columns.map((_, i) => (i === 0 ? 'Total' : i === columns.length - 1 ? usdShort(amountOf(lines)) : ''));
   return [
     `${provider}, ${month}, ${books === '' ? 'without a price book' : books}`,
     '',

@@ -1,6 +1,9 @@
 // `flowtoll report`: what the traffic costs, grouped as asked; or the same priced again. Options in, text out; the
 // figures come from query/ and billing/.
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { createBill } from '../billing/bill.ts';
+import { parseBillMonth } from '../billing/bill-month.ts';
+import { billCsv, billJson, billRemarks, billText } from '../billing/bill-output.ts';
 import { compareStoredRows } from '../billing/comparison.ts';
 import { comparisonCsv, comparisonJson, comparisonLines, comparisonText } from '../billing/comparison-output.ts';
 import type { Repricing } from '../billing/stored-sums.ts';
@@ -37,6 +40,7 @@ interface ReportFlags extends SourceFlags {
   readonly since?: string;
   readonly until?: string;
   readonly top?: number;
+  readonly bill?: string;
   readonly prices?: string;
   readonly pricing?: string;
   readonly format: OutputFormat;
@@ -55,7 +59,7 @@ export function reportCommand(
   clock: () => number = Date.now,
 ): Command {
   const command = new Command('report').description(
-    'Show what the traffic costs, and what is missing from the total; with --prices what it would cost by others.',
+    'Show what the traffic costs, and what is missing from the total; with --prices what it would cost by others, with --bill what a month costs in sum.',
   );
   return addSourceOptions(command)
     .addOption(new Option('--by <key,…>', `group by: ${GROUPING_NAMES.join(', ')}`).default(DEFAULT_BY))
@@ -83,14 +87,25 @@ export function reportCommand(
         'price the stored bytes again and show the difference: a price book, or a pricing configuration (docs/bills.md)',
       ).argParser(parsePath),
     )
+    .addOption(
+      new Option(
+        '--bill <month>',
+        "a month's bill, such as 2026-11 (UTC), tiers and free amounts settled (docs/bills.md)",
+      ),
+    )
     .addOption(pricingOption())
     .addOption(formatOption())
     .action(async (flags: ReportFlags, action: Command) => {
       const output = createOutput();
+      if (flags.bill !== undefined) {
+        refuseParts(action);
+        await writeBill(flags.bill, flags, clock(), output);
+        return;
+      }
       if (action.getOptionValueSource('pricing') === 'cli' && flags.prices === undefined) {
         throw new FlowtollError(
           'CONFIG_INVALID',
-          'a report shows costs as they are stored; --pricing goes with a price book for --prices',
+          'a report shows costs as they are stored; --pricing goes with --bill, or with a price book for --prices',
         );
       }
       const options = reportOptions(flags, clock(), output);
@@ -116,6 +131,35 @@ export function reportCommand(
         };
       });
     });
+}
+
+/** What would make a bill of a part of the month's rows: tiers and free amounts are of all of them. */
+const PARTS_OF_ROWS = ['by', 'filter', 'groups', 'since', 'until', 'top'] as const;
+
+function refuseParts(action: Command): void {
+  const given = PARTS_OF_ROWS.filter((name) => action.getOptionValueSource(name) === 'cli').map((name) => `--${name}`);
+  if (given.length === 0) return;
+  throw new FlowtollError(
+    'CONFIG_INVALID',
+    `--bill settles tiers and free amounts over all rows of a month; leave out ${given.join(', ')} (--cluster says which clusters are on the bill)`,
+  );
+}
+
+async function writeBill(text: string, flags: ReportFlags, nowMs: number, output: CommandOutput): Promise<void> {
+  const month = parseBillMonth(text, '--bill');
+  const repricing = flags.prices === undefined ? repricingOf(baseSetup(flags)) : repricingBy(flags.prices, flags);
+  const needs = { ...month, by: [] };
+  await overRows(flags, needs, output, async (session, rows) => {
+    const bill = await createBill(session, month, rows, repricing, nowMs);
+    // Hourly sums have no nodes: of what they hold nobody can tell.
+    const unwatched = await unwatchedNodes(session, remainingRows(month));
+    return {
+      table: () => billText(bill, unwatched),
+      json: () => billJson(bill, flags.prices, unwatched),
+      csv: () => billCsv(bill),
+      lines: () => billRemarks(bill, unwatched),
+    };
+  });
 }
 
 function reportOptions(flags: ReportFlags, nowMs: number, output: CommandOutput): ReportOptions {

@@ -2,7 +2,7 @@
 // looks only; every figure comes from the report.
 import { prettyJson } from './cell.ts';
 import { csvLine } from './csv.ts';
-import type { ByteCounts, Measures, Report } from './report.ts';
+import type { ByteCounts, LossSummary, Measures, Report } from './report.ts';
 import {
   headLines,
   isoOrNull,
@@ -122,7 +122,7 @@ export function missingLines(report: Report, unwatched: readonly UnwatchedNode[]
 }
 
 /** @param all bytes that they are a share of; undefined: of none */
-function bytesLine(
+export function bytesLine(
   label: string,
   { hours, txBytes, rxBytes }: ByteCounts,
   all: bigint | undefined,
@@ -139,7 +139,7 @@ function costLine(label: string, cost: bigint, total: Measures, suffix: string):
   return cost === 0n ? [] : [[label, `${usdText(cost)}${shareText(cost, total.cost ?? 0n)}${suffix}`]];
 }
 
-function unwatchedLine(unwatched: readonly UnwatchedNode[]): Line[] {
+export function unwatchedLine(unwatched: readonly UnwatchedNode[]): Line[] {
   if (unwatched.length === 0) return [];
   const names = unwatched.slice(0, NODES_MAX).map(({ cluster, node }) => printable(`${cluster}/${node}`));
   const more = unwatched.length - names.length;
@@ -169,15 +169,7 @@ export function reportJson(report: Report, unwatched: readonly UnwatchedNode[]):
       unpriced_processing: sharedBytesObject(report.unpricedProcessing, bytes),
       encapsulation: bytesObject(report.encapsulation),
       unwatched_nodes: unwatched.map(({ cluster, node }) => ({ cluster, node })),
-      lost: report.losses.map((loss) => ({
-        reason: loss.reason,
-        hours: loss.hours,
-        connections: loss.entries,
-        known_bytes: loss.knownBytes ?? 0n,
-        percent: percent(loss.knownBytes ?? 0n, bytes + knownLossBytes(report.losses)),
-        unknown_hours: loss.unknownHours,
-        unknown_bytes_max: loss.unknownBytesMax,
-      })),
+      lost: lossCells(report.losses, bytes),
     },
     not_certain: {
       ...uncertainObject(report.total),
@@ -187,6 +179,20 @@ export function reportJson(report: Report, unwatched: readonly UnwatchedNode[]):
     },
   };
   return `${prettyJson(document)}\n`;
+}
+
+/** @param bytes of the total, without what is lost */
+export function lossCells(losses: readonly LossSummary[], bytes: bigint) {
+  const all = bytes + knownLossBytes(losses);
+  return losses.map((loss) => ({
+    reason: loss.reason,
+    hours: loss.hours,
+    connections: loss.entries,
+    known_bytes: loss.knownBytes ?? 0n,
+    percent: percent(loss.knownBytes ?? 0n, all),
+    unknown_hours: loss.unknownHours,
+    unknown_bytes_max: loss.unknownBytesMax,
+  }));
 }
 
 function measuresObject(sums: Measures) {
