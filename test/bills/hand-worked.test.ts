@@ -5,21 +5,13 @@ import { calculationJson } from '@flowtoll/aggregator/billing/calculation-output
 import { readPriceInput } from '@flowtoll/aggregator/billing/read-price-input.ts';
 import { describe, expect, test } from 'vitest';
 import { billInput } from './bill-input.ts';
+import { exactTotal, type PrintedMonth, pico, roundedUsd, scaled } from './exact-total.ts';
 import { HAND_WORKED_BILLS } from './hand-worked.ts';
 import type { HandWorkedBill } from './hand-worked-bill.ts';
 
-interface Line {
-  readonly quantity: string;
-  readonly usd_per_unit: string;
-  readonly percent_off: string;
-}
-
 interface Result {
   readonly flows: readonly Record<string, unknown>[];
-  readonly months: readonly {
-    readonly total_usd: string;
-    readonly providers: readonly { readonly lines: readonly Line[] }[];
-  }[];
+  readonly months: readonly PrintedMonth[];
 }
 
 interface Arithmetic {
@@ -34,40 +26,6 @@ function priced(input: unknown): Result {
   };
   const read = readPriceInput(JSON.stringify(input), 'bill', { loadBook: unnamed, loadPricing: unnamed });
   return JSON.parse(calculationJson(calculate(read))) as Result;
-}
-
-/** The lines' products in sum, exact, rounded once half-even at the 12th place: what a person works out. */
-function exactTotal({ months }: Result): string {
-  const places = 120;
-  const sum = months[0]!.providers
-    .flatMap(({ lines }) => lines)
-    .map(({ quantity, usd_per_unit, percent_off }) => {
-      const off = scaled(percent_off, 6);
-      return scaled(quantity, 90) * scaled(usd_per_unit, 22) * (100_000_000n - off);
-    })
-    .reduce((a, b) => a + b, 0n);
-  return roundedUsd(sum, places);
-}
-
-/** USD with so many places → text with 12, half-even. */
-function roundedUsd(sum: bigint, places: number): string {
-  const scale = 10n ** BigInt(places - 12);
-  const quotient = sum / scale;
-  const twice = 2n * (sum % scale);
-  const rounded = twice > scale || (twice === scale && quotient % 2n === 1n) ? quotient + 1n : quotient;
-  return `${rounded / 10n ** 12n}.${String(rounded % 10n ** 12n).padStart(12, '0')}`;
-}
-
-/** "1.5", 3 → 1500n */
-function scaled(text: string, places: number): bigint {
-  const [whole = '', rest = ''] = text.split('.');
-  if (rest.length > places) throw new Error(`${text} has more than ${places} places`);
-  return BigInt(whole + rest.padEnd(places, '0'));
-}
-
-/** The text of 1e-12 USD. */
-function pico(usd: string): bigint {
-  return scaled(usd, 12);
 }
 
 /** What the product says. It calls a peering a path; bills call it nothing. */
@@ -109,7 +67,7 @@ describe('a month', () => {
   test.each(bills)('$local.provider: $name', (bill) => {
     const result = priced(billInput(bill));
     const { usd } = bill;
-    expect(exactTotal(result)).toBe(usd);
+    expect(exactTotal(result.months)).toBe(usd);
     const rounding = pico(result.months[0]!.total_usd) - pico(usd);
     expect(Math.abs(Number(rounding))).toBeLessThanOrEqual(
       result.months[0]!.providers.flatMap(({ lines }) => lines).length / 2,
@@ -119,6 +77,6 @@ describe('a month', () => {
   const withEarlier = bills.filter(({ usdWithEarlier }) => usdWithEarlier !== undefined);
 
   test.each(withEarlier)('with what was counted before, $local.provider: $name', (bill) => {
-    expect(exactTotal(priced(billInput(bill, 'flows')))).toBe(bill.usdWithEarlier);
+    expect(exactTotal(priced(billInput(bill, 'flows')).months)).toBe(bill.usdWithEarlier);
   });
 });

@@ -78,12 +78,12 @@ function openLines({ month, isOver, stored }: Bill): string[] {
 /** From what the rows carry to what the bill says. */
 function rowLines({ rowsTotal, repricedTotal, statement }: Bill): Line[] {
   const byPrices = repricedTotal - rowsTotal;
-  const bySettling = statement.total - repricedTotal;
+  const isRepriced = !isRounding(byPrices);
   return [
     ['rows as stored', `${usdShort(rowsTotal)} USD`],
-    ...(isRounding(byPrices) ? [] : [['by other prices', signed(byPrices)] as const]),
-    ['by tiers, free amounts, rounding', signed(statement.total - (isRounding(byPrices) ? rowsTotal : repricedTotal))],
-    ...(bySettling === 0n && byPrices === 0n ? [] : [['the bill', `${usdShort(statement.total)} USD`] as const]),
+    ...(isRepriced ? [['by other prices', signed(byPrices)] as const] : []),
+    ['by tiers, free amounts, rounding', signed(statement.total - (isRepriced ? repricedTotal : rowsTotal))],
+    ['the bill', `${usdShort(statement.total)} USD`],
   ];
 }
 
