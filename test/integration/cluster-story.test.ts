@@ -56,6 +56,15 @@ describe.skipIf('missing' in assets)('installed by Helm', () => {
     const reader = await product.watch('shop');
     const first = planTraffic(lab.cluster, random, { count: CONNECTIONS, spreadMs: 3000 });
     const firstResults = await lab.run(first);
+    let nodes: unknown[] = [];
+    await until(
+      'rows of all nodes',
+      async () => {
+        nodes = await sql(place, `SELECT DISTINCT node FROM flows WHERE traffic_class <> 'lost'`);
+        return nodes.length === lab.cluster.nodes.length;
+      },
+      { patienceMs: 40_000, describe: () => [JSON.stringify(nodes), ...product!.lines(60)].join('\n') },
+    );
     expect(await helm('test', PRODUCT.release[0], '--namespace', PRODUCT.namespace)).toMatch(/Phase:\s+Succeeded/);
     // Each pod is replaced, agents and aggregators, while connections begin and end.
     const revision = await product.pods();
@@ -63,11 +72,11 @@ describe.skipIf('missing' in assets)('installed by Helm', () => {
     const running = lab.run(second);
     running.catch(() => undefined);
     await helm('upgrade', ...PRODUCT.release, '--reuse-values', '--wait', '--timeout', '120s', ...PRODUCT.restart);
-    const upgraded = await product.pods();
-    expect(
-      upgraded.filter((name) => revision.includes(name)),
-      'pods from before the upgrade',
-    ).toEqual([]);
+    await until(
+      'no pod from before the upgrade is left',
+      async () => !(await product!.pods()).some((name) => revision.includes(name)),
+      { patienceMs: 30_000 },
+    );
     const results = [...firstResults, ...(await running)];
     expect(results.filter(({ error }) => error !== undefined)).toEqual([]);
     const tallies = since(await lab.settledTallies(), before);

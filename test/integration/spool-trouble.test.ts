@@ -61,6 +61,7 @@ async function startAgent(): Promise<Part> {
       NODE,
       '--aggregator',
       `${MANAGEMENT_ADDRESS}:4460`,
+      '--insecure',
     ],
     ...['--spool', spool, '--state', join(directory, 'state'), '--drain-timeout', '3s'],
     ...['--dump-interval', '300ms', '--window', '600ms'],

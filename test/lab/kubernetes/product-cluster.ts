@@ -54,6 +54,8 @@ export interface ProductCluster {
   /** The store, for who reads it. */
   readonly place: StorePlace;
   helm(...args: readonly string[]): Promise<string>;
+  /** What the product's pods wrote last. */
+  lines(count: number): readonly string[];
   /** Names of the product's pods. */
   pods(): Promise<string[]>;
   report(...options: readonly string[]): Promise<string>;
@@ -152,6 +154,7 @@ export async function startProductCluster(assets: ControlPlaneAssets, folder: st
           throw new Error(`${(error as Error).message}\n${kubelets.lines.slice(-60).join('\n')}`);
         }
       },
+      lines: (count) => kubelets.lines.slice(-count),
       pods: async () => (await admin.list('pods', NAMESPACE)).map(({ metadata }) => metadata.name),
       report: (...options) =>
         run([process.execPath, AGGREGATOR, 'report', '--store', place.store, ...options], '', place.env),

@@ -54,7 +54,10 @@ export class ServiceProxy {
       const slices = await this.#client.list('endpointslices', this.#namespace);
       this.#services = await this.#client.list('services', this.#namespace);
       const routed = this.#services.filter(({ spec }) => spec.clusterIP !== 'None');
-      const rules = routed.flatMap((service) => this.#translations(service, slices)).join('\n    ');
+      const rules = rulesOf(
+        routed,
+        routed.flatMap((service) => this.#translations(service, slices)),
+      );
       if (rules !== this.#rules) await this.#load(rules, routed);
       this.#rules = rules;
       await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
@@ -87,10 +90,7 @@ export class ServiceProxy {
   }
 
   async #load(rules: string, services: readonly KubeObject[]): Promise<void> {
-    const hook = (name: string, hook: string, priority: string) =>
-      `chain ${name} {\n    type nat hook ${hook} priority ${priority};\n    jump translate\n  }`;
-    const table = `table ip services {\n  chain translate {\n    ${rules}\n  }\n  ${hook('in', 'prerouting', 'dstnat')}\n  ${hook('out', 'output', '-100')}\n}\n`;
-    await this.#lab.exec('management', ['nft', '-f', '-'], `table ip services\ndelete table ip services\n${table}`);
+    await this.#lab.exec('management', ['nft', '-f', '-'], `table ip services\ndelete table ip services\n${rules}`);
     for (const node of this.#lab.cluster.nodes) {
       const routes = services.map(({ spec }) => `route replace ${spec.clusterIP}/32 ${byManagement(node)}\n`).join('');
       await this.#lab.exec(node.name, ['ip', '-batch', '-'], routes);
@@ -101,6 +101,19 @@ export class ServiceProxy {
       .join('');
     await this.#lab.exec('management', ['ip', '-batch', '-'], own);
   }
+}
+
+/** Translation where there is somebody; whoever asks a service without endpoints is refused at once. */
+function rulesOf(services: readonly KubeObject[], translations: readonly string[]): string {
+  const refusals = services.map(({ spec }) => `ip daddr ${spec.clusterIP} meta l4proto tcp reject with tcp reset`);
+  const chain = (name: string, lines: readonly string[]) => `  chain ${name} {\n    ${lines.join('\n    ')}\n  }\n`;
+  const hooks = [
+    chain('translate_in', ['type nat hook prerouting priority dstnat;', 'jump translate']),
+    chain('translate_out', ['type nat hook output priority -100;', 'jump translate']),
+    chain('refuse_in', ['type filter hook forward priority filter;', 'jump refuse']),
+    chain('refuse_out', ['type filter hook output priority filter;', 'jump refuse']),
+  ];
+  return `table ip services {\n${chain('translate', translations)}${chain('refuse', refusals)}${hooks.join('')}}\n`;
 }
 
 function dnat(endpoints: readonly Endpoint[], port: number): string {
