@@ -3,5 +3,11 @@ import { AWS_BILLS } from './aws-bills.ts';
 import { AZURE_BILLS } from './azure-bills.ts';
 import { GOOGLE_BILLS } from './google-bills.ts';
 import type { HandWorkedBill } from './hand-worked-bill.ts';
+import { PATH_BILLS } from './path-bills.ts';
 
-export const HAND_WORKED_BILLS: readonly HandWorkedBill[] = [...AWS_BILLS, ...GOOGLE_BILLS, ...AZURE_BILLS];
+export const HAND_WORKED_BILLS: readonly HandWorkedBill[] = [
+  ...AWS_BILLS,
+  ...GOOGLE_BILLS,
+  ...AZURE_BILLS,
+  ...PATH_BILLS,
+];

@@ -1,6 +1,6 @@
 // The report's money is honest: what the pricing engine could not price stands in the last lines, byte by byte, and what is not certain
 // beside the total. Rows here are priced by the engine over small books whose rates are typed in below; figures are worked by hand.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -9,7 +9,7 @@ import type { FlowRow } from '../model/flow-row.ts';
 import { parsePriceBook } from '../pricing/book/read.ts';
 import { createPricing } from '../pricing/pricing.ts';
 import { at, peerAt, TO_INTERNET, testRow } from '../pricing/testing.ts';
-import { parseGroupings } from '../query/grouping.ts';
+import { GROUPING_NAMES, parseGroupings } from '../query/grouping.ts';
 import { createReport, type Report } from '../query/report.ts';
 import { flowRows } from '../query/report-rows.ts';
 import { openDirectoryStore } from '../store/directory-store.ts';
@@ -155,6 +155,39 @@ test('JSON and the remark of CSV say the same', async () => {
   expect(text).toContain(`cross-region,500000000,250000000,1,750000000,,`);
   expect(remarks).toContain('  processing     715 MiB sent, 238 MiB received (10.0%)');
   expect(remarks).toContain('  disputed   $0.0600 (30.0%)');
+});
+
+test('by any key the groups add up to the total, part by part', async () => {
+  await write(ROWS);
+  const groups = join(directory, 'groups.yaml');
+  await writeFile(
+    groups,
+    'version: 1\ngroups:\n  - { name: outside, where: class=internet }\n  - { name: web, where: workload=web }\n',
+  );
+  const parts = [
+    'tx_bytes',
+    'rx_bytes',
+    'unpriced_bytes',
+    'cost',
+    'estimated_cost',
+    'disputed_cost',
+    'incomplete_cost',
+  ];
+  const amountIn = (sums: Record<string, string | number | null>, part: string) =>
+    part.endsWith('bytes') ? BigInt(sums[part]!) : BigInt(String(sums[`${part}_usd`] ?? '0').replace('.', ''));
+  const keys = GROUPING_NAMES.map((name) => (name === 'label:NAME' ? 'label:team' : name));
+  expect(keys.length).toBeGreaterThan(35);
+  let total: unknown;
+  for (const key of keys) {
+    const { text } = await report('--by', key, '--groups', groups, '--format', 'json');
+    const found = JSON.parse(text);
+    for (const part of parts) {
+      const sum = found.groups.reduce((all: bigint, group: Record<string, string>) => all + amountIn(group, part), 0n);
+      expect([key, part, sum]).toEqual([key, part, amountIn(found.total, part)]);
+    }
+    total ??= [found.total, found.not_in_total.lost, found.not_certain];
+    expect([found.total, found.not_in_total.lost, found.not_certain]).toEqual(total);
+  }
 });
 
 test('what is known of a row that lacks a rate is in the total, and said to be a part', async () => {
