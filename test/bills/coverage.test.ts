@@ -2,6 +2,7 @@
 import { calculate } from '@flowtoll/aggregator/billing/calculate.ts';
 import { readPriceInput } from '@flowtoll/aggregator/billing/read-price-input.ts';
 import { defaultPriceBooks } from '@flowtoll/aggregator/pricing/book/default-books.ts';
+import type { RateEntry } from '@flowtoll/aggregator/pricing/book/format.ts';
 import { expect, test } from 'vitest';
 import { billInput } from './bill-input.ts';
 import { HAND_WORKED_BILLS } from './hand-worked.ts';
@@ -19,9 +20,10 @@ function workedBy(provider: string): Set<string> {
       const carries = { out: bill.txBytes > 0, in: bill.rxBytes > 0 };
       for (const { charge, entry } of [out, into, processing.out, processing.in].flatMap(({ terms }) => terms)) {
         if (entry === undefined || !carries[charge.direction]) continue;
-        const isTransfer = 'class' in entry;
-        const path = isTransfer && entry.paths === undefined ? null : charge.key.path;
-        worked.add(textOf(isTransfer ? String(entry.class) : 'processing', charge.direction, path));
+        // What is treated like another class is priced by the entry of that one.
+        const rate = charge.kind === 'transfer' ? (entry as RateEntry) : undefined;
+        const path = rate !== undefined && rate.paths === undefined ? null : charge.key.path;
+        worked.add(textOf(rate?.class ?? 'processing', charge.direction, path));
       }
     }
   }

@@ -1,11 +1,12 @@
 // `flowtoll report --bill`: a month of a real table as one bill. Rows are priced by the engine over small books of round rates, typed in
 // small-books.testing.ts; figures are worked by hand. That bills of real providers come out to the last digit shows test/bills.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { FlowRow } from '../model/flow-row.ts';
+import { loadPricingFile } from '../pricing/config/read.ts';
 import { createPricing } from '../pricing/pricing.ts';
 import { acmeBook, boltBook, GB, GIB } from '../pricing/small-books.testing.ts';
 import { at, peerAt, TO_INTERNET, testRow } from '../pricing/testing.ts';
@@ -269,6 +270,41 @@ test('the lines may have a part of what lacks another rate, and say so', async (
   // The rows' tier does not know what is free: 3 × 0.10.
   expect(found).toMatchObject({ total_usd: '0.100000000000', known_of_not_priced_usd: '0.300000000000' });
   expect((await bill()).text).toContain('known of it');
+});
+
+test('the example of docs/bills.md is what is printed', async () => {
+  const page = await readFile(new URL('../../../docs/bills.md', import.meta.url), 'utf8');
+  const [config, printed] = ['yaml', 'text'].map(
+    (language) => new RegExp(`^\\x60{3}${language}\\n(.*?)^\\x60{3}$`, 'ms').exec(page)![1]!,
+  );
+  const path = join(directory, 'prices.yaml');
+  await writeFile(path, config!);
+  const engine = createPricing(loadPricingFile(path));
+  const place = { ...at('aws', 'us-east-1', 'us-east-1a'), ...peerAt('aws', 'us-east-1', 'us-east-1b') };
+  const aws = (cluster: string, day: number, fields: Partial<FlowRow>) => {
+    const row = rowAt(Date.UTC(2026, 9, day), { ...place, node: `${cluster}-1`, peerNode: null, ...fields }, cluster);
+    engine.price(row);
+    return row;
+  };
+  const outside = { ...TO_INTERNET, peerProvider: null, peerRegion: null, peerZone: null };
+  await write(
+    [
+      aws('prod', 1, { ...outside, txBytes: 500 * GIB, rxBytes: 20 * GIB }),
+      aws('prod', 31, { txBytes: 300 * GIB, rxBytes: 100 * GIB }),
+      aws('prod', 31, { peerRegion: null, peerZone: null, txBytes: 2 * GIB, rxBytes: GIB }),
+    ],
+    'prod',
+  );
+  await write(
+    [
+      aws('staging', 2, { ...outside, txBytes: 40 * GIB, rxBytes: 3 * GIB }),
+      aws('staging', 9, { ...peerAt('aws', 'us-west-2', 'us-west-2a'), txBytes: 10 * GIB, rxBytes: 0 }),
+      aws('staging', 9, { localKind: null, lossReason: 'vanished', txBytes: 2 ** 20, rxBytes: null }),
+    ],
+    'staging',
+  );
+  const { text } = await report(['--bill', '2026-10', '--pricing', path], Date.UTC(2026, 10, 2));
+  expect(text.trimEnd()).toBe(printed!.trimEnd());
 });
 
 describe('the month', () => {
