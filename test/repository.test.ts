@@ -89,6 +89,7 @@ describe('boundaries', () => {
       'status',
       'billing',
       'transport',
+      'sinks',
     ].map((part) => ({
       from: `aggregator/src/${part}`,
       may: new RegExp(
@@ -105,6 +106,7 @@ describe('boundaries', () => {
             status: '|store|table|query|upkeep',
             billing: '|pricing|query|table|document',
             ingest: '|transport',
+            sinks: '|store|table|api|document',
           }[part] ?? ''
         })/|^@flowtoll/proto|^node:|^(?!agent/|aggregator/)[@a-z]`,
       ),

@@ -21,6 +21,7 @@ export {
   type RowsMessage,
   type TextColumn,
 } from './row-columns.ts';
+export { decodeRowsMessage } from './row-columns-reader.ts';
 export { WireError, type WireErrorCode } from './wire-error.ts';
 export { WIRE_BYTES, WIRE_VARINT, WireReader } from './wire-reader.ts';
 export { compressFrame, decompressFrame, frameContentSize } from './zstd.ts';

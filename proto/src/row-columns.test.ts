@@ -4,6 +4,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { WatchResponseSchema } from '../gen/flowtoll/v1/flow_service_pb.ts';
 import { encodeRowsMessage, type RowColumn } from './row-columns.ts';
+import { decodeRowsMessage } from './row-columns-reader.ts';
+import { WireError } from './wire-error.ts';
 
 const int64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
 
@@ -78,4 +80,27 @@ test('whatever is encoded, protobuf reads as it was', () => {
       },
     ),
   );
+});
+
+test('what is encoded is decoded as protobuf reads it, and what is cut is refused', () => {
+  const head = { resumeToken: 'here', version: 7, commitTimeMs: 1_800_000_000_123, rowCount: 3 };
+  const described: readonly RowColumn[] = [
+    { name: 'a', kind: 'text', dictionary: [Buffer.from('x'), Buffer.from('日本')], codes: Uint32Array.of(2, 0, 1) },
+    { name: 'b', kind: 'text', dictionary: [Buffer.from('all')], codes: undefined },
+    { name: 'c', kind: 'integers', values: new Uint8Array(24).fill(3), nulls: Uint8Array.of(0, 1, 0) },
+    { name: 'd', kind: 'picoUsd', values: undefined, nulls: undefined },
+  ];
+  const bytes = encodeRowsMessage({ ...head, columns: described });
+  const plain = (columns: readonly RowColumn[]) =>
+    columns.map((column) =>
+      column.kind === 'text'
+        ? { ...column, dictionary: column.dictionary.map((text) => Buffer.from(text).toString()) }
+        : { ...column, values: column.values && [...column.values], nulls: column.nulls && [...column.nulls] },
+    );
+  const decoded = decodeRowsMessage(bytes);
+  expect({ ...decoded, columns: plain(decoded.columns) }).toEqual({ ...head, columns: plain(described) });
+  for (let length = 1; length < bytes.length; length++) {
+    // Where whole columns are cut off the rest would be a message, but for the length before it.
+    expect(() => decodeRowsMessage(bytes.subarray(0, length)), `${length}`).toThrow(WireError);
+  }
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { protocolName } from '../model/protocol-name.ts';
 import { type AddressScope, addressScope } from './address-scope.ts';
-import { protocolName } from './protocol-name.ts';
 
 const scopes: [address: string, scope: AddressScope][] = [
   ['8.8.8.8', 'internet'],

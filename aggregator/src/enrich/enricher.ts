@@ -4,10 +4,10 @@ import type { PlacesOfAddresses } from '../model/address-place.ts';
 import { blankRow } from '../model/blank-row.ts';
 import type { FlowBatch } from '../model/flow-batch.ts';
 import type { FlowRow, Resolution } from '../model/flow-row.ts';
+import { protocolName } from '../model/protocol-name.ts';
 import type { NodeIdentity, ServiceIdentity, Topology, TopologySource } from '../model/topology.ts';
 import { createResolveEndpoints, type Endpoint, type Whereabouts, whereaboutsFrom } from './endpoint.ts';
 import { decideLegs } from './leg.ts';
-import { protocolName } from './protocol-name.ts';
 import {
   lossRow,
   resetPrice,

@@ -1,4 +1,4 @@
-// IANA protocol numbers → the words in column `protocol`.
+// IANA protocol numbers → the words in column `protocol`, and back.
 // https://www.iana.org/assignments/protocol-numbers, keywords in lower case.
 
 const KEYWORDS: Readonly<Record<number, string>> = {
@@ -38,4 +38,11 @@ const NAMES: readonly string[] = Array.from({ length: 256 }, (_, number) => KEYW
 /** Lower-case IANA keyword of a protocol number, or the number as decimal text where it has none here. */
 export function protocolName(protocol: number): string {
   return NAMES[protocol] ?? String(protocol);
+}
+
+const NUMBERS: ReadonlyMap<string, number> = new Map(NAMES.map((name, number) => [name, number]));
+
+/** The number of a word of column `protocol`; undefined for a word that is none. */
+export function protocolNumber(name: string): number | undefined {
+  return NUMBERS.get(name);
 }
