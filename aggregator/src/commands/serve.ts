@@ -29,6 +29,8 @@ import { rangeSources } from '../ranges/range-sources.ts';
 import { openReaderAuthority } from '../reader-source.ts';
 import { keepHeapSmall } from '../release-memory.ts';
 import { openServerTls, requireSecure } from '../server-tls.ts';
+import { loadSinksFile } from '../sinks/config.ts';
+import { type Sinks, startSinks } from '../sinks/start-sinks.ts';
 import { openStore } from '../store/open-store.ts';
 import { flowTableRoot, openFlowTable, TXN_RETENTION_MS } from '../table/flow-table.ts';
 import type { NamesCounts } from '../telemetry/metrics.ts';
@@ -71,6 +73,7 @@ interface ServeOptions extends AccessOptions, ReadFlags {
   readonly cluster?: string;
   readonly labels?: readonly string[];
   readonly pricing?: string;
+  readonly sinks?: string;
   readonly logLevel: string;
 }
 
@@ -216,6 +219,11 @@ export function serveCommand(): Command {
     )
     .addOption(pricingOption())
     .addOption(
+      new Option('--sinks <file>', 'YAML or JSON file that says where flows are sent: HTTP endpoints and others')
+        .env('FLOWTOLL_SINKS')
+        .argParser(parsePath),
+    )
+    .addOption(
       new Option('--log-level <level>', 'how much to log, as JSON lines on standard error')
         .env('FLOWTOLL_LOG_LEVEL')
         .choices(LOG_LEVELS)
@@ -240,6 +248,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   const access = readAccess(options, { ...options, hasTls: options.tlsCert !== undefined });
   const tls = openServerTls(options, log);
   const agents = await openAgentAccess(options, { log });
+  const sinkEntries = options.sinks === undefined ? [] : loadSinksFile(options.sinks, process.env);
   const prices = options.pricing === undefined ? defaultPricing() : loadPricingFile(options.pricing);
   const names = await openNameSource(
     { ...options, ownerKinds: options.ownerKinds ?? [], labelKeys: options.labels ?? [], keepMs: options.keepNames },
@@ -333,7 +342,10 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
         ...observer,
         onCommit(durationMs, succeeded) {
           observer.onCommit?.(durationMs, succeeded);
-          if (succeeded) flows.committed();
+          if (succeeded) {
+            flows.committed();
+            sinks?.committed();
+          }
           memory.ifGrown();
         },
       },
@@ -354,6 +366,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
           { store, log, random: Math.random },
         );
   let unwatched: UnwatchedWatch | undefined;
+  let sinks: Sinks | undefined;
   const watched = {
     pipeline,
     table,
@@ -366,6 +379,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     ...(follower && { others: () => ({ ...names.others.counts, ...follower.counts }) }),
     ...(ranges && { ranges: ranges.counts }),
     tls: tls.status,
+    sinks: () => sinks?.counts ?? [],
     whyNotReady,
     now: Date.now,
     version: aggregatorVersion(),
@@ -388,6 +402,15 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   endpoints?.start();
   follower?.start();
   ranges?.start();
+  if (sinkEntries.length > 0) {
+    sinks = startSinks(
+      { cluster, version: aggregatorVersion(), entries: sinkEntries },
+      {
+        ...{ store, root: flowTableRoot(cluster), log, clock: Date.now, now: () => performance.now() },
+        ...{ schedule: timers, random: Math.random, knownVersion: () => table.version },
+      },
+    );
+  }
   memory.now();
   log.info(
     {
@@ -441,7 +464,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   await readers?.stop();
   gate?.stop();
   await pipeline.stop();
-  const areDone = [await hasEnded(follower?.stop()), await hasEnded(endpoints?.stop())];
+  const areDone = [await hasEnded(sinks?.stop()), await hasEnded(follower?.stop()), await hasEnded(endpoints?.stop())];
   await ranges?.stop();
   await live?.stop();
   await upkeep?.stop();

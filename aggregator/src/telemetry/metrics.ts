@@ -1,5 +1,5 @@
 // Every metric of the aggregator: the one list that /metrics and docs/metrics.md are made of.
-import { type Histogram, type Metric, PROCESS_METRICS } from '@flowtoll/proto/telemetry';
+import { type Histogram, LABEL_SEPARATOR, type Metric, PROCESS_METRICS } from '@flowtoll/proto/telemetry';
 import { TLS_METRICS, type TlsMetricsSource } from '@flowtoll/proto/tls';
 import type { FlowServer } from '../api/flow-service.ts';
 import type { ReaderGateCounters } from '../identity/readers/reader-gate.ts';
@@ -7,6 +7,7 @@ import type { ResourceStatus } from '../kubernetes/resource-status.ts';
 import type { FollowerCounts } from '../other-clusters-follower.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { IpRangesCounts } from '../ranges/open-ip-ranges.ts';
+import { lagOf, type SinkCounts } from '../sinks/counts.ts';
 import type { ClusterIndexCounts } from '../topology/cluster/cluster-index.ts';
 import type { LateNamesCounts } from '../topology/cluster/late-names.ts';
 import type { OtherClustersCounts } from '../topology/others/other-clusters.ts';
@@ -33,6 +34,8 @@ export interface AggregatorMetricsSource extends TlsMetricsSource {
   readonly others: OthersCounts | undefined;
   /** Undefined where there are no documents of address ranges. */
   readonly ranges: IpRangesCounts | undefined;
+  /** One for each sink; none where nothing is sent anywhere. */
+  readonly sinks: readonly SinkCounts[];
   /** Milliseconds since the Unix epoch. */
   readonly nowMs: number;
   readonly version: string;
@@ -683,6 +686,113 @@ const readers: readonly AggregatorMetric[] = [
   },
 ];
 
+const sinks: readonly AggregatorMetric[] = [
+  {
+    name: 'flowtoll_sink_lease_held',
+    type: 'gauge',
+    unit: '0 or 1',
+    help: 'Whether this replica delivers the sink. The sum over replicas is 1.',
+    label: 'sink',
+    read: ({ sinks }) => bySink(sinks, ({ isHeld }) => (isHeld ? 1 : 0)),
+  },
+  {
+    name: 'flowtoll_sink_lag_seconds',
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'Age of the newest commit that was delivered in whole, while there are later ones; 0 when there are none. Of the replica that delivers.',
+    label: 'sink',
+    read: ({ sinks, nowMs }) => bySink(sinks, (sink) => lagInSeconds(sink, nowMs)),
+  },
+  {
+    name: 'flowtoll_sink_lag_versions',
+    type: 'gauge',
+    unit: 'versions',
+    help: 'Versions of the table that are not delivered in whole yet. Of the replica that delivers.',
+    label: 'sink',
+    read: ({ sinks, nowMs }) => bySink(sinks, (sink) => lagOf(sink, nowMs)?.versions),
+  },
+  {
+    name: 'flowtoll_sink_position_version',
+    type: 'gauge',
+    unit: 'version',
+    help: 'Version of the table up to which rows were delivered. Of the replica that delivers.',
+    label: 'sink',
+    read: ({ sinks }) => bySink(sinks, ({ isHeld, positionVersion }) => (isHeld ? positionVersion : undefined)),
+  },
+  {
+    name: 'flowtoll_sink_payloads_total',
+    type: 'counter',
+    unit: 'payloads',
+    help: 'Requests that the receiver took.',
+    label: 'sink',
+    read: ({ sinks }) => bySink(sinks, ({ payloads }) => payloads),
+  },
+  {
+    name: 'flowtoll_sink_items_total',
+    type: 'counter',
+    unit: 'items',
+    help: 'Items, samples or data points in these.',
+    label: 'sink',
+    read: ({ sinks }) => bySink(sinks, ({ items }) => items),
+  },
+  {
+    name: 'flowtoll_sink_bytes_total',
+    type: 'counter',
+    unit: 'bytes',
+    help: 'Bodies of these requests, compressed where they are.',
+    label: 'sink',
+    read: ({ sinks }) => bySink(sinks, ({ bytes }) => bytes),
+  },
+  {
+    name: 'flowtoll_sink_rows_total',
+    type: 'counter',
+    unit: 'rows',
+    help: 'Rows of the table that these were made of.',
+    label: 'sink',
+    read: ({ sinks }) => bySink(sinks, ({ rows }) => rows),
+  },
+  {
+    name: 'flowtoll_sink_retries_total',
+    type: 'counter',
+    unit: 'requests',
+    help: 'Requests that failed and were made again, by reason: timeout, unreachable, status-503, …',
+    label: ['sink', 'reason'],
+    read: ({ sinks }) => bySinkAndReason(sinks, ({ retries }) => retries),
+  },
+  {
+    name: 'flowtoll_sink_dead_letters_total',
+    type: 'counter',
+    unit: 'payloads',
+    help: 'Payloads that the receiver refused for good, by reason: status-400, … They are in the table, and not at the receiver.',
+    label: ['sink', 'reason'],
+    read: ({ sinks }) => bySinkAndReason(sinks, ({ deadLetters }) => deadLetters),
+  },
+  {
+    name: 'flowtoll_sink_dead_items_total',
+    type: 'counter',
+    unit: 'items',
+    help: 'Items in these payloads.',
+    label: 'sink',
+    read: ({ sinks }) => bySink(sinks, ({ deadItems }) => deadItems),
+  },
+  {
+    name: 'flowtoll_sink_missed_versions_total',
+    type: 'counter',
+    unit: 'versions',
+    help: 'Versions whose rows the table could no longer tell when the sink came to them: it was away for longer than vacuum and log clean-up wait.',
+    label: 'sink',
+    read: ({ sinks }) => bySink(sinks, ({ missedVersions }) => missedVersions),
+  },
+  {
+    name: 'flowtoll_sink_leases_lost_total',
+    type: 'counter',
+    unit: 'leases',
+    help: 'Times that this replica had to stop delivering, because it could not renew its lease or another replica had taken over.',
+    label: 'sink',
+    read: ({ sinks }) => bySink(sinks, ({ leasesLost }) => leasesLost),
+  },
+];
+
 /** In the order of the page. */
 export const AGGREGATOR_METRICS: readonly AggregatorMetric[] = [
   ...ingest,
@@ -694,6 +804,7 @@ export const AGGREGATOR_METRICS: readonly AggregatorMetric[] = [
   ...watchers,
   ...TLS_METRICS,
   ...readers,
+  ...sinks,
   ...PROCESS_METRICS,
 ];
 
@@ -720,4 +831,35 @@ function sum(resources: readonly ResourceStatus[], count: (status: ResourceStatu
 
 function agoSeconds(atMs: number | null, nowMs: number): number | undefined {
   return atMs === null ? undefined : secondsSince(atMs, nowMs);
+}
+
+/** Undefined where there are no sinks; without those of which it is not known. */
+function bySink(
+  sinks: readonly SinkCounts[],
+  measure: (sink: SinkCounts) => number | undefined,
+): Map<string, number> | undefined {
+  if (sinks.length === 0) return undefined;
+  const values = new Map<string, number>();
+  for (const sink of sinks) {
+    const value = measure(sink);
+    if (value !== undefined) values.set(sink.name, value);
+  }
+  return values;
+}
+
+function bySinkAndReason(
+  sinks: readonly SinkCounts[],
+  reasons: (sink: SinkCounts) => ReadonlyMap<string, number>,
+): Map<string, number> | undefined {
+  if (sinks.length === 0) return undefined;
+  return new Map(
+    sinks.flatMap((sink) =>
+      [...reasons(sink)].map(([reason, count]) => [`${sink.name}${LABEL_SEPARATOR}${reason}`, count] as const),
+    ),
+  );
+}
+
+function lagInSeconds(sink: SinkCounts, nowMs: number): number | undefined {
+  const lag = lagOf(sink, nowMs);
+  return lag && lag.ms / 1000;
 }

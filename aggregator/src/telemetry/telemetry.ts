@@ -13,6 +13,7 @@ import type { Logger } from '../ingest/ingest-stream.ts';
 import type { Pipeline, PipelineObserver } from '../pipeline.ts';
 import type { IpRangesCounts } from '../ranges/open-ip-ranges.ts';
 import type { ConnectionCounters } from '../transport/connection-guard.ts';
+import type { SinkCounts } from '../sinks/counts.ts';
 import type { UpkeepCounts } from '../upkeep-loop.ts';
 import {
   AGGREGATOR_METRICS,
@@ -77,6 +78,8 @@ export interface AggregatorTelemetryParts {
   readonly ranges?: IpRangesCounts;
   /** Absent where there is no TLS. */
   readonly tls?: () => CertificateStatus | undefined;
+  /** One for each sink. */
+  readonly sinks?: () => readonly SinkCounts[];
   /** Why nothing should be sent to this replica; undefined when it is ready. */
   readonly whyNotReady: () => string | undefined;
   /** Milliseconds since the Unix epoch. */
@@ -103,6 +106,7 @@ export function createAggregatorTelemetry(config: ListenAddress, parts: Aggregat
         others: others?.(),
         ranges,
         tls: parts.tls?.(),
+        sinks: parts.sinks?.() ?? [],
         nowMs: now(),
         version,
       }),

@@ -11,13 +11,16 @@ export interface Metric<S> {
   readonly unit: string;
   /** One sentence. */
   readonly help: string;
-  /** Name of the one label, where there is one. */
-  readonly label?: string;
+  /** Name of the label, where there is one; several: keys are their values, joined by LABEL_SEPARATOR. */
+  readonly label?: string | readonly string[];
   /** The value now: a number for each value of the label where there is one; undefined where it is not known. */
   readonly read: (
     source: S,
   ) => number | undefined | ReadonlyMap<string, number> | Readonly<Record<string, number>> | Histogram;
 }
+
+/** Between the values of several labels; it is in no value. */
+export const LABEL_SEPARATOR = '\n';
 
 /** Content type of `metricsText`. */
 export const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -30,7 +33,7 @@ export function metricsText<S>(metrics: readonly Metric<S>[], source: S): string
 /** The metrics as a table in Markdown. */
 export function metricsTable(metrics: readonly Metric<never>[]): string {
   const rows = metrics.map(({ name, type, unit, help, label }) => {
-    const labelled = label === undefined ? `\`${name}\`` : `\`${name}{${label}}\``;
+    const labelled = label === undefined ? `\`${name}\`` : `\`${name}{${namesOf(label).join(', ')}}\``;
     return `| ${labelled} | ${type} | ${unit} | ${help} |`;
   });
   return ['| metric | type | unit | meaning |', '|---|---|---|---|', ...rows, ''].join('\n');
@@ -71,9 +74,17 @@ function oneMetric<S>({ name, type, help, label, read }: Metric<S>, source: S): 
   if (typeof value === 'number') return `${head}${name} ${numberText(value)}\n`;
   if (value instanceof Histogram) return head + histogramLines(name, value);
   const entries = value instanceof Map ? [...value] : Object.entries(value);
-  return (
-    head + entries.map(([key, count]) => `${name}{${label}="${escapeLabel(key)}"} ${numberText(count)}\n`).join('')
-  );
+  const names = namesOf(label!);
+  return head + entries.map(([key, count]) => `${name}{${labelsText(names, key)}} ${numberText(count)}\n`).join('');
+}
+
+function namesOf(label: string | readonly string[]): readonly string[] {
+  return typeof label === 'string' ? [label] : label;
+}
+
+function labelsText(names: readonly string[], key: string): string {
+  const values = names.length === 1 ? [key] : key.split(LABEL_SEPARATOR);
+  return names.map((name, i) => `${name}="${escapeLabel(values[i] ?? '')}"`).join(',');
 }
 
 function histogramLines(name: string, { bounds, counts, sum }: Histogram): string {
