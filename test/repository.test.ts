@@ -90,6 +90,7 @@ describe('boundaries', () => {
       'billing',
       'transport',
       'sinks',
+      'series',
     ].map((part) => ({
       from: `aggregator/src/${part}`,
       may: new RegExp(
@@ -106,7 +107,8 @@ describe('boundaries', () => {
             status: '|store|table|query|upkeep',
             billing: '|pricing|query|table|document',
             ingest: '|transport',
-            sinks: '|store|table|api|document',
+            sinks: '|store|table|api|document|series',
+            series: '|table|document',
           }[part] ?? ''
         })/|^@flowtoll/proto|^node:|^(?!agent/|aggregator/)[@a-z]`,
       ),

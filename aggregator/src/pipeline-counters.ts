@@ -29,6 +29,8 @@ export class RowCounts {
   readonly unpricedByClass = new Map<TrafficClass, number>();
   rows = 0;
   priceOverflows = 0;
+  /** What its rows add to the series, once it is in the table. */
+  series: { commit(): void } | undefined;
 
   add({ trafficClass, lossReason, priceBasis }: FlowRow): void {
     this.rows++;

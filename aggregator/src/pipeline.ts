@@ -38,6 +38,18 @@ export interface RowSink {
   append(row: FlowRow): void;
 }
 
+/** Rows of one batch that may come to be in the table. */
+export interface PendingRows {
+  add(row: FlowRow): void;
+  /** They are in the table. Once. */
+  commit(): void;
+}
+
+/** Hears of the rows that this process commits. */
+export interface CommittedRows {
+  begin(): PendingRows;
+}
+
 /** Names that may come later than the flows. */
 export interface AwaitedNames {
   /** Resolves when these batches need not wait for names any longer. Within seconds; never rejects. */
@@ -68,6 +80,8 @@ export interface PipelineDependencies {
   readonly services?: readonly RpcService[];
   /** Hears what each commit was like. */
   readonly observer?: PipelineObserver;
+  /** Sums up what the rows of commits say. */
+  readonly series?: CommittedRows;
 }
 
 /** Hears what happens, as it happens. */
@@ -102,7 +116,7 @@ export interface Pipeline {
 
 /** Puts the parts together; nothing happens before start(). */
 export function createPipeline(config: PipelineConfig, dependencies: PipelineDependencies): Pipeline {
-  const { enricher, names, pricing, table, log, now, random, observer } = dependencies;
+  const { enricher, names, pricing, table, log, now, random, observer, series } = dependencies;
   const counters = createPipelineCounters();
   /** Batches whose rows cannot be made, with what is stored in their place. */
   const substitutes = new WeakMap<FlowBatch, FlowBatch>();
@@ -159,10 +173,13 @@ export function createPipeline(config: PipelineConfig, dependencies: PipelineDep
   }
 
   function appendRows(batch: FlowBatch, rows: RowSink, counts: RowCounts): void {
+    const pending = series?.begin();
+    counts.series = pending;
     enricher.enrich(substitutes.get(batch) ?? batch, (row) => {
       priceRow(row, counts);
       rows.append(row);
       counts.add(row);
+      pending?.add(row);
     });
   }
 
@@ -193,7 +210,10 @@ export function createPipeline(config: PipelineConfig, dependencies: PipelineDep
     observer?.onCommit?.(now() - startedAt, true);
     counters.commits++;
     counters.duplicates += result.duplicates.length;
-    for (const batch of result.written) counters.addRows(counts.get(batch));
+    for (const batch of result.written) {
+      counters.addRows(counts.get(batch));
+      counts.get(batch)?.series?.commit();
+    }
     acknowledge(result);
     discardRefused(new Set(result.refused.map(({ batch }) => batch.epoch)), result.refused.length);
     for (const batch of batches) freeColumns(batch);

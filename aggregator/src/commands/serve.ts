@@ -28,6 +28,8 @@ import { type OpenIpRanges, openIpRanges } from '../ranges/open-ip-ranges.ts';
 import { rangeSources } from '../ranges/range-sources.ts';
 import { openReaderAuthority } from '../reader-source.ts';
 import { keepHeapSmall } from '../release-memory.ts';
+import { createFlowSeries } from '../series/flow-series.ts';
+import { defaultSeries, loadSeriesFile } from '../series/read.ts';
 import { openServerTls, requireSecure } from '../server-tls.ts';
 import { loadSinksFile } from '../sinks/config.ts';
 import { type Sinks, startSinks } from '../sinks/start-sinks.ts';
@@ -70,6 +72,7 @@ interface ServeOptions extends AccessOptions, ReadFlags {
   readonly keepCosts: number;
   readonly metricsListen: ListenAddress | false;
   readonly insecure: boolean;
+  readonly series?: string;
   readonly cluster?: string;
   readonly labels?: readonly string[];
   readonly pricing?: string;
@@ -205,6 +208,14 @@ export function serveCommand(): Command {
     );
   return addReadOptions(command)
     .addOption(
+      new Option(
+        '--series <file>',
+        'what of the flows is counted at /metrics, and by which labels (docs/prometheus.md)',
+      )
+        .env('FLOWTOLL_SERIES')
+        .argParser(parsePath),
+    )
+    .addOption(
       new Option('--cluster <name>', `name of the cluster (default: the topology file's, or "${DEFAULT_CLUSTER}")`).env(
         'FLOWTOLL_CLUSTER',
       ),
@@ -250,6 +261,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
   const agents = await openAgentAccess(options, { log });
   const sinkEntries = options.sinks === undefined ? [] : loadSinksFile(options.sinks, process.env);
   const prices = options.pricing === undefined ? defaultPricing() : loadPricingFile(options.pricing);
+  const series = createFlowSeries(options.series === undefined ? defaultSeries() : loadSeriesFile(options.series));
   const names = await openNameSource(
     { ...options, ownerKinds: options.ownerKinds ?? [], labelKeys: options.labels ?? [], keepMs: options.keepNames },
     { log, now: Date.now, schedule: timers, onOverlap: (overlap) => log.info(overlap, overlapMessage(overlap)) },
@@ -338,6 +350,8 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
       log,
       now: Date.now,
       random: Math.random,
+      // Nobody can ask for them where there are no metrics.
+      ...(options.metricsListen !== false && { series }),
       observer: {
         ...observer,
         onCommit(durationMs, succeeded) {
@@ -373,6 +387,7 @@ async function serve(options: ServeOptions, metricsAsked: boolean): Promise<void
     flows,
     ...(gate && { readers: gate.counters }),
     ...(readers && { readConnections: readers.connections }),
+    series,
     observer,
     upkeep: upkeep?.counts,
     ...(live && { names: namesCounts(live, endpoints, () => unwatched?.seen) }),

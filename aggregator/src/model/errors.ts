@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'BATCH_UNSUPPORTED_VERSION' // the agent speaks another protocol version
   | 'BATCH_OUT_OF_ORDER' // a batch does not follow the one before it
   | 'TOPOLOGY_INVALID' // the topology file cannot be read, or contradicts itself
+  | 'SERIES_INVALID' // the file of series cannot be read
   | 'GROUPS_INVALID' // the file of allocation groups cannot be read
   | 'PRICE_BOOK_INVALID' // a price book cannot be read
   | 'PRICING_INVALID' // the pricing configuration, or the input of flowtoll price, cannot be read

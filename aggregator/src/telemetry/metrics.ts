@@ -7,6 +7,7 @@ import type { ResourceStatus } from '../kubernetes/resource-status.ts';
 import type { FollowerCounts } from '../other-clusters-follower.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { IpRangesCounts } from '../ranges/open-ip-ranges.ts';
+import type { SeriesSet } from '../series/set.ts';
 import { lagOf, type SinkCounts } from '../sinks/counts.ts';
 import type { ClusterIndexCounts } from '../topology/cluster/cluster-index.ts';
 import type { LateNamesCounts } from '../topology/cluster/late-names.ts';
@@ -24,6 +25,7 @@ export interface AggregatorMetricsSource extends TlsMetricsSource {
   readonly readers: Readonly<ReaderGateCounters> | undefined;
   /** Undefined where readers have no port of their own. */
   readonly readConnections: ConnectionCounters | undefined;
+  readonly series: readonly Pick<SeriesSet, 'config' | 'size' | 'overflows'>[];
   readonly histograms: AggregatorHistograms;
   readonly checkpoints: CheckpointCounts;
   /** Undefined where this process does no upkeep. */
@@ -793,6 +795,33 @@ const sinks: readonly AggregatorMetric[] = [
   },
 ];
 
+const series: readonly AggregatorMetric[] = [
+  {
+    name: 'flowtoll_series',
+    type: 'gauge',
+    unit: 'series',
+    label: 'set',
+    help: 'Series of each metric of a set (docs/prometheus.md).',
+    read: ({ series }) => new Map(series.map(({ config, size }) => [config.name, size])),
+  },
+  {
+    name: 'flowtoll_series_limit',
+    type: 'gauge',
+    unit: 'series',
+    label: 'set',
+    help: 'The most that there may be.',
+    read: ({ series }) => new Map(series.map(({ config }) => [config.name, config.limit])),
+  },
+  {
+    name: 'flowtoll_series_overflows_total',
+    type: 'counter',
+    unit: 'additions',
+    label: 'set',
+    help: 'Sums of a batch that went into the series "other", because there was no room for one of their own.',
+    read: ({ series }) => new Map(series.map(({ config, overflows }) => [config.name, overflows])),
+  },
+];
+
 /** In the order of the page. */
 export const AGGREGATOR_METRICS: readonly AggregatorMetric[] = [
   ...ingest,
@@ -805,6 +834,7 @@ export const AGGREGATOR_METRICS: readonly AggregatorMetric[] = [
   ...TLS_METRICS,
   ...readers,
   ...sinks,
+  ...series,
   ...PROCESS_METRICS,
 ];
 

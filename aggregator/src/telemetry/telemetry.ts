@@ -12,8 +12,10 @@ import type { ReaderGateCounters } from '../identity/readers/reader-gate.ts';
 import type { Logger } from '../ingest/ingest-stream.ts';
 import type { Pipeline, PipelineObserver } from '../pipeline.ts';
 import type { IpRangesCounts } from '../ranges/open-ip-ranges.ts';
-import type { ConnectionCounters } from '../transport/connection-guard.ts';
+import type { FlowSeries } from '../series/flow-series.ts';
+import { seriesText } from '../series/text.ts';
 import type { SinkCounts } from '../sinks/counts.ts';
+import type { ConnectionCounters } from '../transport/connection-guard.ts';
 import type { UpkeepCounts } from '../upkeep-loop.ts';
 import {
   AGGREGATOR_METRICS,
@@ -67,6 +69,7 @@ export interface AggregatorTelemetryParts {
   readonly readers?: Readonly<ReaderGateCounters>;
   /** Absent where readers have no port of their own. */
   readonly readConnections?: ConnectionCounters;
+  readonly series: Pick<FlowSeries, 'sets'>;
   readonly observer: AggregatorObserver;
   /** Undefined where this process does no upkeep. */
   readonly upkeep: UpkeepCounts | undefined;
@@ -90,15 +93,16 @@ export interface AggregatorTelemetryParts {
 
 /** Makes the server; nothing happens before start(). The table is open by then, so that is half of being ready. */
 export function createAggregatorTelemetry(config: ListenAddress, parts: AggregatorTelemetryParts): TelemetryServer {
-  const { pipeline, table, flows, readers, observer, upkeep, names, others, ranges, now, version } = parts;
+  const { pipeline, table, flows, readers, series, observer, upkeep, names, others, ranges, now, version } = parts;
   return createTelemetryServer(config, {
-    metrics: () =>
-      metricsText(AGGREGATOR_METRICS, {
+    *metrics() {
+      yield metricsText(AGGREGATOR_METRICS, {
         pipeline,
         table,
         flows,
         readers,
         readConnections: parts.readConnections,
+        series: series.sets,
         histograms: observer.histograms,
         checkpoints: observer.checkpoints,
         upkeep,
@@ -109,7 +113,9 @@ export function createAggregatorTelemetry(config: ListenAddress, parts: Aggregat
         sinks: parts.sinks?.() ?? [],
         nowMs: now(),
         version,
-      }),
+      });
+      yield* seriesText(series);
+    },
     // Whoever answers is alive: commits and streams run on the same thread.
     deadBecause: () => undefined,
     notReadyBecause: parts.whyNotReady,

@@ -1,13 +1,16 @@
 // The HTTP server that monitoring asks: /metrics, /livez, /readyz. Answers GET and HEAD, and nothing else; has no secrets,
 // and changes nothing.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
 import type { ListenAddress } from './listen-address.ts';
 import { METRICS_CONTENT_TYPE } from './metric.ts';
 
 /** What is answered. */
 export interface TelemetrySource {
-  /** Metrics in the Prometheus text format. */
-  metrics(): string;
+  /** Metrics in the Prometheus text format; in pieces where it is long: between them the process does what else it has to do. */
+  metrics(): string | Iterable<string>;
   /** Why the process should be started anew; undefined while it should not. */
   deadBecause(): string | undefined;
   /** Why the process cannot do its work now; undefined while it can. */
@@ -57,8 +60,7 @@ function answer(request: IncomingMessage, response: ServerResponse, source: Tele
   }
   switch (request.url?.split('?')[0]) {
     case '/metrics':
-      response.setHeader('Content-Type', METRICS_CONTENT_TYPE);
-      send(response, 200, source.metrics());
+      void sendMetrics(request, response, source);
       return;
     case '/livez':
       health(response, source.deadBecause());
@@ -69,6 +71,33 @@ function answer(request: IncomingMessage, response: ServerResponse, source: Tele
     default:
       send(response, 404, 'there are /metrics, /livez and /readyz\n');
   }
+}
+
+/** Text of series is long and repeats itself: it is compressed for whoever takes that, as Prometheus does. */
+async function sendMetrics(request: IncomingMessage, response: ServerResponse, source: TelemetrySource): Promise<void> {
+  response.setHeader('Content-Type', METRICS_CONTENT_TYPE);
+  response.setHeader('Cache-Control', 'no-store');
+  response.setHeader('Vary', 'Accept-Encoding');
+  const metrics = source.metrics();
+  const text = Readable.from(typeof metrics === 'string' ? [metrics] : metrics, { highWaterMark: 1 });
+  try {
+    if (request.method === 'HEAD') response.end();
+    else if (takesGzip(request)) {
+      response.setHeader('Content-Encoding', 'gzip');
+      await pipeline(text, createGzip({ level: 1 }), response);
+    } else await pipeline(text, response);
+  } catch {
+    // Whoever asked has gone.
+    response.destroy();
+  }
+}
+
+function takesGzip({ headers }: IncomingMessage): boolean {
+  const coding = String(headers['accept-encoding'] ?? '')
+    .split(',')
+    .map((part) => part.trim().toLowerCase())
+    .find((part) => /^gzip(;|$)/.test(part));
+  return coding !== undefined && !/;\s*q=0(\.0*)?\s*$/.test(coding);
 }
 
 function health(response: ServerResponse, problem: string | undefined): void {

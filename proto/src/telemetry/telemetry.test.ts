@@ -102,6 +102,27 @@ describe('the server', () => {
     expect(await ask(`${ill}/readyz`)).toBe('503 text/plain no store\n');
   });
 
+  test('long metrics come in pieces, compressed for whoever takes that', async () => {
+    const pieces = Array.from({ length: 100 }, (_, i) => `m{i="${i}"} ${'1'.repeat(1000)}\n`);
+    const server = createTelemetryServer(
+      { host: '127.0.0.1', port: 0 },
+      { metrics: () => pieces, deadBecause: () => undefined, notReadyBecause: () => undefined },
+    );
+    servers.push(server);
+    const url = `http://127.0.0.1:${await server.start()}/metrics`;
+    for (const [accepted, coding] of [
+      ['gzip', 'gzip'],
+      ['deflate, gzip;q=0.5', 'gzip'],
+      ['identity', null],
+      ['gzip;q=0', null],
+    ] as const) {
+      const response = await fetch(url, { headers: { 'Accept-Encoding': accepted } });
+      expect(response.headers.get('content-encoding'), accepted).toBe(coding);
+      // fetch undoes the compression.
+      expect(await response.text()).toBe(pieces.join(''));
+    }
+  });
+
   test('nothing else', async () => {
     const base = await start();
     expect(await ask(`${base}/`)).toMatch(/^404 /);
