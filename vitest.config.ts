@@ -28,7 +28,7 @@ export default defineConfig({
       {
         test: {
           name: 'store',
-          include: ['test/stores/**/*.test.ts', 'test/infra/**/*.test.ts'],
+          include: ['test/stores/**/*.test.ts', 'test/infra/**/*.test.ts', 'test/monitoring/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

@@ -29,6 +29,9 @@ export const GRPC_CLIENT = [
   'typing_extensions==4.16.0',
 ] as const;
 
+/** OpenTelemetry's own definitions, and Snappy. */
+export const METRIC_DECODERS = ['opentelemetry-proto==1.45.2', 'protobuf==7.36.2', 'cramjam==2.14.0'] as const;
+
 /** The interpreter, or a sentence on what is missing. */
 export type PythonEnvironment = { readonly python: string } | { readonly missing: string };
 

@@ -2,6 +2,8 @@
 // more entry here, and a folder.
 import type { z } from 'zod';
 import { httpKind } from './http/kind.ts';
+import { otlpKind } from './otlp/kind.ts';
+import { remoteWriteKind } from './remote-write/kind.ts';
 import type { Sink } from './sink.ts';
 
 /** What all kinds are made with. */
@@ -26,5 +28,5 @@ export interface SinkKind<Schema extends z.ZodObject = z.ZodObject> {
 
 /** By `type`. */
 export const SINK_KINDS: ReadonlyMap<string, SinkKind> = new Map<string, SinkKind>(
-  [httpKind as unknown as SinkKind].map((kind) => [kind.type, kind]),
+  [httpKind, remoteWriteKind, otlpKind].map((kind) => [kind.type, kind as unknown as SinkKind]),
 );

@@ -103,9 +103,9 @@ describe('the journal, in a directory', () => {
     );
     const winners = results.filter(({ status }) => status === 'fulfilled');
     expect(winners).toHaveLength(1);
-    expect(results.filter(({ status }) => status === 'rejected').map((result) => (result as PromiseRejectedResult).reason)).toEqual(
-      Array.from({ length: 7 }, () => expect.any(JournalMovedOn)),
-    );
+    expect(
+      results.filter(({ status }) => status === 'rejected').map((result) => (result as PromiseRejectedResult).reason),
+    ).toEqual(Array.from({ length: 7 }, () => expect.any(JournalMovedOn)));
     const { holder } = (winners[0] as PromiseFulfilledResult<{ holder: string }>).value;
     expect((await journalOf(store, clock).read())?.holder).toBe(holder);
   });
