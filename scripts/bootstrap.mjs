@@ -17,6 +17,7 @@ const SYSTEM_COMMANDS = {
   gcc: 'gcc',
   python3: 'python3',
   etcd: 'etcd-server',
+  promtool: 'prometheus',
 };
 /** Needed beside the commands: headers for the C programs, and a way to make Python environments. */
 const SYSTEM_FILES = {

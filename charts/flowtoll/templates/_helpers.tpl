@@ -241,5 +241,5 @@ podAffinity:
 {{- end }}
 
 {{- define "flowtoll.hasConfig" -}}
-{{- if or .Values.topology .Values.pricing }}true{{ end -}}
+{{- if or .Values.topology .Values.pricing .Values.aggregator.series .Values.aggregator.sinks }}true{{ end -}}
 {{- end }}

@@ -19,8 +19,12 @@ const duration: Schema = {
 };
 const endpoint = object({
   ...{ port: text, path: text, scheme: text, interval: duration, scrapeTimeout: duration },
+  honorLabels: { type: 'boolean' },
   relabelings: listOf(object({ sourceLabels: texts, targetLabel: text, regex: text, replacement: text, action: text })),
 });
+
+const labels: Schema = { type: 'object', additionalProperties: text };
+const rule = object({ alert: text, expr: text, for: duration, labels, annotations: labels }, ['expr']);
 
 function definition(group: string, kind: string, plural: string, spec: Schema): object {
   return {
@@ -51,6 +55,12 @@ export const FOREIGN_KINDS: readonly object[] = [
     'ServiceMonitor',
     'servicemonitors',
     object({ selector, endpoints: listOf(endpoint) }, ['selector', 'endpoints']),
+  ),
+  definition(
+    'monitoring.coreos.com',
+    'PrometheusRule',
+    'prometheusrules',
+    object({ groups: listOf(object({ name: text, rules: listOf(rule) }, ['name'])) }),
   ),
   definition(
     'cert-manager.io',

@@ -158,6 +158,12 @@ export function valuesMatrix(): ReadonlyMap<string, Values> {
         monitoring: {
           podMonitor: { enabled: true, labels: { release: 'prometheus' }, interval: '30s' },
           serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
+          dashboards: { enabled: true, annotations: { grafana_folder: 'Flowtoll' } },
+          rules: { enabled: true, labels: { release: 'prometheus' } },
+        },
+        aggregator: {
+          series: { version: 1, sets: [{ name: 'zone', labels: ['zone'] }] },
+          sinks: { version: 1, sinks: { otel: { type: 'otlp', url: 'http://otel:4318/v1/metrics' } } },
         },
       },
     ],
