@@ -34,6 +34,14 @@ describe('a batch', () => {
     expect(folded).toEqual(new Uint8Array());
   });
 
+  test('says whether its counters have both directions; a batch without flows does not', () => {
+    const merged = encodeBatch(NAME, { ...windowFlows(3, 5), directionsMerged: true }, []);
+    expect(read(merged).directionsMerged).toBe(true);
+    expect(read(withoutFlows(merged, 'queue-full')!.bytes).directionsMerged).toBe(false);
+    expect(read(renameBatch(merged, NAME)).directionsMerged).toBe(true);
+    expect(read(encodeBatch(NAME, windowFlows(3, 5), [])).directionsMerged).toBe(false);
+  });
+
   test('without flows has losses alone; those of earlier windows say when', () => {
     const loss = { reason: 'vanished', entries: 3, bytes: undefined } as const;
     const carried = { reason: 'queue-full', entries: undefined, bytes: 9, startUs: 1e15, endUs: 2e15 + 5 };

@@ -95,6 +95,7 @@ export function withoutFlows(
   const lostBytes = flowBytes(batch);
   batch.flowCount = 0;
   batch.flows = { case: undefined };
+  batch.directionsMerged = false;
   batch.losses.push(create(LossSchema, { reason, ...(lostBytes !== undefined && { bytes: BigInt(lostBytes) }) }));
   return { bytes: toBinary(BatchSchema, batch), lostBytes };
 }
@@ -131,6 +132,7 @@ function encode(
     windowStart: timestamp(window.windowStartUs),
     windowEnd: timestamp(window.windowEndUs),
     flowCount: frame === undefined ? 0 : window.count,
+    directionsMerged: frame !== undefined && window.directionsMerged === true,
     losses: losses.map((loss) => toLoss(loss, window)),
   });
   if (frame !== undefined) batch.flows = { case: 'zstdColumns', value: frame };

@@ -3,7 +3,15 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { type IngestResponse, IngestResponseSchema } from '@flowtoll/proto';
 import { CertificateFiles, clientTls, serverCredentials } from '@flowtoll/proto/tls';
-import { Client, type ClientDuplexStream, Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import {
+  type ChannelOptions,
+  Client,
+  type ClientDuplexStream,
+  compressionAlgorithms,
+  Metadata,
+  type StatusObject,
+  status,
+} from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   MountedSecret,
@@ -178,13 +186,14 @@ function keyAgents(): AgentAuthority {
 }
 
 /** A stream on a connection of its own. */
-function connect(authorization?: string, pair?: Pair): Stream {
+function connect(authorization?: string, pair?: Pair, options: ChannelOptions = {}): Stream {
   const files = pair === undefined ? serverFiles : filesOf(pair);
   const config = { server: `127.0.0.1:${port}`, trust: 'files', showsOwn: pair !== undefined } as const;
   const tls = clientTls(config, files);
   const client = new Client(config.server, tls.credentials, {
     'grpc.use_local_subchannel_pool': 1,
     ...tls.channelOptions,
+    ...options,
   });
   clients.push(client);
   const metadata = new Metadata();
@@ -313,6 +322,18 @@ describe('with tokens', () => {
         .send(helloBytes(helloInit({ nodeAddresses })))
         .end(),
     ).toMatch(/^RESOURCE_EXHAUSTED.*at most 1048576/);
+  });
+
+  test('a message that gRPC itself compressed is not unpacked further than a message may be large', async () => {
+    const options = { 'grpc.default_compression_algorithm': compressionAlgorithms.gzip };
+    const stream = connect(`Bearer ${issuer.token('node-a')}`, undefined, options).send(hello('node-a'));
+    expect(await stream.next()).toBe('welcome');
+    // 64 MiB of nothing: a sixteenth of a MiB on the wire.
+    expect(await stream.send(Buffer.alloc(64 << 20)).end()).toMatch(
+      /^RESOURCE_EXHAUSTED .*decompresses to a size larger/,
+    );
+    expect(batches).toEqual([]);
+    expect(await as('node-b').send(hello('node-b', OTHER_EPOCH)).next()).toBe('welcome');
   });
 
   test('no Hello in ten seconds ends the stream', async () => {

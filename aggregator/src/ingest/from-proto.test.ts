@@ -85,6 +85,14 @@ describe('a batch', () => {
     ]);
   });
 
+  test('with both directions in one sum', () => {
+    const none = { responderBytes: [0n, 0n], responderPackets: [0n, 0n] };
+    const batch = read(batchBytes(batchInit({ directionsMerged: true }, none)));
+    expect(batch.directionsMerged).toBe(true);
+    expect([...batch.initiatorBytes]).toEqual([...EXPECTED.initiatorBytes]);
+    expect(read(batchBytes(batchInit()))).not.toHaveProperty('directionsMerged');
+  });
+
   test('without a folded flow has no such column', () => {
     expect(read(batchBytes(batchInit({}, { folded: new Uint8Array() }))).folded).toBeUndefined();
     expect(read(batchBytes(batchInit({}, { folded: Uint8Array.of(0, 0) }))).folded).toBeUndefined();
@@ -109,6 +117,13 @@ const raw = (value: Uint8Array): Partial<BatchInit> => ({ flows: { case: 'zstdCo
 const bomb = compress(Buffer.alloc(64 << 20));
 
 const REFUSED: readonly Refused[] = [
+  {
+    name: 'what the responder sent, in a sum of both directions',
+    reason: 'counter',
+    text: 'columns.responder_packets[1] is 7, but batch.directions_merged says',
+    batch: { directionsMerged: true },
+    columns: { responderBytes: [0n, 0n], responderPackets: [0n, 7n] },
+  },
   { name: 'sequence 0', reason: 'sequence', text: 'batch.sequence is 0', batch: { sequence: 0n } },
   { name: 'a huge sequence', reason: 'sequence', text: '2^53', batch: { sequence: 2n ** 53n } },
   { name: 'another epoch', reason: 'epoch', text: `hello named ${EPOCH}`, batch: { epoch: OTHER_EPOCH } },

@@ -111,6 +111,7 @@ export function batchFromProto(batch: Batch, columns: Uint8Array | undefined, ag
     windowEndUs,
     count,
     ...flowColumns(wire, count),
+    ...(batch.directionsMerged && { directionsMerged: oneWay(wire) }),
     losses: batch.losses.map((loss, index) => lossFromProto(loss, index, windowStartUs, windowEndUs)),
   };
 }
@@ -188,6 +189,22 @@ function flowColumns(wire: WireColumns, count: number) {
     connections: wire.connections,
     folded: wire.folded.includes(1) ? wire.folded : undefined,
   };
+}
+
+/** Where both directions are one sum, the responder's counters say nothing. */
+function oneWay({ responderBytes, responderPackets }: WireColumns): true {
+  for (const [name, column] of Object.entries({
+    responder_bytes: responderBytes,
+    responder_packets: responderPackets,
+  })) {
+    const i = column.findIndex((value) => value !== 0);
+    if (i < 0) continue;
+    throw new InvalidMessageError(
+      'counter',
+      `columns.${name}[${i}] is ${column[i]}, but batch.directions_merged says that the initiator's counters have both directions; it must be 0`,
+    );
+  }
+  return true;
 }
 
 function columnLength(name: string, length: number, expected: number, of: string): void {

@@ -41,6 +41,8 @@ export interface FlowBatch {
   /** 1 where the flow was folded to keep the agent's cap; undefined when none was. */
   readonly folded: Uint8Array | undefined;
   readonly losses: readonly Loss[];
+  /** The source counts both directions in one sum: the initiator's counters have it, the responder's are zero. */
+  readonly directionsMerged?: true;
   /** Addresses of the node's interfaces, as canonical text, as far as its agent says them. */
   readonly nodeAddresses?: ReadonlySet<string>;
 }

@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file flowtoll/v1/flow.proto.
  */
 export const file_flowtoll_v1_flow: GenFile = /*@__PURE__*/
-  fileDesc("ChZmbG93dG9sbC92MS9mbG93LnByb3RvEgtmbG93dG9sbC52MSKPAgoFQmF0Y2gSDQoFZXBvY2gYASABKAkSEAoIc2VxdWVuY2UYAiABKAQSMAoMd2luZG93X3N0YXJ0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp3aW5kb3dfZW5kGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpmbG93X2NvdW50GAUgASgNEisKB2NvbHVtbnMYBiABKAsyGC5mbG93dG9sbC52MS5GbG93Q29sdW1uc0gAEhYKDHpzdGRfY29sdW1ucxgHIAEoDEgAEiEKBmxvc3NlcxgIIAMoCzIRLmZsb3d0b2xsLnYxLkxvc3NCBwoFZmxvd3MinQMKC0Zsb3dDb2x1bW5zEhEKCWFkZHJlc3NlcxgBIAMoDBIWCg5wcmVmaXhfbGVuZ3RocxgCIAEoDBIVCglpbml0aWF0b3IYAyADKAdCAhABEhUKCXJlc3BvbmRlchgEIAMoB0ICEAESIAoUb3JpZ2luYWxfZGVzdGluYXRpb24YBSADKAdCAhABEiUKGW9yaWdpbmFsX2Rlc3RpbmF0aW9uX3BvcnQYBiADKAdCAhABEh0KEXRyYW5zbGF0ZWRfc291cmNlGAcgAygHQgIQARIQCghwcm90b2NvbBgIIAEoDBIaCg5yZXNwb25kZXJfcG9ydBgJIAMoB0ICEAESGwoPaW5pdGlhdG9yX2J5dGVzGAogAygGQgIQARIdChFpbml0aWF0b3JfcGFja2V0cxgLIAMoBkICEAESGwoPcmVzcG9uZGVyX2J5dGVzGAwgAygGQgIQARIdChFyZXNwb25kZXJfcGFja2V0cxgNIAMoBkICEAESFwoLY29ubmVjdGlvbnMYDiADKAdCAhABEg4KBmZvbGRlZBgPIAEoDCLQAQoETG9zcxIOCgZyZWFzb24YASABKAkSFAoHZW50cmllcxgCIAEoBEgAiAEBEhIKBWJ5dGVzGAMgASgESAGIAQESFgoJYnl0ZXNfbWF4GAQgASgESAKIAQESKQoFc3RhcnQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKA2VuZBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCCgoIX2VudHJpZXNCCAoGX2J5dGVzQgwKCl9ieXRlc19tYXhiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("ChZmbG93dG9sbC92MS9mbG93LnByb3RvEgtmbG93dG9sbC52MSKqAgoFQmF0Y2gSDQoFZXBvY2gYASABKAkSEAoIc2VxdWVuY2UYAiABKAQSMAoMd2luZG93X3N0YXJ0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp3aW5kb3dfZW5kGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpmbG93X2NvdW50GAUgASgNEisKB2NvbHVtbnMYBiABKAsyGC5mbG93dG9sbC52MS5GbG93Q29sdW1uc0gAEhYKDHpzdGRfY29sdW1ucxgHIAEoDEgAEiEKBmxvc3NlcxgIIAMoCzIRLmZsb3d0b2xsLnYxLkxvc3MSGQoRZGlyZWN0aW9uc19tZXJnZWQYCSABKAhCBwoFZmxvd3MinQMKC0Zsb3dDb2x1bW5zEhEKCWFkZHJlc3NlcxgBIAMoDBIWCg5wcmVmaXhfbGVuZ3RocxgCIAEoDBIVCglpbml0aWF0b3IYAyADKAdCAhABEhUKCXJlc3BvbmRlchgEIAMoB0ICEAESIAoUb3JpZ2luYWxfZGVzdGluYXRpb24YBSADKAdCAhABEiUKGW9yaWdpbmFsX2Rlc3RpbmF0aW9uX3BvcnQYBiADKAdCAhABEh0KEXRyYW5zbGF0ZWRfc291cmNlGAcgAygHQgIQARIQCghwcm90b2NvbBgIIAEoDBIaCg5yZXNwb25kZXJfcG9ydBgJIAMoB0ICEAESGwoPaW5pdGlhdG9yX2J5dGVzGAogAygGQgIQARIdChFpbml0aWF0b3JfcGFja2V0cxgLIAMoBkICEAESGwoPcmVzcG9uZGVyX2J5dGVzGAwgAygGQgIQARIdChFyZXNwb25kZXJfcGFja2V0cxgNIAMoBkICEAESFwoLY29ubmVjdGlvbnMYDiADKAdCAhABEg4KBmZvbGRlZBgPIAEoDCLQAQoETG9zcxIOCgZyZWFzb24YASABKAkSFAoHZW50cmllcxgCIAEoBEgAiAEBEhIKBWJ5dGVzGAMgASgESAGIAQESFgoJYnl0ZXNfbWF4GAQgASgESAKIAQESKQoFc3RhcnQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKA2VuZBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCCgoIX2VudHJpZXNCCAoGX2J5dGVzQgwKCl9ieXRlc19tYXhiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * The flows of one agent in one window.
@@ -92,6 +92,14 @@ export type Batch = Message<"flowtoll.v1.Batch"> & {
    * @generated from field: repeated flowtoll.v1.Loss losses = 8;
    */
   losses: Loss[];
+
+  /**
+   * The source counts what both sides sent in one sum, and nobody can tell which way it went: initiator_bytes and
+   * initiator_packets have all of it, responder_bytes and responder_packets are zero. (Cilium's maps from 1.16 on.)
+   *
+   * @generated from field: bool directions_merged = 9;
+   */
+  directionsMerged: boolean;
 };
 
 /**
@@ -237,7 +245,7 @@ export type Loss = Message<"flowtoll.v1.Loss"> & {
    * extension), "counters-reset" (another reader zeroed the kernel's counters), "agent-away" (nobody listened while
    * connections ended), "undecodable" (the kernel's record could not be read), "queue-full" (the agent could not keep the flows until an aggregator took them), "rejected" (an
    * aggregator found the batch invalid), "unencodable" (the flows break this contract), "spool-damaged" (the agent's disk
-   * gave back something else than it got).
+   * gave back something else than it got), "source-missing" (the connection table could not be read).
    *
    * @generated from field: string reason = 1;
    */
