@@ -94,7 +94,7 @@ beforeAll(async () => {
     `SELECT node, traffic_class AS class, path, peer_ip, tx_bytes::DOUBLE AS tx, rx_bytes::DOUBLE AS rx, ${cost('tx')}, ${cost('rx')},
        ${cost('processing')}, price_basis AS basis FROM flows`,
   );
-}, 120_000);
+}, 360_000);
 afterAll(async () => {
   await programs.killAll();
   await rm(directory, { recursive: true, force: true });

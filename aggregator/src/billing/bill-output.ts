@@ -1,16 +1,8 @@
 // A bill as text for people, as JSON, and as CSV. JSON and CSV are exact: integers of bytes, decimal text of quantities and money. Decides
 // looks only; every figure comes from the bill.
 import { type Cell, prettyJson } from '../query/cell.ts';
-import { bytesLine, lossCells, unwatchedLine } from '../query/report-output.ts';
-import {
-  headLines,
-  type Line,
-  lossLines,
-  microsOrNull,
-  nothingText,
-  section,
-  shareText,
-} from '../query/report-words.ts';
+import { outsideCells, outsideLines } from '../query/report-output.ts';
+import { headLines, type Line, microsOrNull, nothingText, section, shareText } from '../query/report-words.ts';
 import { minuteText, percent, usdExact } from '../query/units.ts';
 import type { UnwatchedNode } from '../query/unwatched-nodes.ts';
 import type { Bill } from './bill.ts';
@@ -43,23 +35,13 @@ export function billLines(bill: Bill, unwatched: readonly UnwatchedNode[]): stri
     ...missingRateLines(missing, bytes),
     ...costLine('known of it', knownOfUnpriced, statement.total, 'in the lines above, in the tier of rows'),
   ];
-  const outside: Line[] = [
-    ...lossLines(stored.losses, bytes),
-    ...bytesLine(
-      'encapsulation',
-      stored.encapsulation,
-      undefined,
-      ' in tunnels between nodes; what they carry is counted above',
-    ),
-    ...unwatchedLine(unwatched),
-  ];
   const uncertain: Line[] = [
     ...costLine('estimated', amountOf(statement.lines, 'estimated'), statement.total),
     ...costLine('disputed', amountOf(statement.lines, 'disputed'), statement.total),
   ];
   const lines = [
     ...section('Bytes of the rows that lack a rate:', withoutCost),
-    ...section('Not in the bill at all:', outside),
+    ...section('Not in the bill at all:', outsideLines(stored, bytes, unwatched)),
     ...section('In the bill, but not certain:', uncertain),
   ];
   return [
@@ -127,15 +109,7 @@ export function billJson(bill: Bill, prices: string | undefined, unwatched: read
     },
     not_priced: missingRateCells(bill.missing, bytes),
     known_of_not_priced_usd: usdExact(bill.knownOfUnpriced),
-    not_in_bill: {
-      encapsulation: {
-        hours: stored.encapsulation.hours,
-        tx_bytes: stored.encapsulation.txBytes,
-        rx_bytes: stored.encapsulation.rxBytes,
-      },
-      unwatched_nodes: unwatched.map(({ cluster, node }) => ({ cluster, node })),
-      lost: lossCells(stored.losses, bytes),
-    },
+    not_in_bill: outsideCells(stored, bytes, unwatched),
     not_certain: {
       estimated_usd: usdExact(estimated),
       disputed_usd: usdExact(disputed),

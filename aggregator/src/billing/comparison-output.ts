@@ -2,6 +2,7 @@
 // only; every figure comes from the comparison.
 import { prettyJson } from '../query/cell.ts';
 import { csvLine } from '../query/csv.ts';
+import { outsideCells, outsideLines } from '../query/report-output.ts';
 import {
   headLines,
   isoOrNull,
@@ -17,6 +18,7 @@ import {
 } from '../query/report-words.ts';
 import { printable, renderTable, type TextColumn } from '../query/text-table.ts';
 import { bytesText, countText, percent, percentText, usdExact, usdText } from '../query/units.ts';
+import type { UnwatchedNode } from '../query/unwatched-nodes.ts';
 import type { ComparedMeasures, Comparison } from './comparison.ts';
 import { missingRateCells, missingRateLines } from './missing-rates-output.ts';
 
@@ -64,7 +66,7 @@ const COLUMNS: readonly CostColumn[] = [
 ];
 
 /** For terminals. The last lines are what the new cost does not have, or has without being sure. */
-export function comparisonText(comparison: Comparison, prices: string): string {
+export function comparisonText(comparison: Comparison, prices: string, unwatched: readonly UnwatchedNode[]): string {
   const { groups, total, options } = comparison;
   if (comparison.firstWindowStartUs === null) return nothingText(options);
   const columns = COLUMNS.filter(({ isShown }) => isShown?.(total) ?? true);
@@ -81,13 +83,16 @@ export function comparisonText(comparison: Comparison, prices: string): string {
     '',
     ...renderTable([...keyColumns(options), ...columns], rows, [cells(['Total'], total)]),
     '',
-    ...comparisonLines(comparison),
+    ...comparisonLines(comparison, unwatched),
     '',
   ].join('\n');
 }
 
 /** Lines of text on what stands on one side only, what has no price, and what is not certain. */
-export function comparisonLines({ total, missing }: Comparison): string[] {
+export function comparisonLines(
+  { total, missing, unpriceable }: Comparison,
+  unwatched: readonly UnwatchedNode[],
+): string[] {
   const bytes = total.txBytes + total.rxBytes;
   const oneSided: Line[] = [
     ...costLine('first priced', total.firstPriced, total.newCost, 'new cost, of what is stored without'),
@@ -106,18 +111,17 @@ export function comparisonLines({ total, missing }: Comparison): string[] {
   const lines = [
     ...section('Not in the difference:', oneSided),
     ...section('Bytes that could not be priced again:', missingRateLines(missing, bytes)),
+    ...section('In no cost, stored or new:', outsideLines(unpriceable, bytes, unwatched)),
     ...section('In the new cost, but not certain:', uncertain),
   ];
-  return [
-    ...(lines.length === 0 ? ['Every byte has a stored price and a new one.'] : lines),
-    'Lost traffic and tunnels between nodes have no price, stored or new.',
-  ];
+  return lines.length === 0 ? ['Every byte has a stored price and a new one.'] : lines;
 }
 
 /** One JSON document. Bytes are integers, money is decimal text, null is unknown. */
-export function comparisonJson(comparison: Comparison, prices: string): string {
+export function comparisonJson(comparison: Comparison, prices: string, unwatched: readonly UnwatchedNode[]): string {
   const { options, total } = comparison;
   const names = keyNames(options);
+  const bytes = total.txBytes + total.rxBytes;
   const document = {
     clusters: comparison.clusters,
     since: isoOrNull(options.sinceMs),
@@ -133,7 +137,8 @@ export function comparisonJson(comparison: Comparison, prices: string): string {
       ...measureCells(group),
     })),
     total: measureCells(total),
-    not_priced_again: missingRateCells(comparison.missing, total.txBytes + total.rxBytes),
+    not_priced_again: missingRateCells(comparison.missing, bytes),
+    not_in_costs: outsideCells(comparison.unpriceable, bytes, unwatched),
   };
   return `${prettyJson(document)}\n`;
 }

@@ -3,8 +3,8 @@
 import type { PriceBasis } from '../model/flow-row.ts';
 import { type Fraction, roundHalfEven } from '../pricing/money.ts';
 import { summedCosts } from '../pricing/summed-costs.ts';
-import type { Grouping } from '../query/grouping.ts';
-import type { ReportOptions } from '../query/report.ts';
+import { type Grouping, parseGroupings } from '../query/grouping.ts';
+import { createReport, type Report, type ReportOptions } from '../query/report.ts';
 import type { QuerySession } from '../query/session.ts';
 import { createMissingRates, type MissingRate } from './missing-rates.ts';
 import { type Repricing, type StoredSum, sumStoredRows } from './stored-sums.ts';
@@ -53,6 +53,8 @@ export interface Comparison {
   readonly total: ComparedMeasures;
   /** Bytes that could not be priced again, by what is missing; together the `unpricedBytes` of the total. */
   readonly missing: readonly MissingRate[];
+  /** What is lost or carried by tunnels: it has no price, stored or new. */
+  readonly unpriceable: Pick<Report, 'losses' | 'encapsulation'>;
 }
 
 /** @param rows a statement that gives the rows of the period, with all columns but those that only `flows` has */
@@ -91,6 +93,7 @@ export async function compareStoredRows(
     groupCount: BigInt(groups.size),
     total,
     missing: missing.list(),
+    unpriceable: await createReport(session, { ...options, by: parseGroupings('class'), top: undefined }, rows),
   };
 }
 

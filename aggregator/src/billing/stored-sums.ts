@@ -100,6 +100,7 @@ export async function sumStoredRows(
 const PLAIN = [
   ...['cluster', 'provider', 'region', 'zone', 'local_kind'],
   ...['peer_kind', 'peer_cluster', 'peer_provider', 'peer_region', 'peer_zone', 'traffic_class', 'path'],
+  'direction_basis',
 ] as const;
 
 /**
@@ -165,6 +166,7 @@ function kindRow(names: readonly string[], values: readonly DuckDBValue[], { cha
     ...{ peerZone: text('peer_zone'), peerName: text('peer_name'), peerWorkloadKind: text('peer_workload_kind') },
     trafficClass: text('traffic_class') as FlowRow['trafficClass'],
     path: text('path'),
+    directionBasis: text('direction_basis') as FlowRow['directionBasis'],
   };
   row.windowStartUs = changesUs[Number(of('period'))]!;
   return row;

@@ -202,6 +202,7 @@ describe('report for programs', () => {
         // 15 and 100 of 6,000,000,122 bytes are 0.00000025 and 0.0000017 percent.
         unknown_class: { hours: 1, tx_bytes: 7, rx_bytes: 8, percent: 0 },
         unpriced: { hours: 1, tx_bytes: 100, rx_bytes: 0, percent: 0 },
+        undirected: { hours: 0, tx_bytes: 0, rx_bytes: 0, percent: 0 },
         unpriced_processing: { hours: 0, tx_bytes: 0, rx_bytes: 0, percent: 0 },
         encapsulation: { hours: 1, tx_bytes: 2048, rx_bytes: 1024 },
         unwatched_nodes: [],
@@ -306,7 +307,7 @@ describe('sql', () => {
 
   test('an empty table has all columns', async () => {
     const { text } = await sql('SELECT * FROM flows', '--cluster', 'empty', '--format', 'csv');
-    expect(text.trimEnd().split(',')).toHaveLength(46);
+    expect(text.trimEnd().split(',')).toHaveLength(47);
     expect((await sql('SELECT count(*) AS n FROM flows', '--format', 'csv')).text).toBe('n\n9\n');
   });
 

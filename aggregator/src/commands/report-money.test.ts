@@ -135,6 +135,23 @@ test('the last lines have every byte without a price, and every dollar that is n
   ]);
 });
 
+test('sums of both directions without a rate that is the same for both have a line of their own', async () => {
+  const sum = { directionBasis: 'merged', rxBytes: 0 } as const;
+  await write([
+    // Nothing whichever way.
+    priced({ ...peerAt('acme', 'r1', 'a'), ...sum, txBytes: 3 * GB }),
+    priced({ ...TO_INTERNET, ...sum, txBytes: 2 * GB }),
+  ]);
+  const { text } = await report('--by', 'class');
+  expect(text).toMatch(/no direction +1\.86 GiB \(40\.0%\) counted in both directions together, with no rate/);
+  expect(text).toMatch(/^same-zone .* \$0$/m);
+  expect(text).toMatch(/^internet .* \?$/m);
+  expect(text).not.toMatch(/^ +no rate/m);
+  const json = JSON.parse((await report('--by', 'class', '--format', 'json')).text);
+  expect(json.total).toMatchObject({ unpriced_bytes: 2 * GB });
+  expect(json.not_in_total).toMatchObject({ unpriced: { tx_bytes: 0 }, undirected: { tx_bytes: 2 * GB, percent: 40 } });
+});
+
 test('JSON and the remark of CSV say the same', async () => {
   await write(ROWS);
   const json = JSON.parse((await report('--by', 'class', '--format', 'json')).text);
@@ -235,7 +252,7 @@ test('any rows: bytes without a price are in one line each, costs are certain or
         sum((row) => (isLacking(row, row.txCost) ? row.txBytes : 0)) +
         sum((row) => (isLacking(row, row.rxCost) ? row.rxBytes : 0));
       expect(total.unpricedBytes).toBe(unpriced);
-      const inLines = [parts.unknownClass, parts.unpriced, parts.unpricedProcessing];
+      const inLines = [parts.unknownClass, parts.unpriced, parts.undirected, parts.unpricedProcessing];
       expect(inLines.reduce((bytes, line) => bytes + line.txBytes + line.rxBytes, 0n)).toBe(unpriced);
       expect(groups.reduce((bytes, group) => bytes + group.unpricedBytes, 0n)).toBe(unpriced);
       const costOf = ({ txCost, rxCost, processingCost }: FlowRow) =>

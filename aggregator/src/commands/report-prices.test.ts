@@ -169,9 +169,11 @@ describe('other prices', () => {
       'Bytes that could not be priced again:',
       'acme: cross-region out, r1 → r2  4.66 GiB sent (23.8%)',
       'unknown class  2.79 GiB sent, 1.86 GiB received (23.8%)',
+      'In no cost, stored or new:',
+      // 1 of 22.
+      'lost: vanished  954 MiB (4.5%); 1 connection',
       'In the new cost, but not certain:',
       'estimated  $0.1000 (21.3%)',
-      'Lost traffic and tunnels between nodes have no price, stored or new.',
       '',
     ]);
   });
@@ -210,7 +212,12 @@ describe('other prices', () => {
       { what: 'acme: cross-region out, r1 → r2', tx_bytes: 5 * GB, rx_bytes: 0, percent: 23.8095 },
       { what: 'unknown class', tx_bytes: 3 * GB, rx_bytes: 2 * GB, percent: 23.8095 },
     ]);
+    expect(json.not_in_costs).toMatchObject({
+      ...{ encapsulation: { tx_bytes: 0, rx_bytes: 0 }, unwatched_nodes: [] },
+      lost: [{ reason: 'vanished', known_bytes: GB, percent: 4.5455, unknown_hours: 0 }],
+    });
     const { remarks } = await report('--by', 'class', '--format', 'csv', '--prices', path);
+    expect(remarks).toContain('lost: vanished');
     expect(remarks).toContain('  unknown class                    2.79 GiB sent, 1.86 GiB received (23.8%)');
   });
 

@@ -111,18 +111,18 @@ export function reportCommand(
       const options = reportOptions(flags, clock(), output);
       const repricing = flags.prices === undefined ? undefined : repricingBy(flags.prices, flags);
       await overRows(flags, options, output, async (session, rows, isHourly): Promise<Printed> => {
+        // Hourly sums have no nodes: of what they hold nobody can tell.
+        const unwatched = await unwatchedNodes(session, isHourly ? remainingRows(options) : rows);
         if (repricing !== undefined) {
           const comparison = await compareStoredRows(session, options, rows, repricing);
           return {
-            table: () => comparisonText(comparison, flags.prices!),
-            json: () => comparisonJson(comparison, flags.prices!),
+            table: () => comparisonText(comparison, flags.prices!, unwatched),
+            json: () => comparisonJson(comparison, flags.prices!, unwatched),
             csv: () => comparisonCsv(comparison),
-            lines: () => comparisonLines(comparison),
+            lines: () => comparisonLines(comparison, unwatched),
           };
         }
         const report = await createReport(session, options, rows);
-        // Hourly sums have no nodes: of what they hold nobody can tell.
-        const unwatched = await unwatchedNodes(session, isHourly ? remainingRows(options) : rows);
         return {
           table: () => reportText(report, unwatched),
           json: () => reportJson(report, unwatched),

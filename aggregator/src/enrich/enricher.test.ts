@@ -277,6 +277,19 @@ describe('addresses of another cluster', () => {
   });
 });
 
+describe('a batch whose source counts both directions in one sum', () => {
+  it('has all of it in tx, whichever side is local', () => {
+    const batch = batchOf('n1', [{ from: POD_A, to: POD_B, bytes: [2100, 0] }]);
+    batch.responderPackets.fill(0);
+    const { rows } = enrichAll({ ...batch, directionsMerged: true });
+    expect(rows.map(legText)).toEqual([
+      `pod ${POD_A} -> pod ${POD_B} tx 2100/10 rx 0/0`,
+      `pod ${POD_B} <- pod ${POD_A} tx 2100/10 rx 0/0`,
+    ]);
+    expect(rows.map(({ directionBasis }) => directionBasis)).toEqual(['merged', 'merged']);
+  });
+});
+
 describe('columns', () => {
   it('say who, where and when', () => {
     const { rows } = enrichAll(batchOf('n1', [{ from: POD_A, to: POD_C, port: 5432 }]), ['tier', 'app', '7', 'none']);
@@ -331,6 +344,7 @@ describe('columns', () => {
         processingCost: null,
         priceBook: null,
         priceBasis: null,
+        directionBasis: null,
       },
     ]);
   });

@@ -82,6 +82,17 @@ export function setCounters(row: FlowRow, batch: FlowBatch, index: number, local
   row.rxBytes = localIsInitiator ? responderBytes : initiatorBytes;
   row.rxPackets = localIsInitiator ? responderPackets : initiatorPackets;
   row.connections = batch.connections[index]!;
+  row.directionBasis = null;
+  if (batch.directionsMerged) setMerged(row, initiatorBytes, initiatorPackets);
+}
+
+/** Both directions are one sum: whichever side is local, it stands where what is sent does. */
+function setMerged(row: FlowRow, bytes: number, packets: number): void {
+  row.directionBasis = 'merged';
+  row.txBytes = bytes;
+  row.txPackets = packets;
+  row.rxBytes = 0;
+  row.rxPackets = 0;
 }
 
 const DOUBT: Readonly<Record<Resolution, number>> = { exact: 0, ambiguous: 1, stale: 2, folded: 3, none: 4 };

@@ -53,5 +53,6 @@ export function blankRow(cluster: string): FlowRow {
     processingCost: null,
     priceBook: null,
     priceBasis: null,
+    directionBasis: null,
   };
 }

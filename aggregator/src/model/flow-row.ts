@@ -24,6 +24,9 @@ export type TrafficClass =
 /** How sure the cost of a row is: a listed or private rate; something was assumed; sources disagree; no rate. */
 export type PriceBasis = 'exact' | 'estimated' | 'disputed' | 'none';
 
+/** `merged`: the source counts both directions in one sum, which stands in the tx columns. Null: they are told apart. */
+export type DirectionBasis = 'merged';
+
 export type LocalKind = 'pod' | 'node';
 
 export type PeerKind = 'pod' | 'node' | 'service' | 'provider-service' | 'private' | 'internet' | 'unknown';
@@ -95,4 +98,5 @@ export interface FlowRow {
   processingCost: PicoUsd | null;
   priceBook: string | null;
   priceBasis: PriceBasis | null;
+  directionBasis: DirectionBasis | null;
 }

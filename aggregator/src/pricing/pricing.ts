@@ -4,6 +4,7 @@ import type { FlowRow, PicoUsd } from '../model/flow-row.ts';
 import type { PriceBook } from './book/format.ts';
 import type { PricingConfig } from './config/format.ts';
 import { basisOf, type Decision, decide, decideAs, fixedDecision } from './decision.ts';
+import { withMergedDirections } from './merged-directions.ts';
 import { costOf } from './money.ts';
 import { createSides, type NumberedSide } from './sides.ts';
 import { createTariffs } from './tariffs.ts';
@@ -57,6 +58,10 @@ export function createPricing(options: PricingOptions): Pricing {
   const stored = new Map<string, Decision>();
 
   function decision(row: FlowRow): Decision {
+    return forDirections(row, decisionEachWay(row));
+  }
+
+  function decisionEachWay(row: FlowRow): Decision {
     if (row.lossReason !== null) return LOST;
     if (row.localKind === 'node' && row.peerKind === 'node' && isTunnel(row)) return ENCAPSULATION;
     if (row.peerNode !== null && row.peerNode === row.node && row.peerCluster === row.cluster) return SAME_NODE;
@@ -96,6 +101,10 @@ export function createPricing(options: PricingOptions): Pricing {
   }
 
   function decisionAs(row: FlowRow): Decision {
+    return forDirections(row, decisionEachWayAs(row));
+  }
+
+  function decisionEachWayAs(row: FlowRow): Decision {
     const { trafficClass, path } = row;
     if (row.lossReason !== null || trafficClass === 'lost') return LOST;
     if (trafficClass === 'encapsulation') return ENCAPSULATION;
@@ -126,6 +135,10 @@ export function createPricing(options: PricingOptions): Pricing {
       applyCosts(row, decided, config.overlayHeaderBytes ?? 0);
     },
   };
+}
+
+function forDirections(row: FlowRow, decided: Decision): Decision {
+  return row.directionBasis === 'merged' ? withMergedDirections(decided) : decided;
 }
 
 /** Decisions kept of flows through services; more than clusters have zones, services and networks. */

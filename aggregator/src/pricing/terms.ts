@@ -11,6 +11,8 @@ export interface Charge {
   readonly kind: 'transfer' | 'processing';
   readonly direction: Direction;
   readonly key: RateKey;
+  /** There is a rate for each direction, but of a sum of both nobody knows the shares. */
+  readonly lacksDirection?: true;
 }
 
 /** One term of the sum that a cost is. */

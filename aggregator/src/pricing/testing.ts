@@ -52,6 +52,7 @@ export function testRow(fields: Partial<FlowRow>): FlowRow {
     processingCost: null,
     priceBook: null,
     priceBasis: null,
+    directionBasis: null,
     ...fields,
   };
 }

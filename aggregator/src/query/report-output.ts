@@ -91,22 +91,13 @@ export function missingLines(report: Report, unwatched: readonly UnwatchedNode[]
   const withoutCost = [
     ...bytesLine('unknown class', report.unknownClass, bytes, ''),
     ...bytesLine('no rate', report.unpriced, bytes, ''),
+    ...undirectedLine(report.undirected, bytes),
     ...bytesLine(
       'processing',
       report.unpricedProcessing,
       bytes,
       ' through a gateway or balancer whose rate is not known',
     ),
-  ];
-  const outside = [
-    ...lossLines(report.losses, bytes),
-    ...bytesLine(
-      'encapsulation',
-      report.encapsulation,
-      undefined,
-      ' in tunnels between nodes; what they carry is counted above',
-    ),
-    ...unwatchedLine(unwatched),
   ];
   const uncertain = [
     ...costLine('estimated', total.estimatedCost, total, ''),
@@ -115,14 +106,40 @@ export function missingLines(report: Report, unwatched: readonly UnwatchedNode[]
   ];
   const lines = [
     ...section('Bytes in the total whose cost is not:', withoutCost),
-    ...section('Not in the total at all:', outside),
+    ...section('Not in the total at all:', outsideLines(report, bytes, unwatched)),
     ...section('In the total cost, but not certain:', uncertain),
   ];
   return lines.length === 0 ? ['Nothing is missing: no unknown, unpriced, lost or estimated traffic.'] : lines;
 }
 
+/** What is in no sum of costs: lost, in tunnels, or of nodes whose traffic nobody counts. */
+export type Outside = Pick<Report, 'losses' | 'encapsulation'>;
+
+/** @param bytes of the total, without what is lost */
+export function outsideLines(
+  { losses, encapsulation }: Outside,
+  bytes: bigint,
+  unwatched: readonly UnwatchedNode[],
+): Line[] {
+  const tunnels = ' in tunnels between nodes; what they carry is counted above';
+  return [
+    ...lossLines(losses, bytes),
+    ...bytesLine('encapsulation', encapsulation, undefined, tunnels),
+    ...unwatchedLine(unwatched),
+  ];
+}
+
+/** @param bytes of the total, without what is lost */
+export function outsideCells({ losses, encapsulation }: Outside, bytes: bigint, unwatched: readonly UnwatchedNode[]) {
+  return {
+    encapsulation: bytesObject(encapsulation),
+    unwatched_nodes: unwatched.map(({ cluster, node }) => ({ cluster, node })),
+    lost: lossCells(losses, bytes),
+  };
+}
+
 /** @param all bytes that they are a share of; undefined: of none */
-export function bytesLine(
+function bytesLine(
   label: string,
   { hours, txBytes, rxBytes }: ByteCounts,
   all: bigint | undefined,
@@ -135,11 +152,18 @@ export function bytesLine(
   return [[label, `${bytesText(txBytes)} sent, ${bytesText(rxBytes)} received${share}${suffix}`]];
 }
 
+function undirectedLine({ hours, txBytes, rxBytes }: ByteCounts, all: bigint): Line[] {
+  if (hours === 0n) return [];
+  const bytes = txBytes + rxBytes;
+  const why = 'counted in both directions together, with no rate that is the same for both';
+  return [['no direction', `${bytesText(bytes)}${shareText(bytes, all)} ${why}`]];
+}
+
 function costLine(label: string, cost: bigint, total: Measures, suffix: string): Line[] {
   return cost === 0n ? [] : [[label, `${usdText(cost)}${shareText(cost, total.cost ?? 0n)}${suffix}`]];
 }
 
-export function unwatchedLine(unwatched: readonly UnwatchedNode[]): Line[] {
+function unwatchedLine(unwatched: readonly UnwatchedNode[]): Line[] {
   if (unwatched.length === 0) return [];
   const names = unwatched.slice(0, NODES_MAX).map(({ cluster, node }) => printable(`${cluster}/${node}`));
   const more = unwatched.length - names.length;
@@ -166,10 +190,9 @@ export function reportJson(report: Report, unwatched: readonly UnwatchedNode[]):
     not_in_total: {
       unknown_class: sharedBytesObject(report.unknownClass, bytes),
       unpriced: sharedBytesObject(report.unpriced, bytes),
+      undirected: sharedBytesObject(report.undirected, bytes),
       unpriced_processing: sharedBytesObject(report.unpricedProcessing, bytes),
-      encapsulation: bytesObject(report.encapsulation),
-      unwatched_nodes: unwatched.map(({ cluster, node }) => ({ cluster, node })),
-      lost: lossCells(report.losses, bytes),
+      ...outsideCells(report, bytes, unwatched),
     },
     not_certain: {
       ...uncertainObject(report.total),
@@ -182,7 +205,7 @@ export function reportJson(report: Report, unwatched: readonly UnwatchedNode[]):
 }
 
 /** @param bytes of the total, without what is lost */
-export function lossCells(losses: readonly LossSummary[], bytes: bigint) {
+function lossCells(losses: readonly LossSummary[], bytes: bigint) {
   const all = bytes + knownLossBytes(losses);
   return losses.map((loss) => ({
     reason: loss.reason,

@@ -76,8 +76,10 @@ export interface Report {
   readonly unknownClass: ByteCounts;
   /** Bytes are in the total; their cost is not, because there is no rate for the transfer. Without those of unknown class. */
   readonly unpriced: ByteCounts;
+  /** The same of sums of both directions: there may be a rate for each, and nobody knows the shares. They count as sent. */
+  readonly undirected: ByteCounts;
   /**
-   * Bytes whose transfer has a price, and what lies on their path has not. Together with the two above, each byte in one of them, these
+   * Bytes whose transfer has a price, and what lies on their path has not. Together with the three above, each byte in one of them, these
    * are the `unpricedBytes` of the total.
    */
   readonly unpricedProcessing: ByteCounts;
@@ -86,6 +88,9 @@ export interface Report {
   /** In no figure of the total. */
   readonly losses: readonly LossSummary[];
 }
+
+/** That no bytes cost nothing is no price, unless there are none at all. */
+const isPrice = (bytes: string): string => `${bytes} > 0 OR coalesce(tx_bytes, 0) + coalesce(rx_bytes, 0) = 0`;
 
 /** The rows, summed: a table of the session that all figures come from, so that the rows are read once. */
 const PARTS = 'report_parts';
@@ -100,7 +105,8 @@ function measuresOf(condition: string): string {
   const costOf = (basis: string) =>
     ['tx_cost', 'rx_cost', 'processing_cost'].map((cost) => `coalesce(${sum(cost, basis)}, 0)`).join(' + ');
   return `coalesce(${sum('tx_bytes')}, 0), coalesce(${sum('rx_bytes')}, 0), coalesce(${sum('connections')}, 0),
-    CASE WHEN ${sum('tx_cost')} IS NULL AND ${sum('rx_cost')} IS NULL AND ${processing} = 0 THEN NULL
+    CASE WHEN ${sum('tx_cost', isPrice('tx_bytes'))} IS NULL AND ${sum('rx_cost', isPrice('rx_bytes'))} IS NULL
+      AND ${processing} = 0 THEN NULL
       ELSE coalesce(${sum('tx_cost')}, 0) + coalesce(${sum('rx_cost')}, 0) + ${processing} END,
     coalesce(${sum('tx_bytes', 'tx_cost IS NULL OR lacks_processing')}, 0)
       + coalesce(${sum('rx_bytes', 'rx_cost IS NULL OR lacks_processing')}, 0),
@@ -139,6 +145,7 @@ export async function createReport(session: QuerySession, options: ReportOptions
     total: measures(next),
     unknownClass: byteCounts(next),
     unpriced: byteCounts(next),
+    undirected: byteCounts(next),
     unpricedProcessing: byteCounts(next),
     encapsulation: byteCounts(next),
     losses: losses.map((row) => ({
@@ -163,6 +170,7 @@ function partsStatement({ by, filter }: ReportOptions, rows: string): string {
     price_basis: 'price_basis',
     loss_reason: 'loss_reason',
     lacks_processing: 'processing_cost IS NULL',
+    is_merged: `direction_basis IS NOT NULL`,
     missing_hour: `CASE WHEN traffic_class IN ('lost', 'encapsulation', 'unknown') OR tx_cost IS NULL OR rx_cost IS NULL
       OR processing_cost IS NULL THEN date_trunc('hour', window_start) END`,
     ...Object.assign({}, ...by.map(({ columns }) => columns)),
@@ -208,7 +216,8 @@ function totalStatement(): string {
   return `SELECT list(DISTINCT cluster ORDER BY cluster), epoch_us(min(first_start)), epoch_us(max(last_end)),
       ${measuresOf(COUNTED)},
       ${bytes(`traffic_class = 'unknown'`, 'tx_cost IS NULL OR lacks_processing', 'rx_cost IS NULL OR lacks_processing')},
-      ${bytes(known, 'tx_cost IS NULL AND tx_bytes > 0', 'rx_cost IS NULL AND rx_bytes > 0')},
+      ${bytes(`${known} AND NOT is_merged`, 'tx_cost IS NULL AND tx_bytes > 0', 'rx_cost IS NULL AND rx_bytes > 0')},
+      ${bytes(`${known} AND is_merged`, 'tx_cost IS NULL AND tx_bytes > 0', 'rx_cost IS NULL AND rx_bytes > 0')},
       ${bytes(`${known} AND lacks_processing`, 'tx_cost IS NOT NULL AND tx_bytes > 0', 'rx_cost IS NOT NULL AND rx_bytes > 0')},
       ${bytes(`traffic_class = 'encapsulation'`)}
     FROM ${PARTS}`;

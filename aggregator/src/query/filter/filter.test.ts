@@ -320,7 +320,7 @@ function rowsStatement(rows: readonly Row[]): string {
       TIMESTAMPTZ '2026-01-31 12:00:00Z' AS window_start, TIMESTAMPTZ '2026-01-31 12:01:00Z' AS window_end,
       DATE '2026-01-31' AS date, ${txBytes}::BIGINT AS tx_bytes, 0::BIGINT AS rx_bytes, ${2 ** i}::BIGINT AS connections,
       NULL::BIGINT AS lost_bytes_max, ${txBytes}::DECIMAL(18,12) AS tx_cost, 0::DECIMAL(18,12) AS rx_cost,
-      NULL::DECIMAL(18,12) AS processing_cost`;
+      NULL::DECIMAL(18,12) AS processing_cost, NULL::VARCHAR AS direction_basis`;
   });
   return statements.join(' UNION ALL ');
 }
