@@ -75,6 +75,8 @@ export class LogTail {
   readonly #waiters = new Set<Waiter>();
   #refreshing: Promise<void> | undefined;
   #verifiedAt = Number.NEGATIVE_INFINITY;
+  /** When the store was last looked at, or this began. */
+  #lookedAt: number;
   #cancelTimer: (() => void) | undefined;
 
   constructor(store: ObjectStore, root: string, options: LogTailOptions) {
@@ -82,6 +84,7 @@ export class LogTail {
     this.root = root;
     this.#options = options;
     this.#schedule = options.schedule ?? timers;
+    this.#lookedAt = options.now();
   }
 
   get position(): TailPosition {
@@ -196,11 +199,19 @@ export class LogTail {
     return seen.newest !== this.#newest || seen.rewinds !== this.#commons.length;
   }
 
+  /** Whoever waits again and again, each time for less than `pollMs`, is told, too. */
   #startTimer(): void {
-    this.#cancelTimer ??= this.#schedule(() => {
+    if (this.#cancelTimer !== undefined) return;
+    const { pollMs, now } = this.#options;
+    const waitMs = this.#lookedAt + pollMs - now();
+    if (waitMs <= 0) {
+      void this.#poll();
+      return;
+    }
+    this.#cancelTimer = this.#schedule(() => {
       this.#cancelTimer = undefined;
       void this.#poll();
-    }, this.#options.pollMs);
+    }, waitMs);
   }
 
   #stopTimer(): void {
@@ -222,6 +233,7 @@ export class LogTail {
   }
 
   async #refresh(): Promise<void> {
+    this.#lookedAt = this.#options.now();
     if (this.#newest < 0) {
       await this.#goToEnd(Math.max(-1, (this.#options.hint?.() ?? -1) - 1));
       if (this.#newest < 0) await this.#goToEnd(-1);
