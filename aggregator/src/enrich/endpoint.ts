@@ -64,6 +64,8 @@ export type ResolveEndpoints = (batch: FlowBatch, topology: Topology) => Endpoin
 /** Endpoints kept at most, about 300 bytes each: of a cluster of 150,000 pods, and 50,000 of an outside without end. */
 const NAMED_MAX = 250_000;
 const OUTSIDE_MAX = 65_536;
+/** Loopback and bridge addresses of 5,000 nodes. */
+const OWN_MAX = 32_768;
 
 const NOWHERE = { provider: null, region: null, zone: null, zoneId: null };
 const NOBODY = {
@@ -109,6 +111,7 @@ export function createResolveEndpoints(
   places: PlacesOfAddresses = NO_PLACES,
 ): ResolveEndpoints {
   const labelText = createLabelText(labelKeys);
+  const own = new OwnEndpoints();
   const named = new Map<string, Kept>();
   const outside = new Map<string, Kept>();
 
@@ -174,7 +177,7 @@ export function createResolveEndpoints(
       const endpoint = resolve(address, batch, topology);
       // Who is known to have it is known better: what serves all service addresses has them on an interface, too.
       const isOwn = endpoint === LOOPBACK || (!endpoint.inCluster && batch.nodeAddresses?.has(address));
-      return isOwn ? ownEndpoint(address, batch.node, reporter) : endpoint;
+      return isOwn ? own.of(address, batch.node, reporter) : endpoint;
     });
   };
 }
@@ -267,6 +270,21 @@ function serviceEndpoint(address: string, service: ServiceIdentity, owner: Addre
     name: service.name,
     resolution: owner.certainty,
   };
+}
+
+/** Endpoints that are a node's own, each kept while the topology says the same of its node. */
+class OwnEndpoints {
+  readonly #kept = new Map<string, { readonly endpoint: Endpoint; readonly node: NodeIdentity | undefined }>();
+
+  of(address: string, reporter: string, node: NodeIdentity | undefined): Endpoint {
+    const key = `${reporter} ${address}`;
+    const known = this.#kept.get(key);
+    if (known !== undefined && known.node === node) return known.endpoint;
+    const endpoint = ownEndpoint(address, reporter, node);
+    if (this.#kept.size >= OWN_MAX) this.#kept.clear();
+    this.#kept.set(key, { endpoint, node });
+    return endpoint;
+  }
 }
 
 /** An address of the reporting node that nobody else names: a loopback one, which every machine has, or one of an interface. */

@@ -1,7 +1,7 @@
 // The two sides of a row as prices see them, each made once and numbered: rows of one endpoint have the same side, and so have most
 // endpoints of one zone.
 import type { FlowRow } from '../model/flow-row.ts';
-import { RememberedCodes } from '../model/remembered-codes.ts';
+import { KeyNumbers } from '../model/key-numbers.ts';
 import { addressKind } from './address-kind.ts';
 import type { PricingConfig } from './config/format.ts';
 import { networkMap } from './networks.ts';
@@ -16,8 +16,8 @@ export interface NumberedSide {
   readonly rules: RuleSet;
 }
 
-/** Endpoints whose sides are found by their keys, on either side: all of 150,000 pods and 50,000 addresses outside. 3 MiB. */
-const REMEMBERED = { width: 1, placesMax: 2 ** 18 };
+/** Endpoints whose sides are found by their keys, on either side: all of 150,000 pods and 50,000 addresses outside. 8 MiB. */
+const REMEMBERED_MAX = 2 ** 18;
 
 /** Sides of rows, each made once. */
 export function createSides(config: PricingConfig, inClusterRanges: (address: string) => boolean) {
@@ -35,8 +35,8 @@ export function createSides(config: PricingConfig, inClusterRanges: (address: st
   /** The side of each id. */
   const numbered: NumberedSide[] = [];
   /** Ids of sides by the keys of endpoints. */
-  const locals = new RememberedCodes(REMEMBERED);
-  const peers = new RememberedCodes(REMEMBERED);
+  const locals = new KeyNumbers();
+  const peers = new KeyNumbers();
 
   function intern(side: Side, fitting: RuleSet): NumberedSide {
     const { network, ...plain } = side;
@@ -48,6 +48,12 @@ export function createSides(config: PricingConfig, inClusterRanges: (address: st
       numbered.push(found);
     }
     return found;
+  }
+
+  function remember(ids: KeyNumbers, key: number, id: number): void {
+    if (key === 0) return;
+    if (ids.size >= REMEMBERED_MAX) ids.clear();
+    ids.set(key, id);
   }
 
   function kindOf(ip: string | null): Side['address'] {
@@ -106,8 +112,8 @@ export function createSides(config: PricingConfig, inClusterRanges: (address: st
   return {
     rules,
     local(row: FlowRow): NumberedSide {
-      let at = row.localKey === 0 ? -1 : locals.find(row.localKey);
-      const remembered = at === -1 ? undefined : numbered[locals.at(at)]!;
+      const known = row.localKey === 0 ? -1 : locals.find(row.localKey);
+      const remembered = known === -1 ? undefined : numbered[known]!;
       if (
         remembered?.side.region === row.region &&
         remembered.side.zone === zoneOf(row.provider, row.region, row.zone)
@@ -115,17 +121,14 @@ export function createSides(config: PricingConfig, inClusterRanges: (address: st
         return remembered;
       }
       const made = makeLocal(row);
-      if (row.localKey !== 0) {
-        if (at === -1) at = locals.put(row.localKey);
-        locals.set(at, made.id);
-      }
+      remember(locals, row.localKey, made.id);
       return made;
     },
     peer(row: FlowRow): NumberedSide {
-      const at = row.peerKey === 0 ? -1 : peers.find(row.peerKey);
-      if (at !== -1) return numbered[peers.at(at)]!;
+      const known = row.peerKey === 0 ? -1 : peers.find(row.peerKey);
+      if (known !== -1) return numbered[known]!;
       const made = makePeer(row);
-      if (row.peerKey !== 0) peers.set(peers.put(row.peerKey), made.id);
+      remember(peers, row.peerKey, made.id);
       return made;
     },
   };

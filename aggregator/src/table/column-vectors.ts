@@ -22,18 +22,22 @@ const NULL_DECIMAL = -(2n ** 63n);
 const DECIMAL_LIMIT = 10n ** 18n;
 const INTEGER_MAX = 2 ** 31 - 1;
 
-/** Estimate of what one dictionary value costs beside its characters: string header, slots of the table, array slot. */
-const DICTIONARY_ENTRY_BYTES = 72;
-
 /** Codes of a text vector, as narrow as its dictionary allows: most columns of a commit have few values, or one. */
 export type Codes = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
+
+/** Which entry each row has, of vectors whose entries many rows share. */
+export interface RowEntries {
+  /** By row. */
+  ofRow: Uint32Array<ArrayBuffer>;
+}
 
 /** Text as codes into a dictionary, which stays when the rows go: the next rows have mostly the same texts. */
 export class TextVector<Row = FlowRow> {
   readonly column: TextColumn<Row> | MapColumn<Row>;
+  /** By entry. */
   codes: Codes;
-  /** Bytes of the dictionary, estimated. */
-  dictionaryBytes = 0;
+  /** Undefined: each row is an entry of its own. */
+  readonly entries: RowEntries | undefined;
   readonly #dictionary = new TextDictionary();
   /** Codes of texts that are stored as others, because no file can hold them as they are. */
   readonly #codeOfUnstorable = new Map<string, number>();
@@ -41,9 +45,14 @@ export class TextVector<Row = FlowRow> {
   #lastValue: string | null = null;
   #lastCode = NULL_CODE;
 
-  constructor(column: TextColumn<Row> | MapColumn<Row>, capacity: number) {
+  constructor(column: TextColumn<Row> | MapColumn<Row>, capacity: number, entries?: RowEntries) {
     this.column = column;
     this.codes = new Uint8Array(capacity);
+    this.entries = entries;
+  }
+
+  codeOfRow(row: number): number {
+    return this.codes[this.entries === undefined ? row : this.entries.ofRow[row]!]!;
   }
 
   /** The value of each code; element 0 stands for null. Rows before the last `clear` may have had values that no row has now. */
@@ -51,6 +60,7 @@ export class TextVector<Row = FlowRow> {
     return this.#dictionary.values;
   }
 
+  /** Sets entry `index`. */
   set(index: number, row: Row): void {
     const value = this.column.of(row);
     if (value !== this.#lastValue) {
@@ -70,7 +80,6 @@ export class TextVector<Row = FlowRow> {
   clear(): void {
     this.#dictionary.clear();
     this.#codeOfUnstorable.clear();
-    this.dictionaryBytes = 0;
     this.#lastValue = null;
     this.#lastCode = NULL_CODE;
   }
@@ -97,10 +106,7 @@ export class TextVector<Row = FlowRow> {
     const value = this.column.type === 'map' ? canonicalMap(raw, this.column.name) : storable(raw);
     const { length } = this.values;
     const code = this.#dictionary.add(value);
-    if (code === length) {
-      if (code >= 2 ** (8 * this.codes.BYTES_PER_ELEMENT)) this.#widen();
-      this.dictionaryBytes += value.length * 2 + DICTIONARY_ENTRY_BYTES;
-    }
+    if (code === length && code >= 2 ** (8 * this.codes.BYTES_PER_ELEMENT)) this.#widen();
     if (value !== raw) this.#codeOfUnstorable.set(raw, code);
     return code;
   }

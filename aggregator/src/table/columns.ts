@@ -321,6 +321,16 @@ export const FLOW_COLUMNS: readonly Column[] = [
     'How sure the cost is: exact (a sourced list or private rate), estimated (something was assumed), ' +
       'disputed (sources disagree) or none (no rate).',
   ),
+  {
+    ...text(
+      'direction_basis',
+      'agent',
+      (row) => row.directionBasis,
+      'How the two directions are told apart: null, each is counted; merged, the source counts both in one sum, which ' +
+        'stands in tx_bytes, tx_packets and tx_cost, and rx_bytes, rx_packets and rx_cost are zero.',
+    ),
+    isAdded: true,
+  },
 ];
 
 /** Columns that are the same in all rows with the same `localKey` and the same `peerKey` (FlowRow). */

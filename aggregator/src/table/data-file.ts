@@ -4,8 +4,8 @@ import type { ObjectStore } from '../store/store.ts';
 import { PARTITION_COLUMN } from './columns.ts';
 import type { AddAction } from './delta-actions.ts';
 import { newFileName } from './file-name.ts';
-import { writeParquet } from './parquet.ts';
-import { type RowsOfColumns, statisticsJson } from './statistics.ts';
+import { type RowsOfColumns, writeParquet } from './parquet.ts';
+import { statisticsOf } from './statistics.ts';
 
 /** Puts the rows, in this order, into a file of that date; it is in the table when the log names it. Throws STORE_UNAVAILABLE. */
 export function putDataFile(
@@ -17,16 +17,15 @@ export function putDataFile(
 ): Promise<AddAction> {
   const path = `${PARTITION_COLUMN.name}=${date}/${newFileName(nowMs)}`;
   return withScratchFile(store, async (file) => {
-    const size = await writeParquet(rows, order, file);
-    const stats = statisticsJson(rows);
+    const { sizeBytes, columns } = await writeParquet(rows, order, file);
     await store.put(`${root}/${path}`, { file });
     return {
       path,
       partitionValues: { [PARTITION_COLUMN.name]: date },
-      size,
+      size: sizeBytes,
       modificationTime: nowMs,
       dataChange: true,
-      stats,
+      stats: statisticsOf(rows.rowCount, columns),
     };
   });
 }

@@ -20,6 +20,7 @@ export function flowRow(values: Partial<FlowRow> = {}): FlowRow {
     ...{ txBytes: null, txPackets: null, rxBytes: null, rxPackets: null, connections: null },
     ...{ lossReason: null, lostBytesMax: null, trafficClass: 'unknown', path: null },
     ...{ txCost: null, rxCost: null, processingCost: null, priceBook: null, priceBasis: null },
+    directionBasis: null,
     ...values,
   };
 }
@@ -73,6 +74,7 @@ export const arbitraryFlowRow: fc.Arbitrary<FlowRow> = fc.record({
   path: name,
   ...{ txCost: money, rxCost: money, processingCost: money, priceBook: name },
   priceBasis: fc.option(fc.constantFrom('exact', 'estimated', 'disputed', 'none')),
+  directionBasis: fc.option(fc.constant('merged'), { freq: 2 }),
 });
 
 /** The row as `readParquet` gives it: column names, exact texts. */

@@ -29,9 +29,8 @@ describe('what does not fit is refused, and the row is not in', () => {
   }
 });
 
-test('days are apart; clear forgets rows, and keeps the size of a row', () => {
+test('days are apart; clear forgets rows', () => {
   const buffer = new RowBuffer();
-  expect(buffer.sizeBytes).toBe(0);
   const dayUs = 86_400_000_000;
   for (const days of [1, 0, 1]) {
     buffer.append(flowRow({ windowStartUs: WINDOW_US + days * dayUs, namespace: `day-${days}` }));
@@ -41,14 +40,8 @@ test('days are apart; clear forgets rows, and keeps the size of a row', () => {
     ['2026-02-01', 2],
   ]);
   expect(buffer.rowCount).toBe(3);
-  const full = buffer.sizeBytes;
-  expect(full).toBeGreaterThan(3 * 46 * 4);
   buffer.clear();
   expect([buffer.rowCount, buffer.partitions()]).toEqual([0, []]);
-  for (const days of [1, 0, 1]) {
-    buffer.append(flowRow({ windowStartUs: WINDOW_US + days * dayUs, namespace: `day-${days}` }));
-  }
-  expect(buffer.sizeBytes).toBe(full);
 });
 
 describe('sides with a key are looked up once', () => {
@@ -69,7 +62,9 @@ describe('sides with a key are looked up once', () => {
       .map(({ vectors, rowCount }) =>
         vectors.map((vector) =>
           'codes' in vector
-            ? Array.from(vector.codes.subarray(0, rowCount), (code) => (code === 0 ? null : vector.values[code]))
+            ? Array.from({ length: rowCount }, (_, row) => vector.codeOfRow(row)).map((code) =>
+                code === 0 ? null : vector.values[code],
+              )
             : [...vector.values.subarray(0, rowCount)],
         ),
       );
@@ -105,7 +100,7 @@ test('codes grow with the number of different texts, and keep what they stood fo
   const pods = vectorOf('pod');
   expect([pods.codes.BYTES_PER_ELEMENT, vectorOf('namespace').codes.BYTES_PER_ELEMENT]).toEqual([4, 1]);
   for (const i of [0, 254, 255, 256, 65_534, 65_535, 65_536, count - 1]) {
-    expect(pods.values[pods.codes[i]!]).toBe(`pod-${i}`);
+    expect(pods.values[pods.codeOfRow(i)]).toBe(`pod-${i}`);
   }
 });
 
@@ -130,7 +125,7 @@ test('a dictionary of many texts is begun anew, and rows keep what is theirs', (
     const [partition] = buffer.partitions();
     const vector = partition?.vectors.find(({ column }) => column.name === name);
     if (!(vector instanceof TextVector)) throw new Error(`${name} is no text`);
-    return { known: vector.values.length - 1, last: vector.values[vector.codes[partition!.rowCount - 1]!] };
+    return { known: vector.values.length - 1, last: vector.values[vector.codeOfRow(partition!.rowCount - 1)] };
   };
   const row = (i: number) => flowRow({ localKey: 1 + i, pod: `pod-${i}`, namespace: `ns-${i % 7}` });
   for (let i = 0; i < count; i++) buffer.append(row(i));

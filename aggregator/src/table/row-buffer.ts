@@ -3,8 +3,8 @@
 // midnight do not cost twice for ever.
 import type { FlowRow } from '../model/flow-row.ts';
 import { type ColumnVector, createVector, DecimalVector, NumberVector, TextVector } from './column-vectors.ts';
-import { FLOW_COLUMNS, LOCAL_COLUMNS, PEER_COLUMNS } from './columns.ts';
-import { SideCodes } from './side-codes.ts';
+import { FLOW_COLUMNS, LOCAL_COLUMNS, type MapColumn, PEER_COLUMNS, type TextColumn } from './columns.ts';
+import { SideTexts } from './side-texts.ts';
 
 const DAY_US = 86_400_000_000;
 const FIRST_CAPACITY = 4096;
@@ -14,10 +14,7 @@ const GROWTH = 1.25;
 /** Different texts of one column above which its dictionary is begun anew: there are 150,000 pods, and others come and go. */
 const KEPT_TEXTS_MAX = 2 ** 18;
 
-/**
- * Sides that are remembered: the pods of a thousand nodes, and all their peers. Every peer has fewer rows in a commit than it has
- * columns, so one that was forgotten costs as much as all else that is done for its rows. 16 MiB at 150,000 pods.
- */
+/** Sides that are remembered: the pods of a thousand nodes, and all their peers. About 35 bytes each. */
 const LOCAL_SIDES_MAX = 2 ** 15;
 const PEER_SIDES_MAX = 2 ** 18;
 
@@ -28,31 +25,24 @@ export class RowPartition {
   readonly vectors: readonly ColumnVector[];
   rowCount = 0;
   #capacity = FIRST_CAPACITY;
-  // The same vectors by kind, so that each loop below meets one class only.
+  readonly #local = new SideTexts(textColumns(LOCAL_COLUMNS), FIRST_CAPACITY, LOCAL_SIDES_MAX);
+  readonly #peer = new SideTexts(textColumns(PEER_COLUMNS), FIRST_CAPACITY, PEER_SIDES_MAX);
+  // The vectors that belong to neither side by kind, so that each loop below meets one class only.
   readonly #texts: readonly TextVector[];
   readonly #numbers: readonly NumberVector[];
   readonly #decimals: readonly DecimalVector[];
-  /** Texts that belong to neither side. */
-  readonly #flowTexts: readonly TextVector[];
-  readonly #local: SideCodes;
-  readonly #peer: SideCodes;
 
   constructor(day: number) {
     this.#day = day;
-    this.vectors = FLOW_COLUMNS.map((column) => createVector(column, FIRST_CAPACITY));
-    this.#texts = this.vectors.filter((vector) => vector instanceof TextVector);
+    const ofSides = new Map([...this.#local.vectors, ...this.#peer.vectors].map((vector) => [vector.column, vector]));
+    this.vectors = FLOW_COLUMNS.map(
+      (column) => ofSides.get(column as TextColumn) ?? createVector(column, FIRST_CAPACITY),
+    );
+    this.#texts = this.vectors.filter(
+      (vector) => vector instanceof TextVector && vector.entries === undefined,
+    ) as TextVector[];
     this.#numbers = this.vectors.filter((vector) => vector instanceof NumberVector);
     this.#decimals = this.vectors.filter((vector) => vector instanceof DecimalVector);
-    const isSide = ({ column: { name } }: TextVector) => LOCAL_COLUMNS.has(name) || PEER_COLUMNS.has(name);
-    this.#flowTexts = this.#texts.filter((vector) => !isSide(vector));
-    this.#local = new SideCodes(
-      this.#texts.filter(({ column }) => LOCAL_COLUMNS.has(column.name)),
-      LOCAL_SIDES_MAX,
-    );
-    this.#peer = new SideCodes(
-      this.#texts.filter(({ column }) => PEER_COLUMNS.has(column.name)),
-      PEER_SIDES_MAX,
-    );
   }
 
   /** Days since the Unix epoch. */
@@ -78,7 +68,7 @@ export class RowPartition {
     }
     this.#local.set(index, row, row.localKey);
     this.#peer.set(index, row, row.peerKey);
-    for (const vector of this.#flowTexts) {
+    for (const vector of this.#texts) {
       vector.set(index, row);
     }
     for (const vector of this.#numbers) {
@@ -94,46 +84,43 @@ export class RowPartition {
   reset(day: number): void {
     this.#day = day;
     this.rowCount = 0;
-    const full = this.#texts.filter(({ values }) => values.length > KEPT_TEXTS_MAX);
-    if (full.length === 0) {
-      return;
-    }
-    // Namespaces, workloads and zones stay, with their ranks: it is pods and addresses that come and go.
-    for (const vector of full) {
+    this.#local.reset();
+    this.#peer.reset();
+    let isAnew = false;
+    for (const vector of this.vectors) {
+      // Namespaces, workloads and zones stay, with their ranks: it is pods and addresses that come and go.
+      if (!(vector instanceof TextVector) || vector.values.length <= KEPT_TEXTS_MAX) continue;
       vector.clear();
+      isAnew = true;
     }
+    if (!isAnew) return;
     this.#local.clear();
     this.#peer.clear();
   }
 
   /** Gives the memory back at once; of no use afterwards. */
   free(): void {
-    for (const vector of this.vectors) {
+    for (const vector of [...this.#texts, ...this.#numbers, ...this.#decimals]) {
       vector.free();
     }
     this.#local.free();
     this.#peer.free();
   }
 
-  /** Bytes that the rows take in memory, estimated. */
-  get sizeBytes(): number {
-    let dictionaryBytes = 0;
-    for (const vector of this.#texts) {
-      dictionaryBytes += vector.dictionaryBytes;
-    }
-    let rowBytes = (this.#numbers.length + this.#decimals.length) * 8;
-    for (const { codes } of this.#texts) {
-      rowBytes += codes.BYTES_PER_ELEMENT;
-    }
-    return this.rowCount * rowBytes + dictionaryBytes;
-  }
-
   #grow(): void {
     this.#capacity = Math.ceil(this.#capacity * GROWTH);
-    for (const vector of this.vectors) {
+    for (const vector of [...this.#texts, ...this.#numbers, ...this.#decimals]) {
       vector.grow(this.#capacity);
     }
+    this.#local.growRows(this.#capacity);
+    this.#peer.growRows(this.#capacity);
   }
+}
+
+function textColumns(names: ReadonlySet<string>): (TextColumn | MapColumn)[] {
+  const isText = (column: (typeof FLOW_COLUMNS)[number]): column is TextColumn | MapColumn =>
+    column.type === 'text' || column.type === 'map';
+  return FLOW_COLUMNS.filter(isText).filter(({ name }) => names.has(name));
 }
 
 /** Rows of any days. */
@@ -158,12 +145,9 @@ export class RowBuffer {
   }
 
   get rowCount(): number {
-    return this.#sum((partition) => partition.rowCount);
-  }
-
-  /** Bytes that the rows take in memory, estimated. */
-  get sizeBytes(): number {
-    return this.#sum((partition) => partition.sizeBytes);
+    let rowCount = 0;
+    for (const partition of this.#partitions.values()) rowCount += partition.rowCount;
+    return rowCount;
   }
 
   /** Forgets the rows. Keeps the memory of the largest day, gives back that of the others. */
@@ -195,13 +179,5 @@ export class RowBuffer {
       this.#partitions.set(day, partition);
     }
     return partition;
-  }
-
-  #sum(of: (partition: RowPartition) => number): number {
-    let sum = 0;
-    for (const partition of this.#partitions.values()) {
-      sum += of(partition);
-    }
-    return sum;
   }
 }

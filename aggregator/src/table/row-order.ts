@@ -37,8 +37,9 @@ interface Ranks {
 function textRanks(vector: TextVector, count: number): Ranks {
   const rankOfCode = ranksOfCodes(vector.values);
   const ranks = new Uint32Array(count);
+  const { codes, entries } = vector;
   for (let i = 0; i < count; i++) {
-    ranks[i] = rankOfCode[vector.codes[i]!]!;
+    ranks[i] = rankOfCode[codes[entries === undefined ? i : entries.ofRow[i]!]!]!;
   }
   return { ranks, rankCount: rankOfCode.length };
 }

@@ -12,6 +12,7 @@ peer_namespace text peer_workload_kind text peer_workload text peer_pod text pee
 protocol text port integer service text initiator text resolution text
 tx_bytes long tx_packets long rx_bytes long rx_packets long connections long loss_reason text lost_bytes_max long
 traffic_class text! path text tx_cost decimal rx_cost decimal processing_cost decimal price_book text price_basis text
+direction_basis text
 date date!`;
 
 test('the columns of the table', () => {

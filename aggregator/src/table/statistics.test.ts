@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { FlowRow } from '../model/flow-row.ts';
 import { arbitraryFlowRow, flowRow, WINDOW_US } from './flow-row.testing.ts';
+import { writeParquetFile } from './parquet-file/file-writer.ts';
 import { RowBuffer } from './row-buffer.ts';
-import { lowerTextBound, statisticsJson, upperTextBound } from './statistics.ts';
+import { lowerTextBound, statisticsOf, upperTextBound } from './statistics.ts';
 
 interface Statistics {
   numRecords: number;
@@ -12,19 +13,21 @@ interface Statistics {
   nullCount: Record<string, number>;
 }
 
-function textOf(rows: readonly FlowRow[]): string {
+/** As the file's writer finds them, in row groups of seven; the file itself is not needed. */
+async function textOf(rows: readonly FlowRow[]): Promise<string> {
   const buffer = new RowBuffer();
-  for (const row of rows) {
-    buffer.append(row);
-  }
-  return statisticsJson(buffer.partitions()[0]!);
+  for (const row of rows) buffer.append(row);
+  const { vectors, rowCount } = buffer.partitions()[0]!;
+  const order = Uint32Array.from(rows, (_, i) => i);
+  const { columns } = await writeParquetFile('/dev/null', vectors, order, { rowGroupRows: 7, zstdLevel: 1 });
+  return statisticsOf(rowCount, columns);
 }
 
-const of = (rows: readonly FlowRow[]): Statistics => JSON.parse(textOf(rows));
+const of = async (rows: readonly FlowRow[]): Promise<Statistics> => JSON.parse(await textOf(rows));
 
 describe('bounds', () => {
-  test('counts nulls, leaves out the bounds of a column without values', () => {
-    const stats = of([flowRow({ pod: 'b', port: 0 }), flowRow({ pod: 'a' }), flowRow()]);
+  test('counts nulls, leaves out the bounds of a column without values', async () => {
+    const stats = await of([flowRow({ pod: 'b', port: 0 }), flowRow({ pod: 'a' }), flowRow()]);
     expect(stats.numRecords).toBe(3);
     expect(stats.nullCount).toMatchObject({ pod: 1, port: 2, zone: 3, node: 0, labels: 3, tx_cost: 3 });
     expect([stats.minValues['pod'], stats.maxValues['pod']]).toEqual(['a', 'b']);
@@ -33,14 +36,17 @@ describe('bounds', () => {
     expect(stats.maxValues).not.toHaveProperty('tx_cost');
   });
 
-  test('a map has no bounds', () => {
-    const stats = of([flowRow({ labels: '{"team":"a"}' })]);
+  test('a map has no bounds', async () => {
+    const stats = await of([flowRow({ labels: '{"team":"a"}' })]);
     expect(stats.minValues).not.toHaveProperty('labels');
     expect(stats.nullCount['labels']).toBe(0);
   });
 
-  test('timestamps have milliseconds: down for the lower bound, up for the upper', () => {
-    const stats = of([flowRow({ windowStartUs: WINDOW_US + 1001 }), flowRow({ windowStartUs: WINDOW_US + 2001 })]);
+  test('timestamps have milliseconds: down for the lower bound, up for the upper', async () => {
+    const stats = await of([
+      flowRow({ windowStartUs: WINDOW_US + 1001 }),
+      flowRow({ windowStartUs: WINDOW_US + 2001 }),
+    ]);
     expect(stats.minValues['window_start']).toBe('2026-01-31T23:59:00.001Z');
     expect(stats.maxValues['window_start']).toBe('2026-01-31T23:59:00.003Z');
   });
@@ -51,8 +57,8 @@ describe('bounds', () => {
     { name: 'a dollar', value: 10n ** 12n, min: '0.999999999999', max: '1.000000000001' },
     { name: 'minus a dollar', value: -(10n ** 12n), min: '-1.000000000001', max: '-0.999999999999' },
   ]) {
-    test(`decimals are widened by what a double loses: ${name}`, () => {
-      const text = textOf([flowRow({ txCost: value }), flowRow({ txCost: value })]);
+    test(`decimals are widened by what a double loses: ${name}`, async () => {
+      const text = await textOf([flowRow({ txCost: value }), flowRow({ txCost: value })]);
       const found = [...text.matchAll(/"tx_cost":(-?[\d.]+)/g)].map((match) => Number(match[1]));
       expect(found[0]).toBeLessThanOrEqual(Number(value) / 1e12);
       expect(found[1]).toBeGreaterThanOrEqual(Number(value) / 1e12);
@@ -61,14 +67,14 @@ describe('bounds', () => {
     });
   }
 
-  test('a decimal bound that does not fit the type is left out', () => {
-    const stats = of([flowRow({ txCost: 10n ** 18n - 1n })]);
+  test('a decimal bound that does not fit the type is left out', async () => {
+    const stats = await of([flowRow({ txCost: 10n ** 18n - 1n })]);
     expect(stats.maxValues).not.toHaveProperty('tx_cost');
     expect(stats.minValues['tx_cost']).toBeLessThan(1e6);
   });
 
-  test('2^53 - 1 is exact', () => {
-    expect(textOf([flowRow({ txBytes: 2 ** 53 - 1 })])).toContain('"tx_bytes":9007199254740991');
+  test('2^53 - 1 is exact', async () => {
+    expect(await textOf([flowRow({ txBytes: 2 ** 53 - 1 })])).toContain('"tx_bytes":9007199254740991');
   });
 });
 
@@ -91,11 +97,11 @@ describe('text bounds hold in the order of UTF-8 bytes', () => {
   });
 });
 
-test('for any rows, every value is within the bounds of its column', () => {
-  fc.assert(
-    fc.property(fc.array(arbitraryFlowRow, { minLength: 1, maxLength: 20 }), (rows) => {
+test('for any rows, every value is within the bounds of its column', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(arbitraryFlowRow, { minLength: 1, maxLength: 20 }), async (rows) => {
       const sameDay = rows.map((row) => ({ ...row, windowStartUs: WINDOW_US + (row.windowStartUs % 60_000_000) }));
-      const stats = of(sameDay);
+      const stats = await of(sameDay);
       for (const row of sameDay) {
         for (const [column, value] of [
           ['peer_name', row.peerName],

@@ -1,15 +1,5 @@
 // Per-file column statistics for the log's `add.stats` (Delta PROTOCOL.md, "Per-file Statistics"). Readers skip whole files
 // on them, so a bound may be loose but never wrong; what cannot be said safely is left out.
-import { compareUtf8 } from '../model/utf8-order.ts';
-import {
-  type ColumnVectorOfAny,
-  DecimalVector,
-  isDecimalBelow,
-  NULL_CODE,
-  NULL_DECIMAL_HIGH_WORD,
-  type NumberVector,
-  TextVector,
-} from './column-vectors.ts';
 import { type ColumnOfAny, DECIMAL_PRECISION, DECIMAL_SCALE } from './columns.ts';
 
 /** Characters kept of a text bound; Spark keeps as many. */
@@ -23,12 +13,6 @@ const LAST_CHARACTER = '\u{10ffff}';
 const DECIMAL_MARGIN_DIVISOR = 10n ** 13n;
 const DECIMAL_MAX = 10n ** BigInt(DECIMAL_PRECISION) - 1n;
 
-/** Rows, column by column. */
-export interface RowsOfColumns {
-  readonly rowCount: number;
-  readonly vectors: readonly ColumnVectorOfAny[];
-}
-
 /** Extremes of one column in one file, exact. */
 export interface ColumnExtremes {
   readonly column: Pick<ColumnOfAny, 'name' | 'type'>;
@@ -39,15 +23,6 @@ export interface ColumnExtremes {
    */
   readonly min: string | number | bigint | undefined;
   readonly max: string | number | bigint | undefined;
-}
-
-/** The JSON text of the partition's statistics. */
-export function statisticsJson(partition: RowsOfColumns): string {
-  const { rowCount } = partition;
-  return statisticsOf(
-    rowCount,
-    partition.vectors.map((vector) => ({ column: vector.column, ...extremes(vector, rowCount) })),
-  );
 }
 
 /** The JSON text of a file's statistics: bounds that no value is beyond. */
@@ -93,43 +68,6 @@ function boundJson(
   }
 }
 
-type Extremes = Omit<ColumnExtremes, 'column'>;
-
-function extremes(vector: ColumnVectorOfAny, rowCount: number): Extremes {
-  if (vector instanceof TextVector) {
-    return textExtremes(vector, rowCount);
-  }
-  return vector instanceof DecimalVector ? decimalExtremes(vector, rowCount) : numberExtremes(vector, rowCount);
-}
-
-/** Of the texts that rows have: the dictionary holds those of earlier rows, too. */
-function textExtremes({ codes, values }: TextVector, rowCount: number): Extremes {
-  let nullCount = 0;
-  const isUsed = new Uint8Array(values.length);
-  for (let i = 0; i < rowCount; i++) {
-    const code = codes[i]!;
-    isUsed[code] = 1;
-    if (code === NULL_CODE) {
-      nullCount++;
-    }
-  }
-  let min: string | undefined;
-  let max: string | undefined;
-  for (let code = NULL_CODE + 1; code < values.length; code++) {
-    const value = values[code]!;
-    if (isUsed[code] === 0) {
-      continue;
-    }
-    if (min === undefined || compareUtf8(value, min) < 0) {
-      min = value;
-    }
-    if (max === undefined || compareUtf8(value, max) > 0) {
-      max = value;
-    }
-  }
-  return { min, max, nullCount };
-}
-
 /** A prefix is never above the whole. */
 export function lowerTextBound(value: string): string {
   return prefix(value);
@@ -154,44 +92,8 @@ function prefix(value: string): string {
   return value.slice(0, splitsPair ? TEXT_PREFIX_LENGTH - 1 : TEXT_PREFIX_LENGTH);
 }
 
-function numberExtremes(vector: NumberVector, rowCount: number): Extremes {
-  let nullCount = 0;
-  let min = Number.POSITIVE_INFINITY;
-  let max = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < rowCount; i++) {
-    const value = vector.values[i]!;
-    if (Number.isNaN(value)) {
-      nullCount++;
-    } else {
-      min = Math.min(value, min);
-      max = Math.max(value, max);
-    }
-  }
-  if (nullCount === rowCount) {
-    return { min: undefined, max: undefined, nullCount };
-  }
-  return { min, max, nullCount };
-}
-
 function timestampJson(milliseconds: number): string {
   return JSON.stringify(new Date(milliseconds).toISOString());
-}
-
-/** By their words: a bigint for each row would be garbage. */
-function decimalExtremes(vector: DecimalVector, rowCount: number): Extremes {
-  const words = vector.words();
-  let nullCount = 0;
-  let min = -1;
-  let max = -1;
-  for (let i = 0; i < rowCount; i++) {
-    if (words[2 * i + 1] === NULL_DECIMAL_HIGH_WORD) {
-      nullCount++;
-      continue;
-    }
-    if (min === -1 || isDecimalBelow(words, i, min)) min = i;
-    if (max === -1 || isDecimalBelow(words, max, i)) max = i;
-  }
-  return { min: vector.values[min], max: vector.values[max], nullCount };
 }
 
 function decimalMargin(value: bigint): bigint {

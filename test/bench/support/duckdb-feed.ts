@@ -79,6 +79,11 @@ function enumMembers(vector: TextVector): string[] {
   return vector.values.length > 1 ? vector.values.slice(1) : [''];
 }
 
+function hasNulls(vector: TextVector, rowCount: number): boolean {
+  for (let row = 0; row < rowCount; row++) if (vector.codeOfRow(row) === NULL_CODE) return true;
+  return false;
+}
+
 /** One scan: a position in the order, and one chunk of each kind of memory. */
 class Scan {
   readonly #partition: RowPartition;
@@ -103,7 +108,7 @@ class Scan {
           vector instanceof TextVector &&
           vector.values.length === 2 &&
           vector.column.type === 'text' &&
-          !vector.codes.subarray(0, rowCount).includes(NULL_CODE),
+          !hasNulls(vector, rowCount),
       ),
     );
   }
@@ -154,7 +159,7 @@ class Scan {
     }
     let hasNulls = false;
     for (let i = 0; i < rows.length; i++) {
-      const code = vector.codes[rows[i]!]!;
+      const code = vector.codeOfRow(rows[i]!);
       codes[i] = code;
       if (code === NULL_CODE) {
         this.#setNull(i);

@@ -5,9 +5,12 @@
 import { open } from 'node:fs/promises';
 import { setImmediate as othersTurn } from 'node:timers/promises';
 import { constants, zstdCompressSync } from 'node:zlib';
+import { compareUtf8 } from '../../model/utf8-order.ts';
 import type { ColumnVectorOfAny } from '../column-vectors.ts';
+import type { ColumnExtremes } from '../statistics.ts';
 import { ByteSink } from './byte-sink.ts';
-import { ChunkEncoder, type ColumnChunk } from './column-chunk.ts';
+import type { ColumnChunk, Extremes } from './chunk.ts';
+import { ChunkEncoder } from './column-chunk.ts';
 import { schemaElements } from './column-schema.ts';
 import { ThriftStruct } from './thrift.ts';
 
@@ -54,15 +57,23 @@ interface RowGroup {
   readonly columns: readonly StoredColumn[];
 }
 
-/** Writes the rows `order` of the vectors to a new file; the vectors must not change meanwhile. Its size in bytes. */
+/** A file that was written. */
+export interface WrittenFile {
+  readonly sizeBytes: number;
+  /** What its columns hold, one for each vector. */
+  readonly columns: readonly ColumnExtremes[];
+}
+
+/** Writes the rows `order` of the vectors to a new file; the vectors must not change meanwhile. */
 export async function writeParquetFile(
   path: string,
   vectors: readonly ColumnVectorOfAny[],
   order: Uint32Array,
   layout: FileLayout,
-): Promise<number> {
+): Promise<WrittenFile> {
   await using file = await open(path, 'w');
-  const encoder = new ChunkEncoder(Math.min(layout.rowGroupRows, order.length));
+  using encoder = new ChunkEncoder(Math.min(layout.rowGroupRows, order.length));
+  const extremes = vectors.map((): Extremes => ({ nullCount: 0, min: undefined, max: undefined }));
   const groups: RowGroup[] = [];
   /** Written, or waiting to be written with the rest of the row group. */
   let offset = 0;
@@ -82,14 +93,15 @@ export async function writeParquetFile(
   for (let from = 0; from < order.length; from += layout.rowGroupRows) {
     const rows = order.subarray(from, from + layout.rowGroupRows);
     const columns: StoredColumn[] = [];
-    for (const vector of vectors) {
-      for (const chunk of encoder.encode(vector, rows)) {
+    for (const [i, vector] of vectors.entries()) {
+      const found = encoder.encode(vector, rows, (chunk) => {
         const { pages, ...stored } = storedChunk(chunk, layout.zstdLevel);
         const start = offset;
         for (const page of pages) put(page);
         const dataOffset = offset - pages.at(-2)!.length - pages.at(-1)!.length;
         columns.push({ ...stored, offset: start, dataOffset, storedBytes: offset - start });
-      }
+      });
+      extremes[i] = together(extremes[i]!, found);
       await othersTurn();
     }
     groups.push({ rowCount: rows.length, columns });
@@ -100,7 +112,20 @@ export async function writeParquetFile(
   length.writeUInt32LE(footer.length);
   for (const part of [footer, length, MAGIC]) put(part);
   await flush();
-  return offset;
+  return { sizeBytes: offset, columns: vectors.map(({ column }, i) => ({ column, ...extremes[i]! })) };
+}
+
+/** Of two row groups. */
+function together(a: Extremes, b: Extremes): Extremes {
+  return {
+    nullCount: a.nullCount + b.nullCount,
+    min: a.min === undefined || (b.min !== undefined && isBelow(b.min, a.min)) ? b.min : a.min,
+    max: a.max === undefined || (b.max !== undefined && isBelow(a.max, b.max)) ? b.max : a.max,
+  };
+}
+
+function isBelow(a: string | number | bigint, b: string | number | bigint): boolean {
+  return typeof a === 'string' && typeof b === 'string' ? compareUtf8(a, b) < 0 : a < b;
 }
 
 function storedChunk(chunk: ColumnChunk, zstdLevel: number): StoredChunk {

@@ -16,8 +16,7 @@ export function writeHybrid(sink: ByteSink, values: Uint32Array | Uint8Array, co
   while (position < count) {
     const run = runLength(values, position, count);
     if (run >= GROUP) {
-      sink.varint(run * 2);
-      for (let shift = 0; shift < width; shift += 8) sink.byte((values[position]! >>> shift) & 0xff);
+      writeRun(sink, values[position]!, run, width);
       position += run;
     } else {
       const end = packedEnd(values, position, count);
@@ -25,6 +24,13 @@ export function writeHybrid(sink: ByteSink, values: Uint32Array | Uint8Array, co
       position = end;
     }
   }
+}
+
+/** Appends `count` times the same value. */
+export function writeRun(sink: ByteSink, value: number, count: number, width: number): void {
+  if (count === 0) return;
+  sink.varint(count * 2);
+  for (let shift = 0; shift < width; shift += 8) sink.byte((value >>> shift) & 0xff);
 }
 
 function runLength(values: Uint32Array | Uint8Array, from: number, count: number): number {
