@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { explainCommand } from './commands/explain.ts';
 import { ipRangesCommand } from './commands/ip-ranges.ts';
 import { maintainCommand } from './commands/maintain.ts';
+import { migrateEgressdCommand } from './commands/migrate-egressd.ts';
 import { priceCommand } from './commands/price.ts';
 import { pricesCommand } from './commands/prices.ts';
 import { reportCommand } from './commands/report.ts';
@@ -37,6 +38,7 @@ function buildProgram(exitWith: (code: number) => void): Command {
     pricesCommand(exitWith),
     ipRangesCommand(exitWith),
     tokensCommand(),
+    migrateEgressdCommand(),
   ];
   for (const command of commands) {
     inheritSettings(command, program);

@@ -122,7 +122,7 @@ describe.runIf(prometheusFound !== undefined)('Prometheus', () => {
     await until('a node without an agent is seen', async () => (await value('max(flowtoll_nodes_unwatched)')) === 1, {
       patienceMs: 30_000,
     });
-  }, 180_000);
+  });
   afterAll(async () => {
     for (const agent of agents) await agent.stop();
     await programs.killAll();
@@ -312,7 +312,7 @@ describe.runIf(prometheusFound !== undefined)('Prometheus', () => {
       expect(await sent(WRITTEN)).toBe(pods!.tx);
       expect(await sent('cross_zone="true"')).toBe(pods!.crossZone);
       expect(await value('sum(sum_over_time(egressd_received_bytes_total[20m]))')).toBe(pods!.rx);
-    }, 150_000);
+    });
 
     test('goes on where another replica takes over', async () => {
       const held = await prometheus!.query('flowtoll_sink_lease_held == 1');
@@ -326,6 +326,6 @@ describe.runIf(prometheusFound !== undefined)('Prometheus', () => {
       const total = await untilWritten();
       expect(total.tx_bytes).toBeGreaterThan(before.total.tx_bytes);
       await expectTotals(total);
-    }, 150_000);
+    });
   });
 });

@@ -1,5 +1,5 @@
-# Decodes requests of metric sinks with the published definitions: OTLP by OpenTelemetry's own package, remote write 2.0 by protobuf over the
-# fields that Prometheus publishes, written down here once more. Question on standard input, answer on standard output, JSON.
+# Decodes requests of sinks with the published definitions: OTLP by OpenTelemetry's own package, remote write 2.0 and egressd's batches by
+# protobuf over the fields that Prometheus and egressd (pb/metrics.proto of castai/egressd) publish, written down here once more. Question on standard input, answer on standard output, JSON.
 import base64
 import gzip
 import json
@@ -9,7 +9,7 @@ import cramjam
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-TYPES = {"string": 9, "uint32": 13, "double": 1, "int64": 3, "message": 11, "enum": 14}
+TYPES = {"string": 9, "uint32": 13, "double": 1, "int64": 3, "int32": 5, "message": 11, "enum": 14}
 
 # io.prometheus.write.v2: message → field → (number, type, repeated)
 REMOTE_WRITE_2 = {
@@ -24,10 +24,33 @@ REMOTE_WRITE_2 = {
     "Metadata": {"type": (1, "uint32", False), "help_ref": (3, "uint32", False), "unit_ref": (4, "uint32", False)},
 }
 
+# PodNetworkMetric: 16 is reserved.
+EGRESSD = {
+    "PodNetworkMetricBatch": {"items": (1, "PodNetworkMetric", True)},
+    "PodNetworkMetric": {
+        "src_ip": (1, "string", False),
+        "src_pod": (2, "string", False),
+        "src_namespace": (3, "string", False),
+        "src_node": (4, "string", False),
+        "src_zone": (5, "string", False),
+        "dst_ip": (6, "string", False),
+        "dst_pod": (7, "string", False),
+        "dst_namespace": (8, "string", False),
+        "dst_node": (9, "string", False),
+        "dst_zone": (10, "string", False),
+        "tx_bytes": (11, "int64", False),
+        "tx_packets": (12, "int64", False),
+        "rx_bytes": (13, "int64", False),
+        "rx_packets": (14, "int64", False),
+        "proto": (15, "int32", False),
+        "dst_dns_name": (17, "string", False),
+    },
+}
 
-def remote_write_2():
-    file = descriptor_pb2.FileDescriptorProto(name="v2.proto", package="io.prometheus.write.v2", syntax="proto3")
-    for name, fields in REMOTE_WRITE_2.items():
+
+def message_class(package, messages, wanted):
+    file = descriptor_pb2.FileDescriptorProto(name="definition.proto", package=package, syntax="proto3")
+    for name, fields in messages.items():
         message = file.message_type.add(name=name)
         for field, (number, kind, repeated) in fields.items():
             added = message.field.add(name=field, number=number, label=3 if repeated else 1)
@@ -35,10 +58,10 @@ def remote_write_2():
                 added.type = TYPES[kind]
             else:
                 added.type = TYPES["message"]
-                added.type_name = f".io.prometheus.write.v2.{kind}"
+                added.type_name = f".{package}.{kind}"
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("io.prometheus.write.v2.Request"))
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{wanted}"))
 
 
 def no_unknown(message, path):
@@ -108,8 +131,23 @@ def of_otlp(body):
     return out
 
 
+def of_egressd(body, Batch):
+    batch = Batch()
+    batch.ParseFromString(body)
+    no_unknown(batch, "PodNetworkMetricBatch")
+    # Counters as text: JSON's numbers are no 64-bit integers.
+    text = lambda value: value if isinstance(value, str) else str(value)
+    return [{name: text(getattr(item, name)) for name in EGRESSD["PodNetworkMetric"]} for item in batch.items]
+
+
 question = json.load(sys.stdin)
-Request = remote_write_2()
 bodies = [base64.b64decode(body) for body in question["bodies"]]
-answer = [of_otlp(body) if question["kind"] == "otlp" else of_remote_write(body, Request) for body in bodies]
+if question["kind"] == "otlp":
+    answer = [of_otlp(body) for body in bodies]
+elif question["kind"] == "egressd":
+    Batch = message_class("egressd", EGRESSD, "PodNetworkMetricBatch")
+    answer = [of_egressd(body, Batch) for body in bodies]
+else:
+    Request = message_class("io.prometheus.write.v2", REMOTE_WRITE_2, "Request")
+    answer = [of_remote_write(body, Request) for body in bodies]
 json.dump(answer, sys.stdout)

@@ -37,6 +37,7 @@ export type ErrorCode =
   | 'READER_STALLED' // a reader has taken nothing for too long
   | 'TOKENS_INVALID' // the file of readers' tokens cannot be read
   | 'SINKS_INVALID' // the file of sinks cannot be read
+  | 'EGRESSD_VALUES_INVALID' // values of egressd's chart cannot be read
   | 'WATCHERS_FULL' // a replica serves as many watchers as it may
   | 'CONFIG_INVALID' // a flag or environment variable has a value it cannot have
   | 'SERVER_UNAVAILABLE' // the aggregator that a command shall ask does not answer

@@ -12,7 +12,7 @@ import type { CommonSettings } from './settings.ts';
 const SINKS: DocumentKind = { name: 'sinks file', code: 'SINKS_INVALID', page: 'docs/sinks.md' };
 
 /** A name of a sink: it stands in keys of the store, in metrics, and in names of variables. */
-const SINK_NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+export const SINK_NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const ENV_PREFIX = 'FLOWTOLL_SINKS_';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
