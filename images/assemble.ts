@@ -34,8 +34,12 @@ export function softwareVersion(): string {
   return (JSON.parse(manifest) as { version: string }).version;
 }
 
-/** What is there of the same names is replaced. */
-export async function assemble({ program, architectures, out, cache, lock, rootOnly }: AssembleOptions): Promise<void> {
+/**
+ * What is there of the same names is replaced. Gives the image's name with its digest, as the chart and `docker pull` take it; undefined
+ * when only root file systems were asked for.
+ */
+export async function assemble(options: AssembleOptions): Promise<string | undefined> {
+  const { program, architectures, out, cache, lock, rootOnly } = options;
   const version = softwareVersion();
   mkdirSync(out, { recursive: true });
   mkdirSync(cache, { recursive: true });
@@ -55,9 +59,10 @@ export async function assemble({ program, architectures, out, cache, lock, rootO
         return { architecture, tree, config: imageConfig(program, version) };
       }),
     );
-    if (rootOnly) return;
+    if (rootOnly) return undefined;
     const layout = join(work, 'layout');
-    await writeOciLayout(`${REGISTRY}/${program}:${version}`, images, layout, join(out, `${program}.oci.tar`));
+    const reference = `${REGISTRY}/${program}:${version}`;
+    return `${reference}@${await writeOciLayout(reference, images, layout, join(out, `${program}.oci.tar`))}`;
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -89,8 +94,8 @@ async function main(): Promise<void> {
   const lock = readLock();
   for (const program of programs) {
     const [out, cache] = [resolve(values.out), resolve(values.cache)];
-    await assemble({ program, architectures, out, cache, lock, rootOnly: values['root-only'] });
-    process.stdout.write(`${program}: ${architectures.join(', ')} in ${out}\n`);
+    const image = await assemble({ program, architectures, out, cache, lock, rootOnly: values['root-only'] });
+    process.stdout.write(`${program}: ${architectures.join(', ')} in ${out}${image ? `: ${image}` : ''}\n`);
   }
 }
 

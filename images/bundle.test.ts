@@ -4,6 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { copyPackages } from '../test/support/copy-packages.ts';
 import { type Bundle, bundle, writeBundle } from './bundle.ts';
 import { PROGRAMS, type ProgramName } from './parts/programs.ts';
 
@@ -23,17 +24,10 @@ let copied: string | undefined;
 function copy(): string {
   if (copied !== undefined) return copied;
   copied = join(folder, 'elsewhere');
-  for (const part of ['agent', 'aggregator', 'proto', 'package.json', 'LICENSE']) {
+  for (const part of ['agent', 'aggregator', 'proto', 'package.json', 'package-lock.json', 'LICENSE']) {
     cpSync(join(ROOT, part), join(copied, part), { recursive: true });
   }
-  const packages = [join(ROOT, 'node_modules'), join(copied, 'node_modules')];
-  try {
-    // Hundreds of megabytes: the same files under other names, where one disk has both.
-    execFileSync('cp', ['-al', ...packages], { stdio: 'ignore' });
-  } catch {
-    rmSync(packages[1]!, { recursive: true, force: true });
-    execFileSync('cp', ['-a', ...packages]);
-  }
+  copyPackages(join(ROOT, 'node_modules'), join(copied, 'node_modules'));
   return copied;
 }
 
@@ -63,6 +57,25 @@ describe.each(NAMES)('%s', (name) => {
   test('no file tells where it was made', () => {
     const all = text(bundles.get(name)!, bundles.get(name)!.files.keys());
     expect(all).not.toContain(ROOT);
+  });
+
+  test('V8 keeps its text in one byte a character', () => {
+    const { files, main } = bundles.get(name)!;
+    const start = [...files.keys()].find((file) => /^main-/.test(file)) ?? main;
+    for (const file of staticClosure(bundles.get(name)!, start)) {
+      expect(/[^\0-\xff]/.test(Buffer.from(files.get(file)!).toString()), file).toBe(false);
+    }
+  });
+
+  test("nothing imports Node's own modules, which would load all that they could give", () => {
+    const code = [...bundles.get(name)!.files].filter(([file]) => file.endsWith('.mjs'));
+    for (const [file, bytes] of code) {
+      const imported = Buffer.from(bytes)
+        .toString()
+        .matchAll(/^(?:import|export)\b[^;'"]*["']([^"']+)["'];$/gm);
+      expect([...imported].map((match) => match[1]!).filter((target) => !target.startsWith('./'))).toEqual([]);
+      expect(Buffer.from(bytes).toString(), file).not.toMatch(/\bimport\(["'](node:)?[a-z]/);
+    }
   });
 
   test('every file that another names is there, threads too', () => {
@@ -113,6 +126,12 @@ describe.each(NAMES)('%s', (name) => {
     expect(run('--version').trim()).toBe(manifest.version);
     expect(run('--help')).toContain(`Usage: ${program.command}`);
   }, 30_000);
+});
+
+test('what the agent leaves out is asked for by nobody but grpc-js, when it is asked for services that the agent has not', () => {
+  const all = text(bundles.get('agent')!, ['flowtoll-agent.mjs']);
+  expect(all).toContain('@grpc/proto-loader is not part of flowtoll-agent');
+  expect(bundles.get('agent')!.packages.map((each) => each.name)).not.toContain('protobufjs');
 });
 
 test('the agent is one file and one for its thread', () => {

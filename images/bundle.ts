@@ -5,16 +5,16 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
-import { nativesBeside, threadFile, threadsBeside } from './parts/bundle-plugins.ts';
+import { builtinsByRequire, leftOut, nativesBeside, threadFile, threadsBeside } from './parts/bundle-plugins.ts';
 import { type NpmPackage, notices, packagesOf } from './parts/bundled-packages.ts';
+import { withoutComments } from './parts/comments.ts';
 import { NODE } from './parts/layout.ts';
 import { PROGRAMS, type Program, type ProgramName } from './parts/programs.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
 /** What others wrote in CommonJS asks for Node's modules with `require`, which a module does not have. */
-const REQUIRE = `import { createRequire as createRequireOfBundle } from 'node:module';
-const require = createRequireOfBundle(import.meta.url);`;
+const REQUIRE = "const require = process.getBuiltinModule('node:module').createRequire(import.meta.url);";
 
 /** A program as files. */
 export interface Bundle {
@@ -52,14 +52,16 @@ export async function bundle(name: ProgramName, root = ROOT): Promise<Bundle> {
     banner: { js: REQUIRE },
     define: { __filename: 'import.meta.filename', __dirname: 'import.meta.dirname' },
     external: ['./native/*'],
-    plugins: [threadsBeside(program), nativesBeside(program)],
+    plugins: [threadsBeside(program), nativesBeside(program), leftOut(program), builtinsByRequire()],
     logLevel: 'warning',
   });
   const files = new Map<string, Uint8Array>();
-  for (const { path, contents } of outputFiles.toSorted((a, b) => (a.path < b.path ? -1 : 1))) {
+  const outputs = outputFiles.toSorted((a, b) => (a.path < b.path ? -1 : 1));
+  const codes = await Promise.all(outputs.map(({ contents }) => withoutComments(Buffer.from(contents).toString())));
+  outputs.forEach(({ path }, index) => {
     const file = basename(path);
-    files.set(file, file === main ? withInterpreter(contents) : contents);
-  }
+    files.set(file, Buffer.from(file === main ? withInterpreter(codes[index]!) : codes[index]!));
+  });
   const packages = packagesOf(root, Object.keys(metafile.inputs));
   files.set('THIRD-PARTY-NOTICES', Buffer.from(notices(packages)));
   files.set('LICENSE', readFileSync(join(root, 'LICENSE')));
@@ -67,9 +69,8 @@ export async function bundle(name: ProgramName, root = ROOT): Promise<Bundle> {
 }
 
 /** The first line says which Node runs the file. */
-function withInterpreter(contents: Uint8Array): Uint8Array {
-  const text = Buffer.from(contents).toString();
-  return Buffer.from(`#!${NODE}\n${text.replace(/^#!.*\n/, '')}`);
+function withInterpreter(code: string): string {
+  return `#!${NODE}\n${code.replace(/^#!.*\n/, '')}`;
 }
 
 /** Writes a bundle into a folder, which is made. */

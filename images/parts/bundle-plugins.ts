@@ -1,9 +1,12 @@
 // What esbuild has to be told: threads are files of their own, and native code lies beside the bundle. Knows esbuild's plugins;
 // the packages are named by parts/programs.ts.
 import { readFile } from 'node:fs/promises';
+import { builtinModules, createRequire } from 'node:module';
 import { basename } from 'node:path';
 import type { Plugin } from 'esbuild';
 import type { Program } from './programs.ts';
+
+const requireHere = createRequire(import.meta.url);
 
 /** Name of the file that a thread's source becomes. */
 export function threadFile(source: string): string {
@@ -55,6 +58,49 @@ export function nativesBeside({ natives }: Program): Plugin {
         contents: `throw new Error('${path} is not part of this image');`,
         loader: 'js',
       }));
+    },
+  };
+}
+
+/** Whoever asks for a package that was left out is told so. */
+export function leftOut(program: Program): Plugin {
+  return {
+    name: 'left-out',
+    setup(build) {
+      build.onResolve({ filter: /^[^./]/ }, ({ path }) =>
+        program.leftOut.includes(path) ? { path, namespace: 'left-out' } : undefined,
+      );
+      build.onLoad({ filter: /.*/, namespace: 'left-out' }, ({ path }) => ({
+        contents: `throw new Error('${path} is not part of ${program.command}');`,
+        loader: 'js',
+      }));
+    },
+  };
+}
+
+/**
+ * Node's own modules are asked for with `require`. An `import` of one reads all of its exports, and some are there only to be found:
+ * `node:http` then loads a whole client of WebSockets, 14 MB.
+ */
+export function builtinsByRequire(): Plugin {
+  const builtins = new Set(builtinModules.flatMap((name) => [name, `node:${name}`]));
+  return {
+    name: 'builtins-by-require',
+    setup(build) {
+      build.onResolve({ filter: /^[a-z]/ }, ({ path, kind }) =>
+        kind !== 'require-call' && builtins.has(path) ? { path, namespace: 'builtin' } : undefined,
+      );
+      build.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => {
+        // What this process has in `process` depends on how it was started; a bundle does not.
+        if (/^(node:)?process$/.test(path)) return { contents: `module.exports = require('${path}');`, loader: 'js' };
+        // What nobody imports of it is left out, and not read.
+        const names = Object.keys(requireHere(path)).filter(
+          (name) => /^[A-Za-z_]\w*$/.test(name) && name !== 'default',
+        );
+        const lines = names.sort().map((name) => `export const ${name} = /* @__PURE__ */ (() => builtin.${name})();`);
+        const contents = [`const builtin = require('${path}');`, 'export default builtin;', ...lines].join('\n');
+        return { contents, loader: 'js' };
+      });
     },
   };
 }

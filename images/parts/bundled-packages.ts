@@ -11,6 +11,8 @@ export interface NpmPackage {
   readonly license: string;
   /** The text of its licence, and of its notices; undefined when it comes without. */
   readonly licenseText: string | undefined;
+  /** Of the archive that it came in, as package-lock.json says. */
+  readonly integrity: string | undefined;
 }
 
 const LICENSE_FILE = /^(licen[cs]e|copying|notice|third[-_]?party[-_]?(notices?|licenses?))([.-].*)?$/i;
@@ -27,11 +29,14 @@ export function packagesOf(root: string, files: Iterable<string>): NpmPackage[] 
     const [first, second] = file.slice(end + 'node_modules/'.length).split('/');
     folders.add(file.slice(0, end) + join('node_modules', first!.startsWith('@') ? `${first}/${second}` : first!));
   }
-  return sorted([...folders].map((folder) => readPackage(join(root, folder))));
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+    packages: Readonly<Record<string, { integrity?: string }>>;
+  };
+  return sorted([...folders].map((folder) => readPackage(join(root, folder), packages[folder]?.integrity)));
 }
 
 /** One package, from its folder. */
-export function readPackage(folder: string): NpmPackage {
+export function readPackage(folder: string, integrity: string | undefined): NpmPackage {
   const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<
     string,
     unknown
@@ -44,7 +49,13 @@ export function readPackage(folder: string): NpmPackage {
     .filter((file) => LICENSE_FILE.test(file))
     .sort()
     .map((file) => readFileSync(join(folder, file), 'utf8').trim());
-  return { name, version, license: expression, licenseText: texts.length > 0 ? texts.join('\n\n') : undefined };
+  return {
+    name,
+    version,
+    license: expression,
+    licenseText: texts.length > 0 ? texts.join('\n\n') : undefined,
+    integrity,
+  };
 }
 
 /** By name, then version, whatever the language of this machine. */

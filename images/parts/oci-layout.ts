@@ -40,7 +40,7 @@ const LAYERS: readonly { readonly name: string; readonly holds: (path: string) =
 ];
 
 /**
- * Writes the layout.
+ * Writes the layout. Gives the digest of the image, "sha256:…": what registries have it under, when nobody packs its layers anew.
  * @param reference name and tag, `ghcr.io/flowtoll/agent:0.1.0`
  * @param work an empty folder
  * @param file the tar that is written
@@ -50,7 +50,7 @@ export async function writeOciLayout(
   images: readonly PlatformImage[],
   work: string,
   file: string,
-): Promise<void> {
+): Promise<string> {
   const blobs = join(work, 'blobs', 'sha256');
   mkdirSync(blobs, { recursive: true });
   const made = await Promise.all(images.map((image) => writeImage(image, blobs, work)));
@@ -59,7 +59,8 @@ export async function writeOciLayout(
     mediaType: 'application/vnd.oci.image.index.v1+json',
     manifests: made.map(descriptor),
   };
-  const top = made.length === 1 ? descriptor(made[0]!) : putJson(blobs, list.mediaType, list);
+  const top =
+    made.length === 1 ? { ...descriptor(made[0]!), ...made[0]!.manifest } : putJson(blobs, list.mediaType, list);
   const annotations = {
     'io.containerd.image.name': reference,
     'org.opencontainers.image.ref.name': reference.slice(reference.lastIndexOf(':') + 1),
@@ -77,6 +78,7 @@ export async function writeOciLayout(
     names.push('manifest.json');
   }
   await tar(work, names, file, ['--mode=u=rwX,go=rX']);
+  return top.digest;
 }
 
 interface WrittenImage {

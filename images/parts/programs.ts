@@ -14,6 +14,8 @@ export interface Program {
   readonly threads: readonly string[];
   /** npm packages with native parts, by what the bundle calls them: see `nativeFiles`. */
   readonly natives: readonly NativePart[];
+  /** Packages of others that parts ask for which the program never uses: they are not in it. */
+  readonly leftOut: readonly string[];
   /** Whether what is imported only when it is used is left in files of its own. */
   readonly split: boolean;
 }
@@ -26,6 +28,16 @@ export interface NativePart {
   readonly packages: Readonly<Record<NodeArchitecture, string>>;
   /** Files of the package → names below `native/`. The first is what is loaded. */
   readonly files: Readonly<Record<NodeArchitecture, readonly (readonly [from: string, to: string])[]>>;
+  /** What of others is compiled into it that databases of vulnerabilities know by its own name. */
+  readonly contains?: {
+    readonly name: string;
+    /** The npm package's version → its own. */
+    readonly version: (packageVersion: string) => string;
+    /** SPDX expression. */
+    readonly license: string;
+    /** Vendor and product of its CPE. */
+    readonly cpe: string;
+  };
 }
 
 /** Architectures as Node names them. */
@@ -53,6 +65,8 @@ const DUCKDB: NativePart = {
       ['libduckdb.so', 'libduckdb.so'],
     ],
   },
+  // "1.5.5-r.5": the fifth release of the bindings to DuckDB 1.5.5.
+  contains: { name: 'duckdb', version: (text) => text.split('-')[0]!, license: 'MIT', cpe: 'duckdb:duckdb' },
 };
 
 export const PROGRAMS: Readonly<Record<ProgramName, Program>> = {
@@ -62,6 +76,8 @@ export const PROGRAMS: Readonly<Record<ProgramName, Program>> = {
     main: 'agent/bin/flowtoll-agent.js',
     threads: ['agent/src/capture-worker.ts'],
     natives: [KOFFI],
+    // grpc-js loads it for its own services of channelz and ORCA, which nobody starts here: it and its packages would be a fifth of the program.
+    leftOut: ['@grpc/proto-loader'],
     split: false,
   },
   aggregator: {
@@ -70,6 +86,7 @@ export const PROGRAMS: Readonly<Record<ProgramName, Program>> = {
     main: 'aggregator/bin/flowtoll.js',
     threads: ['aggregator/src/api/row-reader-worker.ts'],
     natives: [DUCKDB],
+    leftOut: [],
     // The clients of three clouds and of Kubernetes: most processes need at most two of them.
     split: true,
   },

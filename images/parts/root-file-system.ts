@@ -12,6 +12,7 @@ import type { Platform } from './platforms.ts';
 import {
   billOfMaterials,
   type Component,
+  containedComponents,
   debianComponent,
   extensionComponent,
   nodeComponent,
@@ -42,11 +43,13 @@ export function makeRootFileSystem(
   const extensions = parts.extensions.map((each) => addExtension(tree, each, platform));
   const libraries = addNeededLibraries(tree, parts.debian, platform);
   const debian = addDebianFiles(tree, parts.debian, libraries);
-  const natives = parts.natives.map((each) => readPackage(each.folder));
+  const release = /^VERSION_ID="(.*)"$/m.exec(readFileSync(tree.at('/usr/lib/os-release'), 'utf8'))![1]!;
+  const natives = parts.natives.map(({ folder: place, integrity }) => readPackage(place, integrity));
   const components = [
-    ...debian.map((each) => debianComponent(each, platform)),
+    ...debian.map((each) => debianComponent(each, release)),
     nodeComponent(parts.node),
     ...[...bundle.packages, ...natives].map(npmComponent),
+    ...program.natives.flatMap((part, index) => containedComponents(part, natives[index]!.version)),
     ...extensions.map(extensionComponent),
   ] satisfies Component[];
   const sbom = billOfMaterials({ name: `flowtoll-${program.name}`, version, platform }, components);

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { NpmPackage } from './bundled-packages.ts';
 import type { UnpackedPackage } from './image-parts.ts';
 import type { Platform } from './platforms.ts';
+import type { NativePart } from './programs.ts';
 
 /** One package. */
 export interface Component {
@@ -29,9 +30,22 @@ export interface Subject {
 
 const HASH_NAMES: Readonly<Record<string, string>> = { sha256: 'SHA-256', sha512: 'SHA-512' };
 
-export function npmComponent({ name, version, license }: NpmPackage): Component {
-  const path = name.replace('@', '%40');
-  return { name, version, license: { expression: license }, purl: `pkg:npm/${path}@${version}` };
+export function npmComponent({ name, version, license, integrity }: NpmPackage): Component {
+  const purl = `pkg:npm/${name.replace('@', '%40')}@${version}`;
+  return { name, version, license: { expression: license }, purl, ...(integrity !== undefined && { integrity }) };
+}
+
+/** What a native part contains, where it is named. */
+export function containedComponents({ contains }: NativePart, packageVersion: string): Component[] {
+  if (contains === undefined) return [];
+  const { name, license, cpe } = contains;
+  const version = contains.version(packageVersion);
+  return [
+    {
+      ...{ name, version, license: { expression: license } },
+      ...{ purl: `pkg:generic/${name}@${version}`, cpe: `cpe:2.3:a:${cpe}:${version}:*:*:*:*:*:*:*` },
+    },
+  ];
 }
 
 /** Node, with what is compiled into it: its licence file names all. */
@@ -50,15 +64,20 @@ export function extensionComponent({ name, version, integrity }: UnpackedPackage
   return { name, version, license: { expression: 'MIT' }, purl: `pkg:pypi/${name}@${version}`, integrity };
 }
 
-/** The licences are those that its copyright file names, where a program can read it. */
-export function debianComponent({ name, version, integrity, folder }: UnpackedPackage, platform: Platform): Component {
+/**
+ * The licences are those that its copyright file names, where a program can read it.
+ * @param release of Debian, as VERSION_ID says: whose list of vulnerabilities holds
+ */
+export function debianComponent({ name, version, integrity, folder }: UnpackedPackage, release: string): Component {
   const file = join(folder, 'usr/share/doc', name, 'copyright');
   const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
   const named = /^Format: .*copyright-format/m.test(text)
     ? [...text.matchAll(/^License: *(\S.*)$/gm)].map((match) => match[1]!.trim())
     : [];
   const names = named.length > 0 ? [...new Set(named)].sort() : [`/usr/share/doc/${name}/copyright`];
-  const purl = `pkg:deb/debian/${encodeURIComponent(name)}@${encodeURIComponent(version)}?arch=${platform.architecture}`;
+  const control = readFileSync(join(folder, 'DEBIAN', 'control'), 'utf8');
+  const architecture = /^Architecture: (.*)$/m.exec(control)![1]!;
+  const purl = `pkg:deb/debian/${encodeURIComponent(name)}@${encodeURIComponent(version)}?arch=${architecture}&distro=debian-${release}`;
   return { name, version, license: { names }, purl, integrity };
 }
 

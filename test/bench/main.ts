@@ -1,5 +1,18 @@
 // npm run bench -- NAME [options]: runs the benchmark of that name, test/bench/NAME.ts.
-const names = ['agent', 'ingest', 'kubernetes', 'log', 'names', 'pricing', 'query', 'ranges', 'size', 'watch', 'wire'];
+const names = [
+  'agent',
+  'agent-start',
+  'ingest',
+  'kubernetes',
+  'log',
+  'names',
+  'pricing',
+  'query',
+  'ranges',
+  'size',
+  'watch',
+  'wire',
+];
 
 const [name = '', ...args] = process.argv.slice(2);
 if (!names.includes(name)) {

@@ -1,4 +1,4 @@
-// The images of this machine's architecture as folders, made when something in them has changed, in test/.cache. Knows what they are made
+// Images as folders, made when something in them has changed, in test/.cache. Knows what they are made
 // of; starts nothing.
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -34,21 +34,21 @@ function inputs(program: ProgramName): string[] {
   return [...folders, join(ROOT, 'package-lock.json'), join(ROOT, program, 'package.json')].sort();
 }
 
-/** An image, ready to be run. */
-export async function imageOf(program: ProgramName): Promise<RunnableImage> {
+/** An image of this machine's architecture, ready to be run, or of another, to be looked at. */
+export async function imageOf(program: ProgramName, architecture = ARCHITECTURE): Promise<RunnableImage> {
   const hash = createHash('sha256');
   for (const file of inputs(program)) hash.update(`${file.slice(ROOT.length)}\0`).update(readFileSync(file));
-  const name = `image-${program}-${hash.digest('hex').slice(0, 16)}`;
+  const kind = `image-${program}-${architecture}-`;
+  const name = `${kind}${hash.digest('hex').slice(0, 16)}`;
   const out = await installOnce(name, async (folder) => {
     // An image has hundreds of megabytes: those of older sources go.
     for (const other of readdirSync(CACHE)) {
-      if (other.startsWith(`image-${program}-`) && !other.startsWith(name))
-        rmSync(join(CACHE, other), { recursive: true });
+      if (other.startsWith(kind) && !other.startsWith(name)) rmSync(join(CACHE, other), { recursive: true });
     }
-    const architectures = [ARCHITECTURE];
+    const architectures = [architecture];
     await withLock((lock) => assemble({ program, architectures, out: folder, cache: FETCHED, lock, rootOnly: true }));
   });
-  return { root: join(out, `${program}-${ARCHITECTURE}`), config: imageConfig(program, softwareVersion()) };
+  return { root: join(out, `${program}-${architecture}`), config: imageConfig(program, softwareVersion()) };
 }
 
 /**
