@@ -36,7 +36,7 @@ describe.skipIf(program === undefined || extensions === undefined)('policies of 
     story = await playStory(server, new Programs(), extensions!.httpfs);
     ofWriter = story.recorder.requests.filter(({ identity }) => identity === 'writer');
     ofReader = story.recorder.requests.filter(({ identity }) => identity === 'reader');
-  }, 240_000);
+  });
   afterAll(async () => {
     await story?.stop();
     await server?.stop();

@@ -55,7 +55,6 @@ describe('a policy', () => {
   test('what is not known is not judged', () => {
     expect(() => decision([{ ...ALLOW_ALL, NotAction: 's3:*' }])).toThrow(/NotAction/);
     expect(() => decision([{ ...ALLOW_ALL, Principal: { AWS: '1' } }])).toThrow(/Principal/);
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of IAM's.
     expect(() => decision([{ ...ALLOW_ALL, Resource: 'arn:aws:s3:::bucket/${aws:username}' }])).toThrow(/variable/);
     const Condition = { IpAddress: { 'aws:SourceIp': '10.0.0.0/8' } };
     expect(() => decision([{ ...ALLOW_ALL, Condition }], { 'aws:SourceIp': '10.0.0.1' })).toThrow(/IpAddress/);
