@@ -146,11 +146,10 @@ export class CertificateFiles implements Provider {
   /** What is in the files, checked; undefined when it is what is used. */
   async #readChanged(): Promise<Checked | undefined> {
     const { own, authoritiesFile } = this.#paths;
-    const [cert, key, authorities] = await Promise.all([
-      readText(own?.certFile),
-      readText(own?.keyFile),
-      readText(authoritiesFile),
-    ]);
+    // One after the other: of several that are gone the first is the problem, at every look.
+    const cert = await readText(own?.certFile);
+    const key = await readText(own?.keyFile);
+    const authorities = await readText(authoritiesFile);
     const texts = { cert, key, authorities };
     return isSame(texts, this.#used) ? undefined : this.#check(texts);
   }
