@@ -141,7 +141,7 @@ test('readers have a port of their own, with tokens; agents have theirs, with no
   });
   const { stderr } = await serving.stop();
   expect(stderr).not.toContain(token);
-}, 30_000);
+});
 
 test('what would be open, or cannot be, keeps it from starting', async () => {
   const other = createServer().listen(0, '127.0.0.1');
@@ -178,4 +178,4 @@ test('what would be open, or cannot be, keeps it from starting', async () => {
   } finally {
     other.close();
   }
-}, 30_000);
+});

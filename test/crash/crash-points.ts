@@ -123,7 +123,7 @@ function wrapMessages({ Client, Server }: typeof Grpc): void {
 }
 
 /** A merge of files is the one COPY that sorts what it reads from Parquet files and sums nothing. */
-const MERGE = /^COPY \(SELECT [\w, ]+ FROM read_parquet\(.*\) ORDER BY [^)]*\) TO '([^']+)'/s;
+const MERGE = /^COPY \(SELECT [\w, ]+ FROM (?!.*GROUP BY).*read_parquet\(.*\) ORDER BY [^)]*\) TO '([^']+)'/s;
 
 function wrapDuckDb(connection: typeof DuckDBConnection): void {
   const { run } = connection.prototype;

@@ -43,7 +43,7 @@ const REPLICAS: Readonly<Record<StoreKind, readonly [first: number, later: numbe
 const UPKEEP_LANES = 1;
 const UPKEEP_REST_MS = 500;
 /** One that is not over by then is killed wherever it is. */
-const UPKEEP_PATIENCE_MS = 30_000;
+const UPKEEP_PATIENCE_MS = 90_000;
 /** On S3 links are left alone for so many times longer. */
 const CALM = 4;
 /** Connections begin all the time, so many in each of these. */
@@ -51,7 +51,7 @@ const TRAFFIC_MS = 2000;
 const TRAFFIC_CONNECTIONS = 30;
 /** An agent that did not get everything away before it ended is started again, at most so often. */
 const LAST_TRIES = 5;
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 90_000;
 /** As pino writes it. */
 const LEVEL_ERROR = 50;
 

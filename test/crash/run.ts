@@ -19,6 +19,8 @@ export interface CrashOptions {
   readonly faults: number;
   /** There are more rounds until every point was hit so often. */
   readonly hitsMin?: number;
+  /** But no more than that. */
+  readonly roundsMax?: number;
   /** Leave everything on disk of a round in which something is wrong. */
   readonly keep?: boolean;
   /** Hears of each round when it is over. */
@@ -27,11 +29,11 @@ export interface CrashOptions {
 
 /** Runs as many rounds as it takes; ends with the first in which something is wrong. */
 export async function runCrashTest(options: CrashOptions): Promise<RoundResult[]> {
-  const { store = 'directory', seed, faults, hitsMin = 0, keep = false, onRound } = options;
+  const { store = 'directory', seed, faults, hitsMin = 0, roundsMax = ROUNDS_MAX, keep = false, onRound } = options;
   const rounds: RoundResult[] = [];
   const count = Math.ceil(faults / FAULTS_PER_ROUND[store]);
   const isEnough = () => pointsHitLess(rounds, store, hitsMin).length === 0;
-  for (let i = 0; i < count || (!isEnough() && i < ROUNDS_MAX); i++) {
+  for (let i = 0; i < count || (!isEnough() && i < roundsMax); i++) {
     const round = await inRound({ store, seed: seed + i, faults: Math.ceil(faults / count), keep });
     rounds.push(round);
     onRound?.(round);

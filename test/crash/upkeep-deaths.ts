@@ -8,7 +8,7 @@ import type { Instant } from './parts.ts';
 import { type Point, UPKEEP_POINTS } from './points.ts';
 
 /** When the plan is over, points that nobody has hit get so much more time: a busy machine needs it. */
-const GRACE_MS = 120_000;
+const GRACE_MS = 210_000;
 /** How long a life lasts, once it is ready, that is there for that alone. */
 const LIFE_MS = 12_000;
 /** In aggregators a point is armed until it was hit so much more often than the one that was hit least. */

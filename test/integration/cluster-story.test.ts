@@ -130,5 +130,5 @@ describe.skipIf('missing' in assets)('installed by Helm', () => {
     expect(new Set(flows().map(({ namespace }) => namespace))).toEqual(new Set(['shop']));
 
     expect(product.requestsDenied()).toEqual([]);
-  }, 240_000);
+  });
 });

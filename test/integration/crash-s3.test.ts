@@ -11,7 +11,7 @@ import { seaweedFsProgram } from '../support/seaweedfs.ts';
 
 const FAULTS = Number(process.env['FLOWTOLL_FAULTS'] ?? 24);
 /** A machine that has other things to do takes long to come to each point. */
-const TIMEOUT_MS = 420_000;
+const TIMEOUT_MS = 1_500_000;
 const seeds = (process.env['FLOWTOLL_SEED'] ?? '301').split(',').map(Number);
 
 const parts = [await seaweedFsProgram(), await deltaRsPython(), await duckdbExtensions()];

@@ -74,7 +74,7 @@ describe.skipIf('missing' in assets)('with a real control plane', () => {
         .flatMap(({ namespace, name }) => [`${namespace}/${name} IPv4`, `${namespace}/${name} IPv6`])
         .sort(),
     );
-  }, 120_000);
+  });
 });
 
 const workloadsOf = ({ sides }: ApiNames): string[] =>

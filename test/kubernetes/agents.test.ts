@@ -66,7 +66,7 @@ describe.skipIf('missing' in assets)('agents by tokens that a real API server re
     const token = await admin.accountWith('aggregator', [...rbacRules(), reviews]);
     writeFileSync(join(work, 'kubeconfig'), kubeconfigText({ server, ca, user: { token } }));
     await serve();
-  }, 120_000);
+  });
   afterAll(async () => {
     await programs.killAll();
     await cluster?.stop();

@@ -133,7 +133,7 @@ describe.each(await testClusters())('caches on $name', ({ start }) => {
     expect(caches.sink.named('services', 'web-headless')?.clusterIps).toEqual([]);
     expect(caches.sink.named('services', 'web-port')?.ports).toEqual([{ protocol: 'tcp', port: 80, nodePort: 30080 }]);
     expect(caches.warnings).toEqual([]);
-  }, 90_000);
+  });
 
   test.each(SEEDS)(
     'churn under faults, seed %i',
@@ -279,7 +279,7 @@ describe.each(await testClusters())('caches on $name', ({ start }) => {
       return caches.caches.resources.every(({ error }) => error === null);
     });
     await expectTruth(caches);
-  }, 60_000);
+  });
 
   test('owner kinds of the configuration, each with a rule of its own', async () => {
     const kind = parseOwnerKind('apps/v1/Deployment');

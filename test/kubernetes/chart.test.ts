@@ -572,7 +572,7 @@ else if (programs !== undefined) {
         await until('its fewest replicas', async () => (await deployment())['spec'].replicas === 3, PATIENCE);
         await upgrade(STORE);
         expect((await deployment())['spec'].replicas).toBe(2);
-      }, 40_000);
+      });
 
       /** Sets that one release can have one after another. */
       const path = [
@@ -638,7 +638,7 @@ else if (programs !== undefined) {
         await helm(['install', 'flowtoll', CHART, ...flags], valuesMatrix().get('examples/k3s.yaml')!);
         await runningPods(namespace, 'aggregator', 1);
         await tools.helm('uninstall', 'flowtoll', ...flags);
-      }, 60_000);
+      });
     });
   });
 }

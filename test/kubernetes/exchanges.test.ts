@@ -24,7 +24,7 @@ else {
     if (process.env['FLOWTOLL_RECORD'] === '1')
       writeFileSync(RECORDING, `${JSON.stringify(exchanges, undefined, 1)}\n`);
     expect(exchanges).toEqual(recorded());
-  }, 60_000);
+  });
 }
 
 test('the stand-in says what was recorded of the real one', async () => {
@@ -32,7 +32,7 @@ test('the stand-in says what was recorded of the real one', async () => {
   stops.push(standIn.stop);
   const exchanges = await playExchanges(standIn, async () => standIn.store.compact());
   expect(exchanges).toEqual(recorded());
-}, 60_000);
+});
 
 function recorded(): readonly Exchange[] {
   return JSON.parse(readFileSync(RECORDING, 'utf8')) as Exchange[];

@@ -199,5 +199,5 @@ describe.each(await testClusters())('flowtoll serve on $name', ({ start }) => {
       child.kill('SIGTERM');
       expect(await exited).toBe(0);
     }
-  }, 90_000);
+  });
 });

@@ -151,5 +151,5 @@ describe.each(await testClusters())('nodes without an agent, two replicas: $name
       expect(said(replica)).toEqual([['node-c'], [], ['node-a'], []]);
       expect(replica.process.complaints().filter(({ msg }) => msg !== UNWATCHED)).toEqual([]);
     }
-  }, 90_000);
+  });
 });

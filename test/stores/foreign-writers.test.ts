@@ -195,7 +195,7 @@ describe.skipIf(program === undefined || python === undefined)('another writer',
     });
     expect(steps).toEqual(expect.arrayContaining(['roll-up', 'compact']));
     expect(await bytes(cluster)).toEqual([all + 10, all + 10, all + 10]);
-  }, 240_000);
+  });
 
   test('a newer protocol: everybody refuses and says what to do, nothing is written, and nothing is lost', async () => {
     const cluster = 'newer';
@@ -270,7 +270,7 @@ describe.skipIf(program === undefined || python === undefined)('another writer',
     const all = bytesOfWindows(2);
     expect(await bytes(cluster)).toEqual([all, all, all]);
     expect(await aggregator.stop()).toMatchObject({ code: 0 });
-  }, 240_000);
+  });
 
   async function keys(): Promise<string[]> {
     const { Contents = [] } = await server.client.send(

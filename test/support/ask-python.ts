@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 
-const PATIENCE_MS = 90_000;
+const PATIENCE_MS = 300_000;
 
 /** The answer; throws with what the program wrote on standard error when it gave none. */
 export async function askPython(python: string, program: string, question: unknown): Promise<unknown> {

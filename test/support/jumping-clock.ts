@@ -4,18 +4,15 @@
 import { readFileSync } from 'node:fs';
 
 const file = process.env['FLOWTOLL_TEST_CLOCK'];
-/** The file is looked at no more often than this. */
-const LOOK_MS = 20;
 
 if (file !== undefined) {
   const realNow = Date.now;
   let offsetMs = 0;
-  let lookedMs = Number.NEGATIVE_INFINITY;
+  // Looked at with every reading: the clock of a machine is set for all threads of a process at one instant.
   Date.now = () => {
-    if (performance.now() - lookedMs > LOOK_MS) {
-      lookedMs = performance.now();
-      offsetMs = Number(readFileSync(file, 'utf8'));
-    }
+    const text = readFileSync(file, 'utf8');
+    // Empty while somebody writes it.
+    if (text !== '') offsetMs = Number(text);
     return realNow() + offsetMs;
   };
 }

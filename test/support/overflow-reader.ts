@@ -1,5 +1,5 @@
-// The agent's capture in one thread, for overflow.test.ts: runs until its input says "stop", then answers with the sums of
-// all windows. Arguments: event buffer in bytes, dump interval in ms, "reliable" or "lossy".
+// The agent's capture in one thread, for overflow.test.ts: runs until its input says "stop"; answers that and every other line with the
+// sums of all windows so far. Arguments: event buffer in bytes, dump interval in ms, "reliable" or "lossy".
 import { createInterface } from 'node:readline';
 import { startCapture } from '../../agent/src/capture.ts';
 import { CILIUM_DEFAULTS } from '../../agent/src/config.ts';
@@ -35,8 +35,8 @@ const capture = startCapture(
   },
 );
 process.stdout.write('"ready"\n');
-createInterface({ input: process.stdin }).on('line', () => {
-  capture.stop();
+createInterface({ input: process.stdin }).on('line', (line) => {
+  if (line === 'stop') capture.stop();
   process.stdout.write(`${JSON.stringify({ ...sums, endedUnseen: capture.counts().endedUnseen })}\n`);
-  process.exit(0);
+  if (line === 'stop') process.exit(0);
 });

@@ -12,7 +12,7 @@ export const AGENT_PROGRAM = join(ROOT, 'agent', 'bin', 'flowtoll-agent.js');
 export const AGGREGATOR_PROGRAM = join(ROOT, 'aggregator', 'bin', 'flowtoll.js');
 
 /** How long a program may take to say what it is expected to say, or to end. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 180_000;
 
 const PINO_WARN = 40;
 

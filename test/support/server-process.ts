@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** How long a server may take to start. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 180_000;
 const ASK_EVERY_MS = 100;
 /** Another process may have taken a port between finding and using it. */
 const START_ATTEMPTS = 3;
