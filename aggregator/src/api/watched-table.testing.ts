@@ -239,13 +239,13 @@ export class TestClock {
     return () => this.#timers.delete(timer);
   };
 
-  advance(ms: number): void {
+  readonly advance = (ms: number): void => {
     this.#nowMs += ms;
     for (const timer of [...this.#timers]) {
       if (timer.dueMs > this.#nowMs || !this.#timers.delete(timer)) continue;
       timer.callback();
     }
-  }
+  };
 }
 
 /** Whoever follows a stream. Lets time pass while nothing comes, so that polls and heartbeats happen. */

@@ -153,7 +153,7 @@ describe('JSON lines', () => {
       },
     ]);
     await all.wrote(/\n/);
-    expect(Object.keys(all.json[0]!)).toHaveLength(2 + 45);
+    expect(Object.keys(all.json[0]!)).toHaveLength(2 + 46);
   });
 
   test.each([
