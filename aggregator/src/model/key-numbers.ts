@@ -1,6 +1,5 @@
 // A number for each of many keys, none of them an object: one line of the processor's cache holds a key and its number. A Map of as
 // many would be megabytes for the collector to walk through. Knows no meaning of keys and numbers.
-import { freeBytes } from '@flowtoll/proto';
 
 const FIRST_PLACES = 2 ** 10;
 
@@ -8,7 +7,7 @@ export class KeyNumbers {
   /** Keys that have a number. */
   size = 0;
   /** Key, or 0, and number of each place; one of two places at least is empty. */
-  #places = new Float64Array(2 * FIRST_PLACES);
+  #places: Float64Array<ArrayBuffer> = new Float64Array(2 * FIRST_PLACES);
   #mask = FIRST_PLACES - 1;
 
   /** The number of the key, an integer above 0; -1 if it has none. */
@@ -38,7 +37,7 @@ export class KeyNumbers {
 
   /** Gives the memory back at once; of no use afterwards. */
   free(): void {
-    freeBytes(this.#places);
+    this.#places.buffer.transfer(0);
   }
 
   /** Where the key is, or would be. Keys are counted up, so most find a place of their own. */
@@ -59,6 +58,6 @@ export class KeyNumbers {
       this.#places[at] = old[from]!;
       this.#places[at + 1] = old[from + 1]!;
     }
-    freeBytes(old);
+    old.buffer.transfer(0);
   }
 }
