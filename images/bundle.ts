@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
+import { BUNDLE_OPTIONS } from './parts/bundle-options.ts';
 import { builtinsByRequire, leftOut, nativesBeside, threadFile, threadsBeside } from './parts/bundle-plugins.ts';
 import { type NpmPackage, notices, packagesOf } from './parts/bundled-packages.ts';
 import { withoutComments } from './parts/comments.ts';
@@ -12,9 +13,6 @@ import { NODE } from './parts/layout.ts';
 import { PROGRAMS, type Program, type ProgramName } from './parts/programs.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-
-/** What others wrote in CommonJS asks for Node's modules with `require`, which a module does not have. */
-const REQUIRE = "const require = process.getBuiltinModule('node:module').createRequire(import.meta.url);";
 
 /** A program as files. */
 export interface Bundle {
@@ -40,20 +38,10 @@ export async function bundle(name: ProgramName, root = ROOT): Promise<Bundle> {
     outdir: join(root, 'out'),
     write: false,
     metafile: true,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node24',
+    ...BUNDLE_OPTIONS,
     splitting: program.split,
-    outExtension: { '.js': '.mjs' },
-    // Nothing is minified: a stack trace of a user has to say something, and Node prints the line that failed.
-    // They are in the notices.
-    legalComments: 'none',
-    banner: { js: REQUIRE },
-    define: { __filename: 'import.meta.filename', __dirname: 'import.meta.dirname' },
     external: ['./native/*'],
     plugins: [threadsBeside(program), nativesBeside(program), leftOut(program), builtinsByRequire()],
-    logLevel: 'warning',
   });
   const files = new Map<string, Uint8Array>();
   const outputs = outputFiles.toSorted((a, b) => (a.path < b.path ? -1 : 1));

@@ -27,12 +27,12 @@ export interface ApiClient {
   /** Posts `body` as JSON; else the same. Sent once: whoever asks knows whether it may be asked again. */
   postJson(request: ApiRequest, body: object, bytesMax: number): Promise<unknown>;
   /**
-   * Calls `onOpen` once the server has agreed, then gives the answer to `take` as it comes; resolves at its end. What
+   * Calls `onOpen` once the server has agreed, with the content type of its answer, then gives the answer to `take` as it comes; resolves at its end. What
    * `take` throws ends it. Rejects with an ApiFailure.
    */
   getStream(
     request: ApiRequest & { readonly compressed: boolean },
-    onOpen: () => void,
+    onOpen: (contentType: string) => void,
     take: (chunk: Buffer) => void,
   ): Promise<void>;
   close(): void;
@@ -134,7 +134,7 @@ export function createApiClient(load: () => ApiConfig, timing: Timing): ApiClien
     postJson: (request, body, bytesMax) => askForJson(request, JSON.stringify(body), bytesMax),
     getStream: (request, onOpen, take) =>
       withAnswer(request, { compressed: request.compressed }, async (answer, heard) => {
-        onOpen();
+        onOpen(answer.headers['content-type'] ?? '');
         for await (const chunk of unzipping(answer, heard)) take(chunk);
       }),
     close: () => config.close(),

@@ -104,11 +104,14 @@ describe('list and watch', () => {
   test('objects and events that make no sense are counted, and cost nothing else', async () => {
     const { standIn, sink, proxy } = rig;
     standIn.store.put('pods', podWith('good'));
-    standIn.store.put('pods', { ...podWith('bad'), status: { podIPs: 'many' } });
-    standIn.store.put('pods', { ...podWith('nameless', { uid: '' }) });
+    standIn.store.put('pods', podWith(''));
+    standIn.store.put('pods', podWith('nameless', { uid: '' }));
     await startSynced();
     expect(sink.names('pods')).toEqual(['good']);
     expect(rig.status('pods').malformedObjects).toBe(2);
+    standIn.store.put('pods', { ...podWith('bad'), status: { podIPs: 'many' } });
+    await rig.until('an event of another shape came', () => rig.status('pods').malformedObjects === 3);
+    standIn.store.remove('pods', 'default/bad');
 
     let broken = true;
     proxy.fault(({ path, watching }) => {
@@ -280,7 +283,10 @@ describe('a watch that cannot go on', () => {
 });
 
 describe('an object that is too large', () => {
-  const large = (name: string) => ({ ...podWith(name, { uid: name }), data: 'x'.repeat(100_000) });
+  const large = (name: string, bytes = 100_000, filler = 'x') => {
+    const { metadata, ...rest } = podWith(name, { uid: name });
+    return { ...rest, metadata: { ...metadata, annotations: { filler: filler.repeat(bytes) } } };
+  };
 
   test('as an event: it stays as it was known, and goes when it goes; nothing else is lost', async () => {
     await start({ limits: { objectBytesMax: 5000 } });
@@ -333,10 +339,10 @@ describe('an object that is too large', () => {
   test('of more than 16 MiB, with the limits as they are', async () => {
     const { standIn, sink, status } = rig;
     standIn.store.put('pods', podWith('before'));
-    standIn.store.put('pods', { ...podWith('huge'), data: 'x'.repeat(17 * 1024 ** 2) });
+    standIn.store.put('pods', large('huge', 17 * 1024 ** 2));
     standIn.store.put('pods', podWith('later'));
     await startSynced();
-    standIn.store.put('pods', { ...podWith('huge'), data: 'y'.repeat(17 * 1024 ** 2) });
+    standIn.store.put('pods', large('huge', 17 * 1024 ** 2, 'y'));
     standIn.store.put('pods', podWith('next'));
     await rig.until('what follows came', () => sink.named('pods', 'next'));
     expect(sink.names('pods')).toEqual(['before', 'later', 'next']);

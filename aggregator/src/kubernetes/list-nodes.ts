@@ -4,7 +4,7 @@ import { createApiClient } from './api-client.ts';
 import type { ApiConfig } from './api-config.ts';
 import { ApiFailure, explainFailure } from './api-failure.ts';
 import { listAll } from './list.ts';
-import { UNREAD_ARRAYS } from './projection.ts';
+import { timeMs } from './raw-time.ts';
 import { DEFAULT_LIMITS } from './resource-watcher.ts';
 import { BUILT_IN_RESOURCES, groupPath } from './resources.ts';
 import type { Timing } from './timing.ts';
@@ -23,8 +23,8 @@ export async function listNodes(load: () => ApiConfig, timing: Timing): Promise<
       client,
       {
         path: `${groupPath(nodes)}/${nodes.plural}`,
+        kind: nodes.kind,
         metadataOnly: true,
-        unread: UNREAD_ARRAYS.nodes,
         limit: DEFAULT_LIMITS.pageObjects,
         objectBytesMax: DEFAULT_LIMITS.objectBytesMax,
         signal: new AbortController().signal,
@@ -33,9 +33,8 @@ export async function listNodes(load: () => ApiConfig, timing: Timing): Promise<
       {
         onPage: () => undefined,
         take({ metadata }) {
-          const createdMs = Date.parse(metadata?.creationTimestamp ?? '');
           // Without a time it is taken for an old one: its agent should be there.
-          if (metadata?.name) found.set(metadata.name, Number.isNaN(createdMs) ? 0 : createdMs);
+          if (metadata?.name) found.set(metadata.name, timeMs(metadata.creationTimestamp) ?? 0);
         },
         skip({ name }) {
           if (name) found.set(name, 0);

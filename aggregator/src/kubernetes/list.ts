@@ -1,10 +1,11 @@
 // A whole list of a resource, in pages, each object given away as soon as it has come. Knows the protocol of lists; keeps nothing.
 import type { ApiClient } from './api-client.ts';
 import { ApiFailure } from './api-failure.ts';
-import { createPieceReader } from './list-pieces.ts';
+import { createListReader } from './list-reader.ts';
 import { type ObjectHead, readHead } from './object-head.ts';
+import type { PageParts, PageReader } from './page-reader.ts';
+import { createProtobufListReader } from './protobuf-list.ts';
 import type { RawListEnvelope, RawObject } from './raw-objects.ts';
-import { emptyArrays, type UnreadArrays } from './unread-arrays.ts';
 
 /** Where a list goes. */
 export interface ListTaker {
@@ -17,9 +18,9 @@ export interface ListTaker {
 
 export interface ListRequest {
   readonly path: string;
+  /** Of the objects. */
+  readonly kind: string;
   readonly metadataOnly: boolean;
-  /** Arrays that the taker does not read: they may be empty in what it is given. */
-  readonly unread: UnreadArrays;
   /** Objects on a page. */
   readonly limit: number;
   readonly objectBytesMax: number;
@@ -27,9 +28,13 @@ export interface ListRequest {
   readonly silenceMs: number;
 }
 
-const LIST_ACCEPT = 'application/json';
-// Servers that extend the API need not know it.
-const METADATA_LIST_ACCEPT = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json';
+/** What servers speak among themselves: half as many bytes, and what nobody reads is skipped unparsed. */
+const PROTOBUF = 'application/vnd.kubernetes.protobuf';
+const JSON_TYPE = 'application/json';
+const AS_METADATA = ';as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
+// Servers that extend the API need not know the one or the other.
+const LIST_ACCEPT = `${PROTOBUF},${JSON_TYPE}`;
+const METADATA_LIST_ACCEPT = `${PROTOBUF}${AS_METADATA},${JSON_TYPE}${AS_METADATA},${JSON_TYPE}`;
 
 /**
  * Gives all objects to `taker`, and returns the version at which they were so: all pages are of one moment. Rejects with an ApiFailure; "gone" when the list took longer than the server remembers.
@@ -62,7 +67,7 @@ async function readPage(
   pageBefore: Promise<void>,
 ): Promise<string> {
   const { client, request, taker } = reading;
-  const { path, metadataOnly, unread, limit, objectBytesMax, signal, silenceMs } = request;
+  const { path, kind, metadataOnly, limit, objectBytesMax, signal, silenceMs } = request;
   const query = new URLSearchParams({ limit: String(limit) });
   if (continuation !== undefined) query.set('continue', continuation);
   const page = Promise.withResolvers<void>();
@@ -74,34 +79,46 @@ async function readPage(
     // Heard of below, or nobody needs it any more.
     next.catch(() => undefined);
   };
-  const reader = createPieceReader({
+  const parts: PageParts = {
     itemBytesMax: objectBytesMax,
-    parse,
-    shorten: (text) => emptyArrays(text, unread),
+    onHead: goOn,
     onItem(object) {
-      if (!signal.aborted) taker.take(object as RawObject);
+      if (!signal.aborted) taker.take(object);
     },
-    onLarge(beginning) {
-      if (!signal.aborted) taker.skip(readHead(beginning));
+    onLarge(head) {
+      if (!signal.aborted) taker.skip(head);
     },
-    onHead: (head) => goOn(head as RawListEnvelope),
-  });
+  };
+  let reader: PageReader | undefined;
   await client.getStream(
     {
       path: `${path}?${query}`,
       accept: metadataOnly ? METADATA_LIST_ACCEPT : LIST_ACCEPT,
       ...{ signal, silenceMs, compressed: true },
     },
-    () => taker.onPage(),
-    reader.take,
+    (contentType) => {
+      taker.onPage();
+      reader = contentType.startsWith(PROTOBUF) ? createProtobufListReader(kind, parts) : createJsonListReader(parts);
+    },
+    (chunk) => reader?.take(chunk),
   );
-  const envelope = parse(reader.end()) as RawListEnvelope;
-  if (!envelope.metadata?.resourceVersion) {
+  const envelope = reader?.end();
+  if (!envelope?.metadata?.resourceVersion) {
     throw new ApiFailure('malformed', 'the answer is not a list of the Kubernetes API');
   }
   page.resolve();
   goOn(envelope);
   return next ?? envelope.metadata.resourceVersion;
+}
+
+/** Its items come after the whole head only if the server writes them so: the next page is asked for at the end. */
+function createJsonListReader({ itemBytesMax, onItem, onLarge }: PageParts): PageReader {
+  const brackets = createListReader(
+    itemBytesMax,
+    (text) => onItem(parse(text) as RawObject),
+    (beginning) => onLarge(readHead(beginning)),
+  );
+  return { take: brackets.take, end: () => parse(brackets.end()) as RawListEnvelope };
 }
 
 function parse(text: string): unknown {

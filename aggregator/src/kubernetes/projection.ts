@@ -24,9 +24,10 @@ import type {
   RawOwnerReference,
   RawPod,
   RawService,
+  RawTime,
 } from './raw-objects.ts';
+import { timeMs } from './raw-time.ts';
 import { createSharedValues } from './shared-values.ts';
-import type { UnreadArrays } from './unread-arrays.ts';
 
 /** What is kept beyond what every installation needs. */
 export interface ProjectionConfig {
@@ -46,29 +47,6 @@ export interface OwnerKind {
   readonly apiVersion: string;
   readonly kind: string;
 }
-
-/** In every object: who wrote which field, as much as the object itself. */
-const MANAGED_FIELDS = ['managedFields', null] as const;
-/** Of containers is asked when they ended, and nothing else. */
-const ENDED = 'finishedAt';
-
-/** Large arrays of which no projection reads anything: lists come without their elements. Names, as all of them, are of the API's version 1. */
-export const UNREAD_ARRAYS: Readonly<Record<ClusterResource, UnreadArrays>> = {
-  pods: new Map([
-    MANAGED_FIELDS,
-    ...['volumes', 'containers', 'initContainers', 'ephemeralContainers', 'tolerations', 'conditions'].map(unread),
-    // Of containers in whose scripts are brackets.
-    ...['env', 'envFrom', 'volumeMounts', 'ports'].map(unread),
-    ['containerStatuses', ENDED],
-    ['initContainerStatuses', ENDED],
-    ['ephemeralContainerStatuses', ENDED],
-  ]),
-  nodes: new Map([MANAGED_FIELDS, ...['conditions', 'images', 'volumesInUse', 'volumesAttached'].map(unread)]),
-  services: new Map([MANAGED_FIELDS]),
-  endpointslices: new Map([MANAGED_FIELDS]),
-  namespaces: new Map([MANAGED_FIELDS]),
-  owners: new Map([MANAGED_FIELDS]),
-};
 
 /** Where a node is, as clouds and tools say it. */
 const PLACE_LABELS = /^(topology\.kubernetes\.io|failure-domain\.beta\.kubernetes\.io|topology\.k8s\.aws)\//;
@@ -214,10 +192,6 @@ export function createProjections(config: ProjectionConfig): Projections {
   };
 }
 
-function unread(key: string): readonly [string, null] {
-  return [key, null];
-}
-
 function ownerReference({ apiVersion, kind, name, uid }: RawOwnerReference): OwnerReference | null {
   return apiVersion === undefined || kind === undefined || name === undefined || uid === undefined
     ? null
@@ -270,10 +244,8 @@ function lastEndUs(status: RawPod['status']): number | null {
   return lastUs;
 }
 
-/** RFC 3339 → µs since the Unix epoch; null where there is no time. */
-function timeUs(text: string | undefined): number | null {
-  if (text === undefined) return null;
-  const ms = Date.parse(text);
-  // Kubernetes writes year 1 for "not known".
-  return Number.isNaN(ms) || ms <= 0 ? null : ms * 1000;
+/** µs since the Unix epoch; null where there is no time. */
+function timeUs(time: RawTime | undefined): number | null {
+  const ms = timeMs(time);
+  return ms === null ? null : ms * 1000;
 }

@@ -1,5 +1,8 @@
-// The parts of Kubernetes' JSON that are read, as its API says them. Everything may be missing: an API server of another
+// The parts of Kubernetes' objects that are read, as its API says them in JSON. Everything may be missing: an API server of another
 // version, or somebody's admission webhook, decides. Knows nothing of what is made of them.
+
+/** RFC 3339; milliseconds since the Unix epoch where the answer was not JSON. */
+export type RawTime = string | number;
 
 export interface RawOwnerReference {
   readonly apiVersion?: string;
@@ -14,8 +17,8 @@ export interface RawMetadata {
   readonly name?: string;
   readonly namespace?: string;
   readonly resourceVersion?: string;
-  readonly creationTimestamp?: string;
-  readonly deletionTimestamp?: string;
+  readonly creationTimestamp?: RawTime;
+  readonly deletionTimestamp?: RawTime;
   readonly labels?: Readonly<Record<string, string>>;
   readonly ownerReferences?: readonly RawOwnerReference[];
 }
@@ -26,7 +29,7 @@ export interface RawObject {
 }
 
 interface RawContainerStatus {
-  readonly state?: { readonly terminated?: { readonly finishedAt?: string } };
+  readonly state?: { readonly terminated?: { readonly finishedAt?: RawTime } };
 }
 
 export interface RawPod extends RawObject {
@@ -35,7 +38,7 @@ export interface RawPod extends RawObject {
     readonly phase?: string;
     readonly podIP?: string;
     readonly podIPs?: readonly { readonly ip?: string }[];
-    readonly startTime?: string;
+    readonly startTime?: RawTime;
     readonly containerStatuses?: readonly RawContainerStatus[];
     readonly initContainerStatuses?: readonly RawContainerStatus[];
     readonly ephemeralContainerStatuses?: readonly RawContainerStatus[];

@@ -9,7 +9,7 @@ import { locateResource } from './discovery.ts';
 import { isNoNewer, KnownVersions, parseVersion, type Version } from './known-versions.ts';
 import { listAll } from './list.ts';
 import type { ObjectHead } from './object-head.ts';
-import { type Projections, UNREAD_ARRAYS } from './projection.ts';
+import type { Projections } from './projection.ts';
 import type { RawObject } from './raw-objects.ts';
 import { createResourceStatus, type MutableResourceStatus, type ResourceStatus } from './resource-status.ts';
 import { type ApiResource, groupPath, ownerKindOf, resourceName } from './resources.ts';
@@ -146,7 +146,7 @@ export class ResourceWatcher {
 
   async #list(path: string): Promise<void> {
     const { client, limits, sink, timing } = this.#parts;
-    const { becomes, metadataOnly } = this.#resource;
+    const { becomes, kind, metadataOnly } = this.#resource;
     this.#verb = 'list';
     this.#status.state = 'listing';
     this.#status.lists++;
@@ -156,8 +156,8 @@ export class ResourceWatcher {
       client,
       {
         path,
+        kind,
         metadataOnly,
-        unread: UNREAD_ARRAYS[becomes],
         limit: limits.pageObjects,
         objectBytesMax: limits.objectBytesMax,
         signal: this.#stopped.signal,

@@ -1,13 +1,14 @@
 // The stand-in's API server: lists in pages, watches with bookmarks, 410, metadata-only answers, gzip, RBAC, and what tests write with.
 // Knows the protocol; the objects mean nothing to it but for the deletion of pods.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { json } from 'node:stream/consumers';
+import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Access } from './access.ts';
 import { created } from './defaults.ts';
 import { keyOf, type ObjectStore, type StandInObject } from './object-store.ts';
 import { deletePod } from './pod-deletion.ts';
+import { hasProtobuf, protobufList } from './protobuf.ts';
 import { apiVersionOf, qualifiedName, SERVED_RESOURCES, type ServedResource } from './resource-table.ts';
 
 export interface ApiServerOptions {
@@ -29,8 +30,11 @@ interface Target {
 
 interface Answer {
   readonly status: number;
-  readonly body: string;
+  /** Text is JSON, or what else its beginning says; bytes are Protocol Buffers. */
+  readonly body: string | Buffer;
 }
+
+const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 
 const compress = promisify(gzip);
 const GZIP_LEVEL = 1;
@@ -42,7 +46,7 @@ export function createApiServer(store: ObjectStore, access: Access, options: Api
     return `10.96.${lastClusterIp >> 8}.${lastClusterIp & 255}`;
   };
 
-  const keptLists = new Map<string, Buffer>();
+  const keptLists = new Map<string, ZippedList>();
   let keptVersion = 0;
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -109,6 +113,10 @@ export function createApiServer(store: ObjectStore, access: Access, options: Api
     const head = partial
       ? { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata }
       : { kind: `${resource.kind}List`, apiVersion: apiVersionOf(resource), metadata };
+    if (wantsProtobuf(request) && (partial || hasProtobuf(resource.kind))) {
+      const items = page.texts.map((text) => JSON.parse(text) as StandInObject);
+      return { status: 200, body: protobufList(partial ? undefined : resource.kind, { ...head, items }) };
+    }
     const items = page.texts.map(partial ? metadataText : itemText);
     // The real one, too, writes null for no metadata.
     const itemsText = partial && items.length === 0 ? 'null' : `[${items.join(',')}]`;
@@ -131,7 +139,7 @@ export function createApiServer(store: ObjectStore, access: Access, options: Api
     response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' });
     response.flushHeaders();
     if (!store.remembers(Number(from))) {
-      write('ERROR', status(410, 'Expired', `too old resource version: ${from} (${store.version})`).body);
+      write('ERROR', statusText(410, 'Expired', `too old resource version: ${from} (${store.version})`));
       response.end();
       return;
     }
@@ -201,23 +209,24 @@ export function createApiServer(store: ObjectStore, access: Access, options: Api
   };
 
   const send = async (request: IncomingMessage, response: ServerResponse, { status: code, body }: Answer) => {
-    const bytes = Buffer.from(body);
+    const bytes = Buffer.isBuffer(body) ? body : Buffer.from(body);
+    const type = contentType(body);
     const zipped = bytes.length > options.gzipBytes && String(request.headers['accept-encoding']).includes('gzip');
     if (zipped) {
       const payload = await compress(bytes, { level: GZIP_LEVEL });
-      if (options.keepLists) keptLists.set(listKey(request), payload);
-      sendZipped(response, payload);
+      if (options.keepLists) keptLists.set(listKey(request), { payload, type });
+      sendZipped(response, { payload, type });
       return;
     }
     response.writeHead(code, {
-      'content-type': body.startsWith('{') ? 'application/json' : 'text/plain; charset=utf-8',
+      'content-type': type,
       'cache-control': 'no-cache, private',
       'content-length': bytes.length,
     });
     response.end(bytes);
   };
 
-  const keptList = (request: IncomingMessage): Buffer | undefined => {
+  const keptList = (request: IncomingMessage): ZippedList | undefined => {
     if (store.version !== keptVersion) keptLists.clear();
     keptVersion = store.version;
     return keptLists.get(listKey(request));
@@ -225,15 +234,20 @@ export function createApiServer(store: ObjectStore, access: Access, options: Api
 
   return createServer((request, response) => {
     handle(request, response).catch((error: unknown) => {
-      response.destroy(error instanceof Error ? error : undefined);
+      if (response.headersSent) response.destroy();
+      else void send(request, response, status(500, 'InternalError', String(error)));
     });
   });
 }
 
-/** Large answers are JSON. */
-function sendZipped(response: ServerResponse, payload: Buffer): void {
+interface ZippedList {
+  readonly payload: Buffer;
+  readonly type: string;
+}
+
+function sendZipped(response: ServerResponse, { payload, type }: ZippedList): void {
   response.writeHead(200, {
-    'content-type': 'application/json',
+    'content-type': type,
     'cache-control': 'no-cache, private',
     'content-length': payload.length,
     'content-encoding': 'gzip',
@@ -248,7 +262,12 @@ function listKey({ url, headers }: IncomingMessage): string {
 async function bodyOf(request: IncomingMessage): Promise<Partial<StandInObject>> {
   return request.headers['content-type'] === undefined && request.headers['content-length'] === undefined
     ? {}
-    : ((await json(request)) as Partial<StandInObject>);
+    : (JSON.parse(await text(request), wholeSeconds) as Partial<StandInObject>);
+}
+
+/** Times of objects are kept so. */
+function wholeSeconds(_: string, value: unknown): unknown {
+  return typeof value === 'string' ? value.replace(/^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z$/, '$1Z') : value;
 }
 
 /** /api/v1/… or /apis/group/version/…, then perhaps namespaces/…, then a plural, a name, a subresource. */
@@ -299,6 +318,16 @@ function wantsMetadata(request: IncomingMessage): boolean {
   return /as=PartialObjectMetadata/.test(request.headers.accept ?? '');
 }
 
+/** What is named first is wanted most. */
+function wantsProtobuf(request: IncomingMessage): boolean {
+  return request.headers.accept?.startsWith(PROTOBUF) === true;
+}
+
+function contentType(body: string | Buffer): string {
+  if (Buffer.isBuffer(body)) return PROTOBUF;
+  return body.startsWith('{') ? 'application/json' : 'text/plain; charset=utf-8';
+}
+
 /** Items of a list do not say their kind: the list does. */
 function itemText(text: string): string {
   return `{${text.slice(text.indexOf('"metadata":'))}`;
@@ -336,15 +365,19 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function status(code: number, reason: string | undefined, message: string, details?: object): Answer {
+  return { status: code, body: statusText(code, reason, message, details) };
+}
+
+function statusText(code: number, reason: string | undefined, message: string, details?: object): string {
   const body = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, details, code };
-  return { status: code, body: JSON.stringify(body) };
+  return JSON.stringify(body);
 }
 
 /** With a token for whoever wants the rest as it is now; the stand-in does not take it. */
 function expiredList(start: string): Answer {
   const message = 'The provided continue parameter is too old to display a consistent list result.';
-  const { status: code, body } = status(410, 'Expired', message);
-  return { status: code, body: JSON.stringify({ ...JSON.parse(body), metadata: { continue: tokenText(-1, start) } }) };
+  const body = JSON.parse(statusText(410, 'Expired', message)) as object;
+  return { status: 410, body: JSON.stringify({ ...body, metadata: { continue: tokenText(-1, start) } }) };
 }
 
 function notFound({ resource, name }: Target): Answer {

@@ -88,6 +88,11 @@ function schedule(store: ObjectStore): void {
   }
 }
 
+/** A port by name would be that of the pod's container, which nobody asks for here. */
+function slicePort({ name, protocol, port, targetPort }: Readonly<Record<string, string | number>>): object {
+  return { ...(name !== undefined && { name }), protocol, port: typeof targetPort === 'number' ? targetPort : port };
+}
+
 function reconcileService(store: ObjectStore, service: StandInObject): void {
   const { selector, ports } = service['spec'];
   if (selector === undefined) return;
@@ -117,7 +122,7 @@ function reconcileService(store: ObjectStore, service: StandInObject): void {
       service,
       `${service.metadata.name}-${suffix()}`,
       { 'kubernetes.io/service-name': service.metadata.name },
-      { addressType: 'IPv4', endpoints, ports },
+      { addressType: 'IPv4', endpoints, ports: (ports ?? []).map(slicePort) },
     );
   } else if (JSON.stringify(slice['endpoints']) !== JSON.stringify(endpoints)) {
     store.put('endpointslices', { ...slice, endpoints });

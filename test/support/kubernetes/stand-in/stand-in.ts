@@ -1,8 +1,8 @@
 // A stand-in for a Kubernetes control plane, for machines that have none, and for benchmarks of clusters that nobody has. It speaks
 // what the caches need, and `test/kubernetes/exchanges.test.ts` compares it with the real one.
 //
-// What it leaves out: TLS; validation and defaulting of objects beyond what is read here; managedFields; protobuf, tables and
-// sendInitialEvents; lists at a given version, the rest of an expired list, and field or label selectors; updates by PUT, strategic merge, server-side apply and
+// What it leaves out: TLS; validation and defaulting of objects beyond what is read here; managedFields; protobuf but for
+// lists of what the caches read, tables and sendInitialEvents; lists at a given version, the rest of an expired list, and field or label selectors; updates by PUT, strategic merge, server-side apply and
 // optimistic locking; finalizers and the deletion of namespaces; priority and fairness; StatefulSets and CronJobs, which are kept and do nothing; rollouts
 // in steps, back-off and node selectors; the second IP family. Deleted objects get no deletionTimestamp unless they are pods that
 // somebody has to end. A token never expires.
