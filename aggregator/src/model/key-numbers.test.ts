@@ -11,7 +11,7 @@ const key = fc.oneof(
 
 test('any keys have the numbers that a Map would give', () => {
   fc.assert(
-    fc.property(fc.array(key, { maxLength: 6000, size: 'max' }), (keys) => {
+    fc.property(fc.array(key, { maxLength: 6000, size: 'max' }), fc.integer({ min: 2, max: 9 }), (keys, every) => {
       const numbers = new KeyNumbers();
       const model = new Map<number, number>();
       keys.forEach((each, i) => {
@@ -19,6 +19,12 @@ test('any keys have the numbers that a Map would give', () => {
         const value = i % 3 === 0 ? 2 ** 32 - 1 - i : i;
         numbers.set(each, value);
         model.set(each, value);
+        if (i % every === 0) {
+          const gone = keys[(i * 7919) % keys.length]!;
+          numbers.delete(gone);
+          model.delete(gone);
+          expect(numbers.find(gone)).toBe(-1);
+        }
         expect(numbers.size).toBe(model.size);
       });
       for (const [each, value] of model) expect(numbers.find(each)).toBe(value);
@@ -32,4 +38,18 @@ test('nothing is known after it was cleared', () => {
   numbers.set(5, 0);
   numbers.clear();
   expect([numbers.find(5), numbers.size]).toEqual([-1, 0]);
+});
+
+test('whatever goes, nobody who had the same place is lost', () => {
+  // Of 1024 places: all of these begin at the same few.
+  const all = Array.from({ length: 400 }, (_, i) => (i + 1) * 2 ** 32 + (i % 3) + 1);
+  const numbers = new KeyNumbers();
+  all.forEach((each, i) => {
+    numbers.set(each, i);
+  });
+  for (const [i, gone] of all.entries()) {
+    numbers.delete(gone);
+    for (let later = i + 1; later < all.length; later += 13) expect(numbers.find(all[later]!)).toBe(later);
+  }
+  expect(numbers.size).toBe(0);
 });

@@ -1,14 +1,16 @@
 // A number for each of many keys, none of them an object: one line of the processor's cache holds a key and its number. A Map of as
 // many would be megabytes for the collector to walk through. Knows no meaning of keys and numbers.
 
-const FIRST_PLACES = 2 ** 10;
+const FIRST_PLACES_BITS = 10;
+const GOLDEN = 0x9e3779b1;
 
 export class KeyNumbers {
   /** Keys that have a number. */
   size = 0;
   /** Key, or 0, and number of each place; one of two places at least is empty. */
-  #places: Float64Array<ArrayBuffer> = new Float64Array(2 * FIRST_PLACES);
-  #mask = FIRST_PLACES - 1;
+  #places: Float64Array<ArrayBuffer> = new Float64Array(2 << FIRST_PLACES_BITS);
+  #bits = FIRST_PLACES_BITS;
+  #mask = (1 << FIRST_PLACES_BITS) - 1;
 
   /** The number of the key, an integer above 0; -1 if it has none. */
   find(key: number): number {
@@ -29,6 +31,25 @@ export class KeyNumbers {
     this.#places[at + 1] = value;
   }
 
+  /** The key has no number any more. */
+  delete(key: number): void {
+    const places = this.#places;
+    let hole = this.#placeOf(key) / 2;
+    if (places[2 * hole] === 0) return;
+    this.size--;
+    // What was pushed on by what stood there moves back, so that no empty place is before it.
+    for (let place = hole; ; ) {
+      place = (place + 1) & this.#mask;
+      const other = places[2 * place]!;
+      if (other === 0) break;
+      const pushed = (place - this.#homeOf(other)) & this.#mask;
+      if (pushed < ((place - hole) & this.#mask)) continue;
+      places.copyWithin(2 * hole, 2 * place, 2 * place + 2);
+      hole = place;
+    }
+    places[2 * hole] = 0;
+  }
+
   /** Forgets all keys and keeps the memory. */
   clear(): void {
     this.#places.fill(0);
@@ -40,18 +61,24 @@ export class KeyNumbers {
     this.#places.buffer.transfer(0);
   }
 
-  /** Where the key is, or would be. Keys are counted up, so most find a place of their own. */
+  /** Where the key is, or would be. */
   #placeOf(key: number): number {
     const places = this.#places;
-    let place = key & this.#mask;
+    let place = this.#homeOf(key);
     while (places[2 * place] !== key && places[2 * place] !== 0) place = (place + 1) & this.#mask;
     return 2 * place;
+  }
+
+  /** Keys side by side, or powers of two apart, do not share one. */
+  #homeOf(key: number): number {
+    return Math.imul(key, GOLDEN) >>> (32 - this.#bits);
   }
 
   #grow(): void {
     const old = this.#places;
     this.#places = new Float64Array(2 * old.length);
     this.#mask = old.length - 1;
+    this.#bits++;
     for (let from = 0; from < old.length; from += 2) {
       if (old[from] === 0) continue;
       const at = this.#placeOf(old[from]!);

@@ -1,5 +1,6 @@
 // Text of an address or prefix → 32-bit words. By hand and without allocating: it runs for every public address of every batch,
 // and for 100,000 prefixes at a refresh. Knows no ranges.
+import { readIpv4 } from '../model/ipv4-number.ts';
 
 /** Added to the prefix length of what is IPv6. */
 export const IPV6 = 256;
@@ -69,30 +70,6 @@ function readLength(text: string, start: number, most: number): number {
     value = value * 10 + digit;
   }
   return value <= most ? value : NO_ADDRESS;
-}
-
-/** Four decimal numbers without leading zeros; -1 for anything else. */
-function readIpv4(text: string, start: number, end: number): number {
-  let address = 0;
-  let part = 0;
-  let digits = 0;
-  let dots = 0;
-  for (let i = start; i < end; i++) {
-    const code = text.charCodeAt(i);
-    if (code === DOT) {
-      if (digits === 0 || ++dots > 3) return -1;
-      address = address * 256 + part;
-      part = 0;
-      digits = 0;
-      continue;
-    }
-    const digit = code - ZERO;
-    if (digit < 0 || digit > 9 || (digits > 0 && part === 0)) return -1;
-    part = part * 10 + digit;
-    if (part > 255) return -1;
-    digits++;
-  }
-  return dots === 3 && digits > 0 ? address * 256 + part : -1;
 }
 
 const GROUPS = new Int32Array(8);

@@ -2,6 +2,7 @@
 // The rules by which one holder is named for a window are at `lookup`, each with its reason. Knows neither pods nor nodes: what
 // holds an address, and from when to when, is said by others. Keys are text; times are µs since the Unix epoch.
 import type { AddressOwner, Certainty } from '../../model/topology.ts';
+import { AddressSlots } from './address-slots.ts';
 import { AgedQueue } from './aged-queue.ts';
 
 /** Who or what holds addresses. */
@@ -117,7 +118,7 @@ export class AddressHistory {
   readonly #onBegin: (address: string) => void;
   readonly #onGone: (address: string) => void;
   /** Slot of the newest holding of each address. */
-  readonly #newest = new Map<string, number>();
+  readonly #newest = new AddressSlots();
   readonly #ended = new AgedQueue<number>();
   #columns = new Float64Array(SLOTS_MIN * STRIDE);
   #heardUs = new Float64Array(SLOTS_MIN);
@@ -153,12 +154,12 @@ export class AddressHistory {
 
   /** Whether anything is known of the address, at any time. */
   has(address: string): boolean {
-    return this.#newest.has(address);
+    return this.#newest.get(address) !== NONE;
   }
 
   /** Whether somebody of whom that is true holds the address, or is remembered to have held it. */
   someHolder(address: string, isSuch: (holder: Holder) => boolean): boolean {
-    for (let slot = this.#newest.get(address) ?? NONE; slot !== NONE; slot = this.#columns[slot * STRIDE + OLDER]!) {
+    for (let slot = this.#newest.get(address); slot !== NONE; slot = this.#columns[slot * STRIDE + OLDER]!) {
       if (isSuch(this.#holders[slot]!)) return true;
     }
     return false;
@@ -271,7 +272,7 @@ export class AddressHistory {
    */
   lookup(address: string, startUs: number, endUs: number): AddressOwner | undefined {
     const slot = this.#newest.get(address);
-    if (slot === undefined) return undefined;
+    if (slot === NONE) return undefined;
     return this.#columns[slot * STRIDE + OLDER] === NONE
       ? this.#alone(slot, startUs, endUs)
       : this.#among(slot, startUs, endUs);
@@ -331,7 +332,7 @@ export class AddressHistory {
     this.#columns[at + FROM] = fromUs;
     this.#columns[at + SURE] = OPEN;
     this.#columns[at + TO] = OPEN;
-    this.#columns[at + OLDER] = this.#newest.get(address) ?? NONE;
+    this.#columns[at + OLDER] = this.#newest.get(address);
     this.#heardUs[slot] = atUs;
     this.#recordedUs[slot] = UNRECORDED;
     this.#holders[slot] = holder;
@@ -353,7 +354,7 @@ export class AddressHistory {
   #drop(slot: number): void {
     const address = this.#addresses[slot]!;
     const older = this.#columns[slot * STRIDE + OLDER]!;
-    let newer = this.#newest.get(address)!;
+    let newer = this.#newest.get(address);
     if (newer !== slot) {
       while (this.#columns[newer * STRIDE + OLDER] !== slot) newer = this.#columns[newer * STRIDE + OLDER]!;
       this.#columns[newer * STRIDE + OLDER] = older;

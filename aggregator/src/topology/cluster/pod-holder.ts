@@ -22,8 +22,12 @@ export interface PodNaming {
 const NEVER = -1;
 
 export class PodHolder implements Holder, Grip {
-  readonly uid: string;
+  // What every lookup reads comes first: it is in one line of the processor's cache.
   readonly #naming: PodNaming;
+  #exact: AddressOwner | undefined;
+  #madeAt = NEVER;
+  #isComplete = true;
+  readonly uid: string;
   readonly #namespace: string;
   readonly #name: string;
   #nodeName: string;
@@ -32,9 +36,6 @@ export class PodHolder implements Holder, Grip {
   slots = NO_SLOTS;
   /** When it ended, µs; null while it lives. */
   endUs: number | null = null;
-  #exact: AddressOwner | undefined;
-  #madeAt = NEVER;
-  #isComplete = true;
 
   constructor(pod: PodObject, naming: PodNaming) {
     this.uid = pod.uid;
