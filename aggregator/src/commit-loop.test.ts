@@ -16,6 +16,7 @@ function batch(sequence: number): FlowBatch {
     windowEndUs: 1,
     count: 0,
     addresses: [],
+    addressNumbers: none32,
     initiator: none32,
     responder: none32,
     originalDestination: none32,

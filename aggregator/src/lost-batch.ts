@@ -39,6 +39,7 @@ const NO_64 = new Float64Array(0);
 const NO_FLOWS = {
   count: 0,
   addresses: [],
+  addressNumbers: NO_32,
   initiator: NO_32,
   responder: NO_32,
   originalDestination: NO_32,

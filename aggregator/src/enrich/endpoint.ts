@@ -1,5 +1,5 @@
 // Resolves addresses: who it was, where, and whether it can be on the reporting node. An address that is still whose it was
-// keeps its endpoint from batch to batch. Reads the topology, and what providers say of public addresses; knows nothing of flows and
+// keeps its endpoint from batch to batch; it is found by the address's number. Reads the topology, and what providers say of public addresses; knows nothing of flows and
 // directions.
 import type { AddressPlace, PlacesOfAddresses } from '../model/address-place.ts';
 import type { FlowBatch } from '../model/flow-batch.ts';
@@ -33,6 +33,8 @@ export interface Endpoint {
   readonly homeless: Whereabouts;
   /** An address of a node (the reporting one or another). */
   readonly isNodeAddress: boolean;
+  /** Every machine has it for itself: it stands for another endpoint for each reporting node. */
+  readonly isLoopback: boolean;
   /** The service whose address it is. */
   readonly service: ServiceIdentity | undefined;
   readonly localKind: LocalKind | null;
@@ -61,34 +63,42 @@ export interface Endpoint {
 /** Resolves all addresses of a batch; element i is address i. */
 export type ResolveEndpoints = (batch: FlowBatch, topology: Topology) => Endpoint[];
 
-/** Endpoints kept at most, about 300 bytes each: of a cluster of 150,000 pods, and 50,000 of an outside without end. */
-const NAMED_MAX = 250_000;
-const OUTSIDE_MAX = 65_536;
 /** Loopback and bridge addresses of 5,000 nodes. */
 const OWN_MAX = 32_768;
 
-const NOWHERE = { provider: null, region: null, zone: null, zoneId: null };
-const NOBODY = {
-  home: null,
-  homeless: 'elsewhere',
-  isNodeAddress: false,
-  service: undefined,
-  localKind: null,
-  inCluster: false,
-  otherCluster: null,
-  node: null,
-  namespace: null,
-  workloadKind: null,
-  workload: null,
-  pod: null,
-  labels: null,
-  name: null,
-} as const;
-
 let lastKey = 0;
 
-/** Stands for the loopback addresses, which are another node's for each reporter. */
-const LOOPBACK: Endpoint = { key: 0, ...NOBODY, ...NOWHERE, address: '', peerKind: 'node', resolution: 'exact' };
+/**
+ * What is not said there is not. What every flow reads comes first, in one or two lines of the processor's cache: there are more
+ * endpoints than it has room for.
+ */
+function endpointOf(said: Pick<Endpoint, 'address' | 'peerKind' | 'resolution'> & Partial<Endpoint>): Endpoint {
+  return {
+    key: ++lastKey,
+    address: said.address,
+    home: said.home ?? null,
+    homeless: said.homeless ?? 'elsewhere',
+    localKind: said.localKind ?? null,
+    peerKind: said.peerKind,
+    node: said.node ?? null,
+    inCluster: said.inCluster ?? false,
+    isLoopback: said.isLoopback ?? false,
+    resolution: said.resolution,
+    service: said.service,
+    isNodeAddress: said.isNodeAddress ?? false,
+    otherCluster: said.otherCluster ?? null,
+    provider: said.provider ?? null,
+    region: said.region ?? null,
+    zone: said.zone ?? null,
+    zoneId: said.zoneId ?? null,
+    namespace: said.namespace ?? null,
+    workloadKind: said.workloadKind ?? null,
+    workload: said.workload ?? null,
+    pod: said.pod ?? null,
+    labels: said.labels ?? null,
+    name: said.name ?? null,
+  };
+}
 
 /** An endpoint, and what the topology said when it was made. */
 interface Kept {
@@ -96,9 +106,11 @@ interface Kept {
   readonly topology: Topology;
   readonly owner: AddressOwner | undefined;
   readonly summary: PrefixSummary | undefined;
-  /** Of the places of addresses outside. */
+  /** Of the places of addresses outside; ANY of what has its place from the topology. */
   readonly placesVersion: number;
 }
+
+const ANY = -1;
 
 const NO_PLACES: PlacesOfAddresses = { version: 0, lookup: () => undefined };
 
@@ -112,11 +124,11 @@ export function createResolveEndpoints(
 ): ResolveEndpoints {
   const labelText = createLabelText(labelKeys);
   const own = new OwnEndpoints();
-  const named = new Map<string, Kept>();
-  const outside = new Map<string, Kept>();
+  /** By the numbers of addresses, of which there are not too many. */
+  const kept: (Kept | undefined)[] = [];
 
-  function resolve(address: string, batch: FlowBatch, topology: Topology): Endpoint {
-    const known = named.get(address) ?? placedEndpoint(address);
+  function resolve(address: string, number: number, batch: FlowBatch, topology: Topology): Endpoint {
+    const known = keptOf(address, number);
     if (known !== undefined && known.topology === topology && topology.isTimeless === true) {
       return known.endpoint;
     }
@@ -129,22 +141,16 @@ export function createResolveEndpoints(
       return known.endpoint;
     }
     const endpoint = makeEndpoint(address, owner, summary, topology);
-    keep(address, { endpoint, topology, owner, summary, placesVersion: places.version });
+    const isNamed = endpoint.inCluster || endpoint.otherCluster !== null;
+    kept[number] = { endpoint, topology, owner, summary, placesVersion: isNamed ? ANY : places.version };
     return endpoint;
   }
 
-  /** Of an address outside, unless it may have another place by now. */
-  function placedEndpoint(address: string): Kept | undefined {
-    const known = outside.get(address);
-    return known?.placesVersion === places.version ? known : undefined;
-  }
-
-  function keep(address: string, known: Kept): void {
-    const isNamed = known.endpoint.inCluster || known.endpoint.otherCluster !== null;
-    const [kept, max] = isNamed ? [named, NAMED_MAX] : [outside, OUTSIDE_MAX];
-    if (kept.size >= max) kept.clear();
-    kept.set(address, known);
-    (isNamed ? outside : named).delete(address);
+  /** The number may have been another address's, and an address outside may have another place by now. */
+  function keptOf(address: string, number: number): Kept | undefined {
+    const known = kept[number];
+    const isOf = known?.endpoint.address === address;
+    return isOf && (known.placesVersion === ANY || known.placesVersion === places.version) ? known : undefined;
   }
 
   function makeEndpoint(
@@ -164,7 +170,7 @@ export function createResolveEndpoints(
     }
     const scope = addressScope(address);
     if (scope === 'loopback') {
-      return LOOPBACK;
+      return endpointOf({ address, peerKind: 'node', resolution: 'exact', isLoopback: true });
     }
     return summary === undefined
       ? outsideEndpoint(address, scope, owner, topology.inClusterRanges(address), places)
@@ -173,10 +179,10 @@ export function createResolveEndpoints(
 
   return (batch, topology) => {
     const reporter = topology.lookupNode(batch.node);
-    return batch.addresses.map((address) => {
-      const endpoint = resolve(address, batch, topology);
+    return batch.addresses.map((address, i) => {
+      const endpoint = resolve(address, batch.addressNumbers[i]!, batch, topology);
       // Who is known to have it is known better: what serves all service addresses has them on an interface, too.
-      const isOwn = endpoint === LOOPBACK || (!endpoint.inCluster && batch.nodeAddresses?.has(address));
+      const isOwn = endpoint.isLoopback || (!endpoint.inCluster && batch.nodeAddresses?.has(address));
       return isOwn ? own.of(address, batch.node, reporter) : endpoint;
     });
   };
@@ -212,9 +218,7 @@ export function whereaboutsFrom(reporter: string, { home, homeless }: Endpoint):
 }
 
 function podEndpoint(address: string, pod: PodIdentity, owner: AddressOwner, labels: string | null): Endpoint {
-  return {
-    ...NOBODY,
-    key: ++lastKey,
+  return endpointOf({
     address,
     peerKind: 'pod',
     ...sideOf(pod.node, 'pod'),
@@ -229,7 +233,7 @@ function podEndpoint(address: string, pod: PodIdentity, owner: AddressOwner, lab
     pod: pod.name,
     labels,
     resolution: owner.certainty,
-  };
+  });
 }
 
 /** What is on a node of another cluster is never local, although a node here may have the same name. */
@@ -240,9 +244,7 @@ function sideOf({ name, cluster }: NodeIdentity, localKind: LocalKind) {
 }
 
 function nodeEndpoint(address: string, node: NodeIdentity, owner: AddressOwner): Endpoint {
-  return {
-    ...NOBODY,
-    key: ++lastKey,
+  return endpointOf({
     address,
     isNodeAddress: node.cluster === undefined,
     peerKind: 'node',
@@ -253,15 +255,12 @@ function nodeEndpoint(address: string, node: NodeIdentity, owner: AddressOwner):
     zoneId: node.zoneId ?? null,
     node: node.name,
     resolution: owner.certainty,
-  };
+  });
 }
 
 /** A service address that was not translated: nobody answers there, or something outside the kernel translates it. */
 function serviceEndpoint(address: string, service: ServiceIdentity, owner: AddressOwner): Endpoint {
-  return {
-    ...NOBODY,
-    ...NOWHERE,
-    key: ++lastKey,
+  return endpointOf({
     address,
     service,
     peerKind: 'service',
@@ -269,7 +268,7 @@ function serviceEndpoint(address: string, service: ServiceIdentity, owner: Addre
     namespace: service.namespace,
     name: service.name,
     resolution: owner.certainty,
-  };
+  });
 }
 
 /** Endpoints that are a node's own, each kept while the topology says the same of its node. */
@@ -289,9 +288,7 @@ class OwnEndpoints {
 
 /** An address of the reporting node that nobody else names: a loopback one, which every machine has, or one of an interface. */
 function ownEndpoint(address: string, reporter: string, node: NodeIdentity | undefined): Endpoint {
-  return {
-    ...NOBODY,
-    key: ++lastKey,
+  return endpointOf({
     address,
     home: reporter,
     isNodeAddress: true,
@@ -304,15 +301,13 @@ function ownEndpoint(address: string, reporter: string, node: NodeIdentity | und
     zoneId: node?.zoneId ?? null,
     node: reporter,
     resolution: 'exact',
-  };
+  });
 }
 
 /** Known pods and nodes folded into one prefix: they keep what they have in common. */
 function prefixEndpoint(address: string, summary: PrefixSummary): Endpoint {
   const [node] = summary.nodes;
-  return {
-    ...NOBODY,
-    key: ++lastKey,
+  return endpointOf({
     address,
     home: summary.nodes,
     isNodeAddress: summary.kind === 'node',
@@ -325,7 +320,7 @@ function prefixEndpoint(address: string, summary: PrefixSummary): Endpoint {
     zoneId: summary.zoneId ?? null,
     node: summary.nodes.size === 1 ? (node ?? null) : null,
     resolution: 'folded',
-  };
+  });
 }
 
 /** Nobody of the cluster, as far as is known; perhaps with a name of the operator's, or a place that a provider tells. */
@@ -341,9 +336,7 @@ function outsideEndpoint(
   // Ranges that the operator calls the cluster's are private to it, whatever their bits say.
   const isInternet = scope === 'internet' && !inClusterRanges;
   const place = isInternet ? placeBeside(external, places.lookup(address)) : undefined;
-  return {
-    ...NOBODY,
-    key: ++lastKey,
+  return endpointOf({
     address,
     homeless: outsideWhereabouts(scope, external !== undefined, inClusterRanges && isPrefix),
     peerKind: outsideKind(scope, isInternet, place),
@@ -355,7 +348,7 @@ function outsideEndpoint(
     workloadKind: place?.service ?? null,
     name: external?.name ?? place?.service ?? null,
     resolution: outsideResolution(scope, owner, inClusterRanges, isPrefix),
-  };
+  });
 }
 
 /** The provider's word, unless the operator says something else of the place: then all of it is wrong, or of another time. */

@@ -42,6 +42,7 @@ const EXPECTED: FlowBatch = {
   windowEndUs: START_US + 60_000_000,
   count: 2,
   addresses: ['10.244.1.2', '198.51.100.0/24', '2001:db8::1', '2001:db8::2'],
+  addressNumbers: expect.any(Uint32Array) as Uint32Array,
   initiator: Uint32Array.of(0, 2),
   responder: Uint32Array.of(1, 3),
   originalDestination: Uint32Array.of(0, 3),

@@ -17,7 +17,7 @@ import {
 import type { FlowBatch, Loss } from '../model/flow-batch.ts';
 import { hostBitsAreZero } from './address-text.ts';
 import { InvalidMessageError, type RejectReason } from './invalid-message.ts';
-import { KnownAddressTexts } from './known-address-texts.ts';
+import { KnownAddresses } from './known-addresses.ts';
 
 /** The version of the contract that this aggregator speaks. */
 export const PROTOCOL_VERSION = 1;
@@ -174,7 +174,7 @@ function flowColumns(wire: WireColumns, count: number) {
   below('original_destination_port', wire.originalDestinationPort, 65_536, 'port', 'ports');
   below('responder_port', wire.responderPort, 65_536, 'port', 'ports');
   return {
-    addresses: addressTexts(wire),
+    ...addressesOf(wire),
     initiator,
     responder,
     originalDestination,
@@ -222,15 +222,17 @@ function below(name: string, values: Uint32Array | Uint8Array, end: number, reas
 }
 
 /** Of all agents. */
-const knownTexts = new KnownAddressTexts();
+const known = new KnownAddresses();
 
-function addressTexts(wire: WireColumns): string[] {
+function addressesOf(wire: WireColumns): Pick<FlowBatch, 'addresses' | 'addressNumbers'> {
   const { addressCount, addresses, addressIsV6, prefixLengths } = wire;
   const texts = new Array<string>(addressCount);
+  const addressNumbers = new Uint32Array(addressCount);
   for (let i = 0; i < addressCount; i++) {
     const isV6 = addressIsV6[i] === 1;
     const bits = prefixLengths[i]!;
-    const text = knownTexts.text(addresses, 16 * i, isV6, bits);
+    const number = known.number(addresses, 16 * i, isV6, bits);
+    const text = known.text(number);
     const whole = isV6 ? 128 : 32;
     if (bits > whole) {
       throw new InvalidMessageError('address', `columns.prefix_lengths[${i}] is ${bits}; at most ${whole} for ${text}`);
@@ -239,8 +241,9 @@ function addressTexts(wire: WireColumns): string[] {
       throw new InvalidMessageError('address', `columns.addresses[${i}] is ${text}, with bits behind its prefix`);
     }
     texts[i] = text;
+    addressNumbers[i] = number;
   }
-  return texts;
+  return { addresses: texts, addressNumbers };
 }
 
 function lossFromProto(loss: LossMessage, index: number, windowStartUs: number, windowEndUs: number): Loss {

@@ -16,6 +16,8 @@ export interface FlowBatch {
   readonly count: number;
   /** Canonical text of each address (RFC 5952 for IPv6), with "/24" and the like appended when it is a prefix. */
   readonly addresses: readonly string[];
+  /** A small number of each address, mostly the same in all batches: what was kept of another may be found by it, too. */
+  readonly addressNumbers: Uint32Array;
   /** Index into `addresses`: who opened the connection, before source translation. */
   readonly initiator: Uint32Array;
   /** Index into `addresses`: who answered, after destination translation. */
