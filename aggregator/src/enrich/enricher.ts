@@ -1,23 +1,13 @@
 // Flows → rows: names both sides, decides which is local to the reporting node, and forms the legs. Classes and prices
 // are pricing's. Every byte of a flow is in exactly one row per leg and local side, whatever the topology knows.
 import type { PlacesOfAddresses } from '../model/address-place.ts';
-import { blankRow } from '../model/blank-row.ts';
 import type { FlowBatch } from '../model/flow-batch.ts';
 import type { FlowRow, Resolution } from '../model/flow-row.ts';
 import { protocolName } from '../model/protocol-name.ts';
 import type { NodeIdentity, ServiceIdentity, Topology, TopologySource } from '../model/topology.ts';
 import { createResolveEndpoints, type Endpoint, type Whereabouts, whereaboutsFrom } from './endpoint.ts';
 import { decideLegs } from './leg.ts';
-import {
-  lossRow,
-  resetPrice,
-  setCounters,
-  setLocal,
-  setLocalUnnamed,
-  setPeer,
-  setReporter,
-  worseResolution,
-} from './row.ts';
+import { LegRow, lossRow, worseResolution } from './row.ts';
 
 export interface EnricherOptions {
   readonly topology: TopologySource;
@@ -58,14 +48,14 @@ interface BatchContext {
   readonly endpoints: readonly Endpoint[];
   /** Of each endpoint, as seen from the reporting node. */
   readonly whereabouts: readonly Whereabouts[];
-  readonly row: FlowRow;
+  readonly row: LegRow;
   readonly counts: Counts;
   readonly emit: (row: FlowRow) => void;
 }
 
 export function createEnricher(options: EnricherOptions): Enricher {
   const resolveEndpoints = createResolveEndpoints(options.labelKeys ?? [], options.places);
-  const row = blankRow(options.cluster);
+  const row = new LegRow(options.cluster);
 
   return {
     enrich(batch, emit) {
@@ -74,7 +64,7 @@ export function createEnricher(options: EnricherOptions): Enricher {
       const endpoints = resolveEndpoints(batch, topology);
       const whereabouts = endpoints.map((endpoint) => whereaboutsFrom(batch.node, endpoint));
       const context = { batch, topology, reporter, endpoints, whereabouts, row, counts: noCounts(), emit };
-      setReporter(row, batch, reporter);
+      row.setReporter(batch, reporter);
       for (let index = 0; index < batch.count; index++) {
         emitFlow(context, index);
       }
@@ -134,7 +124,7 @@ function emitFlow(context: BatchContext, index: number): void {
 
 /** A leg whose local side is an end of the flow. */
 function emitLeg(context: BatchContext, index: number, local: Endpoint, peer: Endpoint, isInitiator: boolean): void {
-  setLocal(context.row, local);
+  context.row.setLocal(local);
   finishLeg(context, index, peer, isInitiator, local.resolution);
 }
 
@@ -148,9 +138,9 @@ function emitGuess(
   isInitiator: boolean,
 ): void {
   if (localIs === 'elsewhere') {
-    setLocalUnnamed(context.row, null, local.address);
+    context.row.setLocalUnnamed(null, local.address);
   } else {
-    setLocal(context.row, local);
+    context.row.setLocal(local);
   }
   finishLeg(context, index, peer, isInitiator, localIs === 'elsewhere' ? 'none' : local.resolution);
 }
@@ -165,7 +155,7 @@ function emitNodeLeg(
 ): void {
   const isOwn = via?.isNodeAddress === true && whereaboutsFrom(context.batch.node, via) === 'here';
   const ip = isOwn ? via.address : mainAddress(context.reporter, peer.address.includes(':'));
-  setLocalUnnamed(context.row, 'node', ip);
+  context.row.setLocalUnnamed('node', ip);
   finishLeg(context, index, peer, localIsInitiator, 'exact');
 }
 
@@ -177,9 +167,8 @@ function finishLeg(
   localResolution: Resolution,
 ): void {
   const { batch, row } = context;
-  resetPrice(row);
-  setPeer(row, peer);
-  setCounters(row, batch, index, localIsInitiator);
+  row.setPeer(peer);
+  row.setCounters(batch, index, localIsInitiator);
   const sides = worseResolution(localResolution, peer.resolution);
   row.resolution = batch.folded?.[index] === 1 ? worseResolution(sides, 'folded') : sides;
   context.counts.rows++;
