@@ -12,7 +12,7 @@ import type {
   TextColumn,
   TimestampColumn,
 } from './columns.ts';
-import { TextDictionary } from './text-dictionary.ts';
+import { type PackedTexts, TextDictionary } from './text-dictionary.ts';
 
 /** Code of null in a text vector; the codes of the dictionary begin at 1. */
 export const NULL_CODE = 0;
@@ -58,6 +58,11 @@ export class TextVector<Row = FlowRow> {
   /** The value of each code; element 0 stands for null. Rows before the last `clear` may have had values that no row has now. */
   get values(): readonly string[] {
     return this.#dictionary.values;
+  }
+
+  /** The bytes of `values`. */
+  get packed(): PackedTexts {
+    return this.#dictionary.packed;
   }
 
   /** Sets entry `index`. */

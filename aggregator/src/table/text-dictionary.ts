@@ -3,8 +3,22 @@
 import { freeBytes } from '@flowtoll/proto';
 
 const FIRST_SLOTS = 64;
+const FIRST_BYTES = 256;
+/** Of a text, before it. */
+const LENGTH_BYTES = 4;
+const GROWTH = 1.5;
 /** Multiplier of FNV-1a. */
 const PRIME = 0x01000193;
+
+/**
+ * Texts as Parquet has them: UTF-8, each with its length in four bytes before it. Files are made of these: the texts themselves are all over the
+ * heap, and their bytes are made once.
+ */
+export interface PackedTexts {
+  readonly bytes: Uint8Array;
+  /** Where each number's begins, with its length; the end of all behind the last. */
+  readonly starts: Uint32Array;
+}
 
 /** Numbers of texts, from 1 on in the order in which they came. */
 export class TextDictionary {
@@ -13,6 +27,13 @@ export class TextDictionary {
   /** Number, or 0, and hash of each slot: side by side in one line of the processor's cache. */
   #slots = new Int32Array(2 * FIRST_SLOTS);
   #mask = FIRST_SLOTS - 1;
+  #bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  #starts = new Uint32Array(FIRST_SLOTS);
+
+  /** Valid until a text is added. */
+  get packed(): PackedTexts {
+    return { bytes: this.#bytes, starts: this.#starts };
+  }
 
   /** The number of the text; 0 if it has none. */
   find(text: string): number {
@@ -26,6 +47,7 @@ export class TextDictionary {
     const known = this.#slots[slot]!;
     if (known !== 0) return known;
     const code = this.values.push(text) - 1;
+    this.#pack(text, code);
     this.#slots[slot] = code;
     this.#slots[slot + 1] = hash;
     if (2 * code > this.#mask) this.#grow();
@@ -40,7 +62,28 @@ export class TextDictionary {
 
   /** Gives the memory back at once; of no use afterwards. */
   free(): void {
-    freeBytes(this.#slots);
+    for (const array of [this.#slots, this.#bytes, this.#starts]) freeBytes(array);
+  }
+
+  #pack(text: string, code: number): void {
+    const start = this.#starts[code]!;
+    // A code unit is three bytes at most.
+    const needed = start + LENGTH_BYTES + 3 * text.length;
+    if (needed > this.#bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(needed, Math.ceil(GROWTH * this.#bytes.length)));
+      larger.set(this.#bytes);
+      freeBytes(this.#bytes);
+      this.#bytes = larger;
+    }
+    const written = this.#bytes.write(text, start + LENGTH_BYTES);
+    this.#bytes.writeUInt32LE(written, start);
+    if (code + 1 === this.#starts.length) {
+      const longer = new Uint32Array(2 * this.#starts.length);
+      longer.set(this.#starts);
+      freeBytes(this.#starts);
+      this.#starts = longer;
+    }
+    this.#starts[code + 1] = start + LENGTH_BYTES + written;
   }
 
   /** Where the text is, or would be: there is always an empty slot. */
@@ -68,6 +111,18 @@ export class TextDictionary {
     this.#mask = mask;
     freeBytes(old);
   }
+}
+
+/** The order of two texts by their bytes: below 0, above 0, or 0. */
+export function compareTexts({ bytes, starts }: PackedTexts, a: number, b: number): number {
+  const [atA, atB] = [starts[a]! + LENGTH_BYTES, starts[b]! + LENGTH_BYTES];
+  const [lengthA, lengthB] = [starts[a + 1]! - atA, starts[b + 1]! - atB];
+  const common = Math.min(lengthA, lengthB);
+  for (let i = 0; i < common; i++) {
+    const difference = bytes[atA + i]! - bytes[atB + i]!;
+    if (difference !== 0) return difference;
+  }
+  return lengthA - lengthB;
 }
 
 /** Texts of equal length that differ in few characters, as addresses and pods do, must not come to lie side by side. */

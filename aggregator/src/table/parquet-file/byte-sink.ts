@@ -46,22 +46,6 @@ export class ByteSink {
     for (let shift = 0; shift < 32; shift += 8) bytes[this.length++] = value >>> shift;
   }
 
-  /** What `uint32` wrote there. */
-  uint32At(position: number): number {
-    return this.#bytes.readUInt32LE(position);
-  }
-
-  /** The order of two pieces of what was written: below 0, above 0, or 0. */
-  compare(a: number, aEnd: number, b: number, bEnd: number): number {
-    const bytes = this.#bytes;
-    const common = Math.min(aEnd - a, bEnd - b);
-    for (let i = 0; i < common; i++) {
-      const difference = bytes[a + i]! - bytes[b + i]!;
-      if (difference !== 0) return difference;
-    }
-    return aEnd - a - (bEnd - b);
-  }
-
   /** An unsigned integer below 2^53, seven bits a byte, low bits first. */
   varint(value: number): void {
     let rest = value;
@@ -72,13 +56,12 @@ export class ByteSink {
     this.byte(rest);
   }
 
-  /** UTF-8, with its length in four bytes before it. */
-  text(value: string): void {
-    // A code unit is three bytes at most. Written in place: a view for each text would be garbage of the text's own size.
-    this.reserve(4 + 3 * value.length);
-    const written = this.#bytes.write(value, this.length + 4);
-    this.uint32(written);
-    this.length += written;
+  /** A few bytes of others: by hand, because a view for each would be garbage, and a call costs more than they do. */
+  part(from: Uint8Array, start: number, end: number): void {
+    const bytes = this.reserve(end - start);
+    let { length } = this;
+    for (let i = start; i < end; i++) bytes[length++] = from[i]!;
+    this.length = length;
   }
 
   bytes(value: Uint8Array): void {

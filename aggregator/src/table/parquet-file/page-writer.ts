@@ -1,12 +1,10 @@
 // The bytes of pages: levels, dictionaries, indices into them. Its memory is used again: what it returns is valid until the next
 // page of its kind. Knows neither columns nor what values mean.
 import { freeBytes } from '@flowtoll/proto';
+import { compareTexts, type PackedTexts } from '../text-dictionary.ts';
 import { ByteSink } from './byte-sink.ts';
 import type { DictionaryPage } from './chunk.ts';
 import { bitWidth, writeHybrid, writeRun } from './hybrid.ts';
-
-/** Of a text, before it. */
-const LENGTH_BYTES = 4;
 
 export class PageWriter {
   /** Positions in the dictionary of the values of a data page, nulls left out; for callers to fill. */
@@ -72,19 +70,16 @@ export class PageWriter {
     });
   }
 
-  /** Texts, each with its length before it; and which of them are first and last by their bytes, -1 where there are none. */
-  textDictionary(count: number, textAt: (i: number) => string): DictionaryPage & { min: number; max: number } {
+  /** The texts of these codes; and which of the codes have the first and the last of them by their bytes, 0 where there are none. */
+  textDictionary(texts: PackedTexts, codes: Uint32Array, count: number): DictionaryPage & { min: number; max: number } {
     const sink = this.#dictionarySink;
     sink.clear();
-    // Where they begin: reading the bytes again is cheaper than the texts, which are all over the heap.
-    let [min, max, minAt, maxAt] = [-1, -1, 0, 0];
+    let [min, max] = [0, 0];
     for (let i = 0; i < count; i++) {
-      const at = sink.length + LENGTH_BYTES;
-      sink.text(textAt(i));
-      if (min === -1 || sink.compare(at, sink.length, minAt, minAt + sink.uint32At(minAt - LENGTH_BYTES)) < 0)
-        [min, minAt] = [i, at];
-      if (max === -1 || sink.compare(at, sink.length, maxAt, maxAt + sink.uint32At(maxAt - LENGTH_BYTES)) > 0)
-        [max, maxAt] = [i, at];
+      const code = codes[i]!;
+      sink.part(texts.bytes, texts.starts[code]!, texts.starts[code + 1]!);
+      if (min === 0 || compareTexts(texts, code, min) < 0) min = code;
+      if (max === 0 || compareTexts(texts, code, max) > 0) max = code;
     }
     return { bytes: sink.view(), count, min, max };
   }

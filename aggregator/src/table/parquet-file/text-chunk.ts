@@ -2,6 +2,7 @@
 // index one for each row, and no text is read twice.
 import { freeBytes } from '@flowtoll/proto';
 import { NULL_CODE, type TextVector } from '../column-vectors.ts';
+import { TextDictionary } from '../text-dictionary.ts';
 import type { Extremes, TakeChunk } from './chunk.ts';
 import { leafPaths, physicalType } from './column-schema.ts';
 import { DenseEntries } from './dense-entries.ts';
@@ -49,9 +50,9 @@ export class TextChunks {
     const used = this.#used;
     for (let i = 0; i < usedCount; i++) this.#positions[used[i]!] = 0;
     const pages = this.#pages;
-    const dictionary = pages.textDictionary(usedCount, (i) => values[used[i]!]!);
-    const textAt = (i: number) => (i === -1 ? undefined : values[used[i]!]);
-    const [min, max] = [textAt(dictionary.min), textAt(dictionary.max)];
+    const dictionary = pages.textDictionary(vector.packed, used, usedCount);
+    const textOf = (code: number) => (code === NULL_CODE ? undefined : values[code]);
+    const [min, max] = [textOf(dictionary.min), textOf(dictionary.max)];
     const extremes = { nullCount: rows.length - count, min, max };
     take({
       ...{ path: [column.name], physicalType: physicalType(column.type), valueCount: rows.length },
@@ -175,19 +176,16 @@ export class TextChunks {
     texts: readonly string[],
     take: TakeChunk,
   ): void {
-    const dictionary = new Map<string, number>();
-    const indices = Uint32Array.from(texts, (text) => {
-      const position = dictionary.get(text) ?? dictionary.size;
-      dictionary.set(text, position);
-      return position;
-    });
-    const words = [...dictionary.keys()];
+    const dictionary = new TextDictionary();
+    const indices = Uint32Array.from(texts, (text) => dictionary.add(text) - 1);
+    const codes = Uint32Array.from(dictionary.values.keys()).subarray(1);
     take({
       ...{ path, physicalType: physicalType('map'), valueCount: definitions.length },
       ...{ nullCount: definitions.length - texts.length, min: undefined, max: undefined },
-      dictionary: this.#pages.textDictionary(words.length, (i) => words[i]!),
-      data: this.#pages.repeatedPage(repetitions, definitions, 2, indices, words.length),
+      dictionary: this.#pages.textDictionary(dictionary.packed, codes, codes.length),
+      data: this.#pages.repeatedPage(repetitions, definitions, 2, indices, codes.length),
     });
+    dictionary.free();
   }
 }
 
