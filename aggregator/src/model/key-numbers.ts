@@ -7,12 +7,21 @@ const GOLDEN = 0x9e3779b1;
 export class KeyNumbers {
   /** Keys that have a number. */
   size = 0;
+  readonly #areCounted: boolean;
   /** Key, or 0, and number of each place; one of two places at least is empty. */
-  #places: Float64Array<ArrayBuffer> = new Float64Array(2 << FIRST_PLACES_BITS);
+  #places: Uint32Array<ArrayBuffer> = new Uint32Array(2 << FIRST_PLACES_BITS);
   #bits = FIRST_PLACES_BITS;
   #mask = (1 << FIRST_PLACES_BITS) - 1;
 
-  /** The number of the key, an integer above 0; -1 if it has none. */
+  /**
+   * @param keys `counted`: they were given one after another, so that those that came together are asked for together, and are side by
+   * side here, too; `any`: they are scattered
+   */
+  constructor(keys: 'counted' | 'any') {
+    this.#areCounted = keys === 'counted';
+  }
+
+  /** The number of the key, an integer from 1 to 2^32 - 1; -1 if it has none. */
   find(key: number): number {
     const at = this.#placeOf(key);
     return this.#places[at] === 0 ? -1 : this.#places[at + 1]!;
@@ -69,14 +78,13 @@ export class KeyNumbers {
     return 2 * place;
   }
 
-  /** Keys side by side, or powers of two apart, do not share one. */
   #homeOf(key: number): number {
-    return Math.imul(key, GOLDEN) >>> (32 - this.#bits);
+    return this.#areCounted ? key & this.#mask : Math.imul(key, GOLDEN) >>> (32 - this.#bits);
   }
 
   #grow(): void {
     const old = this.#places;
-    this.#places = new Float64Array(2 * old.length);
+    this.#places = new Uint32Array(2 * old.length);
     this.#mask = old.length - 1;
     this.#bits++;
     for (let from = 0; from < old.length; from += 2) {

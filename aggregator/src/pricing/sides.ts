@@ -16,7 +16,7 @@ export interface NumberedSide {
   readonly rules: RuleSet;
 }
 
-/** Endpoints whose sides are found by their keys, on either side: all of 150,000 pods and 50,000 addresses outside. 8 MiB. */
+/** Endpoints whose sides are found by their keys, on either side: all of 150,000 pods and 50,000 addresses outside. 4 MiB. */
 const REMEMBERED_MAX = 2 ** 18;
 
 /** Sides of rows, each made once. */
@@ -35,8 +35,8 @@ export function createSides(config: PricingConfig, inClusterRanges: (address: st
   /** The side of each id. */
   const numbered: NumberedSide[] = [];
   /** Ids of sides by the keys of endpoints. */
-  const locals = new KeyNumbers();
-  const peers = new KeyNumbers();
+  const locals = new KeyNumbers('counted');
+  const peers = new KeyNumbers('counted');
 
   function intern(side: Side, fitting: RuleSet): NumberedSide {
     const { network, ...plain } = side;

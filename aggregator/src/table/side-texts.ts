@@ -15,7 +15,7 @@ export class SideTexts {
   readonly #rows: RowEntries;
   readonly #sidesMax: number;
   /** The side of each key. */
-  readonly #known = new KeyNumbers();
+  readonly #known = new KeyNumbers('counted');
   #count = 0;
   #capacity = FIRST_SIDES;
 

@@ -152,6 +152,7 @@ function compressed(bytes: Uint8Array, level: number): Uint8Array {
   // Room for all of it, so that it is one buffer, which can be given back.
   return zstdCompressSync(bytes, {
     chunkSize: bytes.length + COMPRESSED_MIN_BYTES,
+    pledgedSrcSize: bytes.length,
     params: { [constants.ZSTD_c_compressionLevel]: level },
   });
 }

@@ -5,8 +5,8 @@ import { KeyNumbers } from '../../model/key-numbers.ts';
 
 export class AddressSlots {
   /** Of IPv4, by the address and one. */
-  readonly #ipv4 = new KeyNumbers();
-  /** IPv6, prefixes, and what else there may be. */
+  readonly #ipv4 = new KeyNumbers('any');
+  /** IPv6, prefixes, the last address of IPv4, and what else there may be. */
   readonly #others = new Map<string, number>();
 
   get size(): number {
@@ -15,20 +15,28 @@ export class AddressSlots {
 
   /** The number of this address; -1 if it has none. */
   get(address: string): number {
-    const ipv4 = readIpv4(address);
-    return ipv4 === -1 ? (this.#others.get(address) ?? -1) : this.#ipv4.find(ipv4 + 1);
+    const key = keyOf(address);
+    return key === NO_KEY ? (this.#others.get(address) ?? -1) : this.#ipv4.find(key);
   }
 
   /** Gives the address this number, an integer from 0 to 2^32 - 1. */
   set(address: string, slot: number): void {
-    const ipv4 = readIpv4(address);
-    if (ipv4 === -1) this.#others.set(address, slot);
-    else this.#ipv4.set(ipv4 + 1, slot);
+    const key = keyOf(address);
+    if (key === NO_KEY) this.#others.set(address, slot);
+    else this.#ipv4.set(key, slot);
   }
 
   delete(address: string): void {
-    const ipv4 = readIpv4(address);
-    if (ipv4 === -1) this.#others.delete(address);
-    else this.#ipv4.delete(ipv4 + 1);
+    const key = keyOf(address);
+    if (key === NO_KEY) this.#others.delete(address);
+    else this.#ipv4.delete(key);
   }
+}
+
+const NO_KEY = 0;
+const LAST_IPV4 = 2 ** 32 - 1;
+
+function keyOf(address: string): number {
+  const ipv4 = readIpv4(address);
+  return ipv4 === LAST_IPV4 ? NO_KEY : ipv4 + 1;
 }
