@@ -34,7 +34,7 @@ export interface EnrichCounts {
 }
 
 export interface Enricher {
-  /** Emits the rows of a batch in order. The row object is used again for the next row: copy what is to be kept. */
+  /** Emits the rows of a batch in order. The row object is used again for the next row: `copyOfRow` keeps one. */
   enrich(batch: FlowBatch, emit: (row: FlowRow) => void): EnrichCounts;
 }
 

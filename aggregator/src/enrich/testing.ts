@@ -1,5 +1,5 @@
 // A small cluster and batches for the tests of this directory, without the topology file's code.
-import { blankRow } from '../model/blank-row.ts';
+import { copyOfRow } from '../model/blank-row.ts';
 import type { FlowBatch, Loss } from '../model/flow-batch.ts';
 import type { FlowRow } from '../model/flow-row.ts';
 import type {
@@ -161,12 +161,6 @@ export function batchOf(node: string, flows: readonly TestFlow[], losses: readon
   };
 }
 
-/** Of a row that is used again, and that says most by its endpoints. */
-function copyOf(row: FlowRow): FlowRow {
-  const names = Object.keys(blankRow('')) as (keyof FlowRow)[];
-  return Object.fromEntries(names.map((name) => [name, row[name]])) as never;
-}
-
 /** All rows of a batch, copied, and the counts. */
 export function enrichAll(
   batch: FlowBatch,
@@ -174,6 +168,6 @@ export function enrichAll(
 ): { rows: FlowRow[]; counts: EnrichCounts } {
   const enricher = createEnricher({ topology: { snapshot: () => TOPOLOGY }, cluster: 'demo', labelKeys });
   const rows: FlowRow[] = [];
-  const counts = enricher.enrich(batch, (row) => rows.push(copyOf(row)));
+  const counts = enricher.enrich(batch, (row) => rows.push(copyOfRow(row)));
   return { rows, counts };
 }

@@ -56,3 +56,10 @@ export function blankRow(cluster: string): FlowRow {
     directionBasis: null,
   };
 }
+
+const NAMES = Object.keys(blankRow('')) as readonly (keyof FlowRow)[];
+
+/** What the row says now, in a row of its own: some rows read what they say from elsewhere, and are used again. */
+export function copyOfRow(row: FlowRow): FlowRow {
+  return Object.fromEntries(NAMES.map((name) => [name, row[name]])) as never;
+}

@@ -1,5 +1,6 @@
 // Rows of many agents as the product makes them, for what is measured over rows alone.
 import { batchRequest } from '@flowtoll/agent/exporter/ingest-link.ts';
+import { copyOfRow } from '@flowtoll/aggregator/model/blank-row.ts';
 import type { FlowRow } from '@flowtoll/aggregator/model/flow-row.ts';
 import { loadTopologyFile } from '@flowtoll/aggregator/topology/file-topology.ts';
 import { batchBytes, readBatchFile } from './batch-file.ts';
@@ -12,7 +13,7 @@ export function takeRows(topology: string, batches: string, flows: number): Flow
   for (const agent of readBatchFile(batches)) {
     if (rows.length >= flows) break;
     const batch = batchOf(agent, batchRequest(batchBytes(agent, 1, Date.UTC(2026, 0, 31))));
-    rowsOf(batch, (row) => rows.push({ ...row }));
+    rowsOf(batch, (row) => rows.push(copyOfRow(row)));
   }
   return rows;
 }
