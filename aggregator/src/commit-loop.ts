@@ -59,7 +59,7 @@ const RETRY_MAX_MS = 30_000;
 
 /** About what a batch takes in memory: its columns, and text and pointer of each address. */
 export function batchBytes(batch: FlowBatch): number {
-  return 61 * batch.count + 60 * batch.addresses.length + 200 * (1 + batch.losses.length);
+  return 61 * batch.count + 60 * batch.addressNumbers.length + 200 * (1 + batch.losses.length);
 }
 
 /** Makes the loop; it begins with the first batch. */

@@ -38,8 +38,8 @@ const NO_32 = new Uint32Array(0);
 const NO_64 = new Float64Array(0);
 const NO_FLOWS = {
   count: 0,
-  addresses: [],
   addressNumbers: NO_32,
+  addressTexts: [],
   initiator: NO_32,
   responder: NO_32,
   originalDestination: NO_32,

@@ -60,8 +60,8 @@ export interface Endpoint {
   readonly resolution: Resolution;
 }
 
-/** Resolves all addresses of a batch; element i is address i. */
-export type ResolveEndpoints = (batch: FlowBatch, topology: Topology) => Endpoint[];
+/** Resolves all addresses of a batch: element i of `into` becomes address i. */
+export type ResolveEndpoints = (batch: FlowBatch, topology: Topology, into: Endpoint[]) => void;
 
 /** Loopback and bridge addresses of 5,000 nodes. */
 const OWN_MAX = 32_768;
@@ -126,12 +126,22 @@ export function createResolveEndpoints(
   const own = new OwnEndpoints();
   /** By the numbers of addresses, of which there are not too many. */
   const kept: (Kept | undefined)[] = [];
+  /** The same without questions, while nothing can have changed: the topology knows one time only. */
+  const fixed: (Endpoint | undefined)[] = [];
+  let current = { texts: [] as readonly string[], topology: undefined as Topology | undefined, placesVersion: ANY };
 
-  function resolve(address: string, number: number, batch: FlowBatch, topology: Topology): Endpoint {
-    const known = keptOf(address, number);
-    if (known !== undefined && known.topology === topology && topology.isTimeless === true) {
-      return known.endpoint;
-    }
+  /** Forgets what is not of these any more. */
+  function turnTo({ addressTexts: texts }: FlowBatch, topology: Topology): void {
+    const { version: placesVersion } = places;
+    if (texts !== current.texts) kept.fill(undefined);
+    else if (topology === current.topology && placesVersion === current.placesVersion) return;
+    fixed.fill(undefined);
+    current = { texts, topology, placesVersion };
+  }
+
+  function resolve(number: number, batch: FlowBatch, topology: Topology): Endpoint {
+    const address = batch.addressTexts[number]!;
+    const known = keptOf(number);
     const owner = topology.lookupAddress(address, batch.windowStartUs, batch.windowEndUs);
     const summary =
       owner === undefined && address.includes('/')
@@ -142,15 +152,15 @@ export function createResolveEndpoints(
     }
     const endpoint = makeEndpoint(address, owner, summary, topology);
     const isNamed = endpoint.inCluster || endpoint.otherCluster !== null;
+    reserve(kept, number);
     kept[number] = { endpoint, topology, owner, summary, placesVersion: isNamed ? ANY : places.version };
     return endpoint;
   }
 
-  /** The number may have been another address's, and an address outside may have another place by now. */
-  function keptOf(address: string, number: number): Kept | undefined {
+  /** An address outside may have another place by now. */
+  function keptOf(number: number): Kept | undefined {
     const known = kept[number];
-    const isOf = known?.endpoint.address === address;
-    return isOf && (known.placesVersion === ANY || known.placesVersion === places.version) ? known : undefined;
+    return known?.placesVersion === ANY || known?.placesVersion === places.version ? known : undefined;
   }
 
   function makeEndpoint(
@@ -177,15 +187,30 @@ export function createResolveEndpoints(
       : prefixEndpoint(address, summary);
   }
 
-  return (batch, topology) => {
+  return (batch, topology, into) => {
+    turnTo(batch, topology);
     const reporter = topology.lookupNode(batch.node);
-    return batch.addresses.map((address, i) => {
-      const endpoint = resolve(address, batch.addressNumbers[i]!, batch, topology);
+    const { addressNumbers, nodeAddresses } = batch;
+    for (let i = 0; i < addressNumbers.length; i++) {
+      const number = addressNumbers[i]!;
+      let endpoint = fixed[number];
+      if (endpoint === undefined) {
+        endpoint = resolve(number, batch, topology);
+        if (topology.isTimeless === true) {
+          reserve(fixed, number);
+          fixed[number] = endpoint;
+        }
+      }
       // Who is known to have it is known better: what serves all service addresses has them on an interface, too.
-      const isOwn = endpoint.isLoopback || (!endpoint.inCluster && batch.nodeAddresses?.has(address));
-      return isOwn ? own.of(address, batch.node, reporter) : endpoint;
-    });
+      const isOwn = endpoint.isLoopback || (!endpoint.inCluster && nodeAddresses?.has(endpoint.address));
+      into[i] = isOwn ? own.of(endpoint.address, batch.node, reporter) : endpoint;
+    }
   };
+}
+
+/** An array with holes would be looked up as a table. */
+function reserve<T>(array: (T | undefined)[], index: number): void {
+  while (array.length <= index) array.push(undefined);
 }
 
 /** Whether the endpoint would be made the same again. What nobody owns depends on the cluster's ranges, which are the topology's. */

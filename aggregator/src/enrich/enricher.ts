@@ -56,13 +56,16 @@ interface BatchContext {
 export function createEnricher(options: EnricherOptions): Enricher {
   const resolveEndpoints = createResolveEndpoints(options.labelKeys ?? [], options.places);
   const row = new LegRow(options.cluster);
+  // Used again: arrays of thousands of elements for each batch would be what the collector has most to do with.
+  const endpoints: Endpoint[] = [];
+  const whereabouts: Whereabouts[] = [];
 
   return {
     enrich(batch, emit) {
       const topology = options.topology.snapshot();
       const reporter = topology.lookupNode(batch.node);
-      const endpoints = resolveEndpoints(batch, topology);
-      const whereabouts = endpoints.map((endpoint) => whereaboutsFrom(batch.node, endpoint));
+      resolveEndpoints(batch, topology, endpoints);
+      for (let i = 0; i < batch.addressNumbers.length; i++) whereabouts[i] = whereaboutsFrom(batch.node, endpoints[i]!);
       const context = { batch, topology, reporter, endpoints, whereabouts, row, counts: noCounts(), emit };
       row.setReporter(batch, reporter);
       for (let index = 0; index < batch.count; index++) {

@@ -113,16 +113,12 @@ export interface TestFlow {
   readonly folded?: boolean;
 }
 
-const numbers = new Map<string, number>();
+/** Of all batches, as the ingest does it. */
+const texts: string[] = [];
 
-/** As the ingest does: the same in all batches. */
 function numberOf(address: string): number {
-  let number = numbers.get(address);
-  if (number === undefined) {
-    number = numbers.size;
-    numbers.set(address, number);
-  }
-  return number;
+  if (!texts.includes(address)) texts.push(address);
+  return texts.indexOf(address);
 }
 
 /** A batch of these flows, as the wire delivers it. */
@@ -155,8 +151,8 @@ export function batchOf(node: string, flows: readonly TestFlow[], losses: readon
     responderPackets: Float64Array.from(flows, () => 20),
     connections: column(() => 3),
     folded: flows.some((flow) => flow.folded) ? Uint8Array.from(flows, (flow) => (flow.folded ? 1 : 0)) : undefined,
-    addresses,
     addressNumbers: Uint32Array.from(addresses, numberOf),
+    addressTexts: texts,
     losses,
   };
 }

@@ -224,26 +224,25 @@ function below(name: string, values: Uint32Array | Uint8Array, end: number, reas
 /** Of all agents. */
 const known = new KnownAddresses();
 
-function addressesOf(wire: WireColumns): Pick<FlowBatch, 'addresses' | 'addressNumbers'> {
+function addressesOf(wire: WireColumns): Pick<FlowBatch, 'addressNumbers' | 'addressTexts'> {
   const { addressCount, addresses, addressIsV6, prefixLengths } = wire;
-  const texts = new Array<string>(addressCount);
   const addressNumbers = new Uint32Array(addressCount);
   for (let i = 0; i < addressCount; i++) {
     const isV6 = addressIsV6[i] === 1;
     const bits = prefixLengths[i]!;
     const number = known.number(addresses, 16 * i, isV6, bits);
-    const text = known.text(number);
     const whole = isV6 ? 128 : 32;
     if (bits > whole) {
+      const text = known.texts[number];
       throw new InvalidMessageError('address', `columns.prefix_lengths[${i}] is ${bits}; at most ${whole} for ${text}`);
     }
     if (bits < whole && !hostBitsAreZero(addresses, 16 * i, isV6 ? 16 : 4, bits)) {
+      const text = known.texts[number];
       throw new InvalidMessageError('address', `columns.addresses[${i}] is ${text}, with bits behind its prefix`);
     }
-    texts[i] = text;
     addressNumbers[i] = number;
   }
-  return { addresses: texts, addressNumbers };
+  return { addressNumbers, addressTexts: known.texts };
 }
 
 function lossFromProto(loss: LossMessage, index: number, windowStartUs: number, windowEndUs: number): Loss {

@@ -47,9 +47,9 @@ export class KnownAddresses {
     return number;
   }
 
-  /** As `addressText`. */
-  text(number: number): string {
-    return this.#texts[number]!;
+  /** As `addressText`, by number. Another array when all have been forgotten; the one before stays as it was. */
+  get texts(): readonly string[] {
+    return this.#texts;
   }
 
   #clear(): void {

@@ -14,19 +14,22 @@ export interface FlowBatch {
   readonly windowEndUs: number;
   /** Number of flows. */
   readonly count: number;
-  /** Canonical text of each address (RFC 5952 for IPv6), with "/24" and the like appended when it is a prefix. */
-  readonly addresses: readonly string[];
-  /** A small number of each address, mostly the same in all batches: what was kept of another may be found by it, too. */
+  /** Number of each address of the batch. */
   readonly addressNumbers: Uint32Array;
-  /** Index into `addresses`: who opened the connection, before source translation. */
+  /**
+   * By number the canonical text of an address (RFC 5952 for IPv6), with "/24" and the like appended when it is a prefix. One array for all
+   * batches, until there are too many addresses: then another.
+   */
+  readonly addressTexts: readonly string[];
+  /** Index into `addressNumbers`: who opened the connection, before source translation. */
   readonly initiator: Uint32Array;
-  /** Index into `addresses`: who answered, after destination translation. */
+  /** Index into `addressNumbers`: who answered, after destination translation. */
   readonly responder: Uint32Array;
-  /** 1 + index into `addresses` of the destination asked for, when it was translated; else 0. */
+  /** 1 + index into `addressNumbers` of the destination asked for, when it was translated; else 0. */
   readonly originalDestination: Uint32Array;
   /** The port asked for, when the destination was translated; else 0. */
   readonly originalDestinationPort: Uint32Array;
-  /** 1 + index into `addresses` of the source that the responder saw, when it was translated; else 0. */
+  /** 1 + index into `addressNumbers` of the source that the responder saw, when it was translated; else 0. */
   readonly translatedSource: Uint32Array;
   /** IANA protocol number. */
   readonly protocol: Uint8Array;

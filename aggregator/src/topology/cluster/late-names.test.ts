@@ -22,8 +22,9 @@ function setup(config: LateNamesConfig = {}, heardUntilS?: number) {
   });
   const wait = (...addresses: string[]) => {
     const state = { isDone: false };
+    const addressNumbers = Uint32Array.from(addresses.keys());
     const done = names
-      .settled([{ addresses, windowStartUs: 0, windowEndUs: 60 * S }])
+      .settled([{ addressNumbers, addressTexts: addresses, windowStartUs: 0, windowEndUs: 60 * S }])
       .then(() => Object.assign(state, { isDone: true }));
     return { state, done };
   };

@@ -6,7 +6,9 @@ import type { AddressOwner, Topology } from '../../model/topology.ts';
 
 /** What is waited for: the addresses of a batch in its window. */
 export interface NamedFlows {
-  readonly addresses: readonly string[];
+  readonly addressNumbers: Uint32Array;
+  /** By number. */
+  readonly addressTexts: readonly string[];
   readonly windowStartUs: number;
   readonly windowEndUs: number;
 }
@@ -91,10 +93,11 @@ export function createLateNames(config: LateNamesConfig, parts: LateNamesParts):
   function awaitedOf(flows: readonly NamedFlows[], nowMs: number) {
     const awaited = new Map<string, Window>();
     let untilMs = nowMs;
-    for (const { addresses, windowStartUs, windowEndUs } of flows) {
+    for (const { addressNumbers, addressTexts, windowStartUs, windowEndUs } of flows) {
       const lastMs = Math.min(windowEndUs / 1000, nowMs) + patienceMs;
       if (lastMs <= nowMs) continue;
-      for (const address of addresses) {
+      for (const number of addressNumbers) {
+        const address = addressTexts[number]!;
         if (!isAwaited(address, windowStartUs, windowEndUs, nowMs)) continue;
         awaited.set(address, [windowStartUs, windowEndUs]);
         untilMs = Math.max(untilMs, lastMs);
