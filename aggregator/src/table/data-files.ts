@@ -1,5 +1,6 @@
 // Data files of one commit, written before anything names them: rows in, Parquet files in the store out. Behind an interface,
 // so that the commit itself can be tried on files of another kind. Knows neither batches nor the log.
+import { freeBytes } from '@flowtoll/proto';
 import type { ObjectStore } from '../store/store.ts';
 import { putDataFile } from './data-file.ts';
 import type { AddAction } from './delta-actions.ts';
@@ -53,7 +54,9 @@ export class ParquetFiles implements DataFiles<RowBuffer> {
       fill(this.#rows);
       for (const partition of this.#rows.partitions()) {
         const at = { date: partition.date, nowMs: this.#clock() };
-        adds.push(await putDataFile(this.#store, this.#root, at, partition, sortedRowOrder(partition)));
+        const order = sortedRowOrder(partition);
+        adds.push(await putDataFile(this.#store, this.#root, at, partition, order));
+        freeBytes(order);
       }
       return { adds, rowCount: this.#rows.rowCount };
     } catch (error) {

@@ -1,5 +1,6 @@
 // The order of rows in a file: a permutation, found with counting sorts over dictionary ranks, so that no row moves and no
 // text is compared per row. Row groups sorted this way prune on namespace and compress better.
+import { freeBytes } from '@flowtoll/proto';
 import { compareUtf8 } from '../model/utf8-order.ts';
 import { NumberVector, TextVector } from './column-vectors.ts';
 import { SORT_COLUMNS } from './columns.ts';
@@ -24,7 +25,9 @@ export function sortedRowOrder(partition: RowPartition): Uint32Array {
       countingSort(order, spare, ranks, rankCount);
       [order, spare] = [spare, order];
     }
+    freeBytes(ranks);
   }
+  freeBytes(spare);
   return order;
 }
 
@@ -62,20 +65,28 @@ function ranksOfCodes(values: readonly string[]): Uint32Array {
   return rankOfCode;
 }
 
-function numberRanks(vector: NumberVector, count: number): Ranks {
+/** Of few numbers: windows. Rows that came together have the same one. */
+function numberRanks({ values }: NumberVector, count: number): Ranks {
   const rankOf = new Map<number, number>();
-  for (let i = 0; i < count; i++) {
-    rankOf.set(vector.values[i]!, 0);
-  }
-  const values = Float64Array.from(rankOf.keys()).sort();
-  values.forEach((value, i) => {
-    rankOf.set(value, i);
+  forRuns(values, count, (value) => rankOf.set(value, 0));
+  const sorted = Float64Array.from(rankOf.keys()).sort();
+  sorted.forEach((value, rank) => {
+    rankOf.set(value, rank);
   });
   const ranks = new Uint32Array(count);
-  for (let i = 0; i < count; i++) {
-    ranks[i] = rankOf.get(vector.values[i]!)!;
+  forRuns(values, count, (value, from, to) => ranks.fill(rankOf.get(value)!, from, to));
+  return { ranks, rankCount: sorted.length };
+}
+
+/** Calls `take` with each run of the same value. */
+function forRuns(values: Float64Array, count: number, take: (value: number, from: number, to: number) => void): void {
+  for (let from = 0; from < count; ) {
+    const value = values[from]!;
+    let to = from + 1;
+    while (to < count && values[to] === value) to++;
+    take(value, from, to);
+    from = to;
   }
-  return { ranks, rankCount: values.length };
 }
 
 /** By index: five times a commit is not often enough for the compiler to see that an iterator needs no objects. */
