@@ -14,13 +14,15 @@ test('what was needed once is given back to the system', () => {
 });
 
 describe('when the process has grown', () => {
-  /** `collectMs`: what one collection takes. */
-  function setup(heapUsed: number, collectMs: number) {
-    const state = { rss: 100 * MIB, nowMs: 1000, collections: 0 };
+  /** `collectMs`: what one collection takes; `stays`: the part of the growth that it finds needed. */
+  function setup(heapUsed: number, collectMs: number, stays = 0) {
+    const state = { rss: 100 * MIB, base: 100 * MIB, nowMs: 1000, collections: 0 };
     const release = createMemoryRelease({
       collect: () => {
         state.collections++;
         state.nowMs += collectMs;
+        state.rss = state.base + stays * (state.rss - state.base);
+        state.base = state.rss;
       },
       memory: () => ({ rss: state.rss, heapUsed }),
       now: () => state.nowMs,
@@ -48,6 +50,14 @@ describe('when the process has grown', () => {
     const { release, grow } = setup(400 * MIB, 50);
     release.now();
     expect([grow(100, 1000), grow(1, 1000)]).toEqual([0, 1]);
+  });
+
+  test('that is needed, by twice as much each time, up to half of the heap; else as before', () => {
+    const { grow } = setup(160 * MIB, 50, 0.6);
+    expect([grow(17, 1000), grow(41, 1000), grow(79, 1000), grow(2, 1000)]).toEqual([1, 1, 0, 1]);
+    expect([grow(79, 1000), grow(2, 1000)]).toEqual([0, 1]);
+    const worthIt = setup(160 * MIB, 50, 0.4);
+    expect([worthIt.grow(41, 1000), worthIt.grow(41, 1000)]).toEqual([1, 1]);
   });
 
   test('never before 250 ms, nor more than a fifth of the time', () => {

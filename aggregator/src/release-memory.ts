@@ -12,6 +12,9 @@ const FLAGS = ['--semi-space-growth-factor=1', '--heap-growing-percent=20', '--e
 /** Growth of the process that is worth a collection: bytes, and part of the heap, for with many names one takes a second. */
 const GROWTH_BYTES = 16 << 20;
 const GROWTH_PART = 0.25;
+/** A collection that gives back less than this part of the growth found what is needed: the next one waits for twice as much, at most this part of the heap. */
+const WORTH_PART = 0.5;
+const GROWTH_PART_MAX = 0.5;
 /** The shortest time between two collections, and the part of the time that they may take. */
 const INTERVAL_MS = 250;
 const TIME_PART = 0.2;
@@ -50,11 +53,14 @@ export function createMemoryRelease({ collect, memory, now }: ReleaseParts): Mem
   let againMs = 0;
   const release = (): void => {
     const beginMs = now();
+    const { rss: before } = memory();
     collect();
     const endMs = now();
     const { rss, heapUsed } = memory();
+    const wasWorthIt = before - rss >= WORTH_PART * (before - residentBytes);
+    const waited = wasWorthIt ? 0 : Math.min(2 * growthBytes, heapUsed * GROWTH_PART_MAX);
     residentBytes = rss;
-    growthBytes = Math.max(GROWTH_BYTES, heapUsed * GROWTH_PART);
+    growthBytes = Math.max(GROWTH_BYTES, heapUsed * GROWTH_PART, waited);
     againMs = endMs + Math.max(INTERVAL_MS, (endMs - beginMs) / TIME_PART);
   };
   return {
