@@ -12,9 +12,12 @@ import {
   BUILT_IN_RESOURCES,
   groupPath,
   ownerKindOf,
+  parseOwnerKind,
 } from '@flowtoll/aggregator/kubernetes/resources.ts';
 import { SYSTEM_TIMING } from '@flowtoll/aggregator/kubernetes/timing.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { controlPlaneAssets } from '../support/kubernetes/assets.ts';
+import { startControlPlane } from '../support/kubernetes/control-plane.ts';
 import { KubeClient } from '../support/kubernetes/kube-client.ts';
 import { createNode } from '../support/kubernetes/kubelets.ts';
 import { testClusters } from '../support/kubernetes/start-test-cluster.ts';
@@ -63,6 +66,66 @@ describe.each(await testClusters())('lists of $name', ({ start }) => {
     }
   });
 });
+
+const assets = await controlPlaneAssets();
+if (!('missing' in assets)) {
+  test('a kind that was added to the real server is listed, in whatever form it has', async () => {
+    await using cluster = await disposable(startControlPlane(assets, { apiOnly: true }));
+    const admin = new KubeClient({ server: cluster.server, token: cluster.adminToken, ca: cluster.tls?.ca });
+    await admin.whenUsable();
+    const path = '/apis/argoproj.io/v1alpha1/namespaces/default/rollouts';
+    const post = async (to: string, body: object) => (await admin.ask(to, { method: 'POST', body })).status;
+    expect(await post('/apis/apiextensions.k8s.io/v1/customresourcedefinitions', ROLLOUTS)).toBe(201);
+    await until('the kind is served', async () => (await admin.ask(path)).status === 200);
+    for (const name of ['web', 'db']) {
+      const rollout = {
+        apiVersion: 'argoproj.io/v1alpha1',
+        kind: 'Rollout',
+        metadata: { name },
+        spec: { replicas: 3 },
+      };
+      expect(await post(path, rollout)).toBe(201);
+    }
+    const folder = mkdtempSync(join(tmpdir(), 'flowtoll-forms-'));
+    const source = join(folder, 'config');
+    const user = { token: cluster.adminToken };
+    writeFileSync(source, kubeconfigText({ server: cluster.server, ca: cluster.tls?.ca, user }));
+    const client = createApiClient(() => loadApiConfig({ source }), SYSTEM_TIMING);
+    try {
+      const rollouts = { ...parseOwnerKind('argoproj.io/v1alpha1/Rollout'), plural: 'rollouts' };
+      const { objects } = await listOf(client, rollouts);
+      expect(objects).toMatchObject([
+        { name: 'db', kind: 'Rollout' },
+        { name: 'web', namespace: 'default' },
+      ]);
+      expect(objects).toEqual((await listOf(asJson(client), rollouts)).objects);
+    } finally {
+      client.close();
+      rmSync(folder, { recursive: true });
+    }
+  });
+}
+
+const ROLLOUTS = {
+  ...{ apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition' },
+  metadata: { name: 'rollouts.argoproj.io' },
+  spec: {
+    group: 'argoproj.io',
+    scope: 'Namespaced',
+    names: { plural: 'rollouts', singular: 'rollout', kind: 'Rollout', listKind: 'RolloutList' },
+    versions: [
+      {
+        ...{ name: 'v1alpha1', served: true, storage: true },
+        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+      },
+    ],
+  },
+};
+
+async function disposable<T extends TestCluster>(starting: Promise<T>): Promise<T & AsyncDisposable> {
+  const cluster = await starting;
+  return Object.assign(cluster, { [Symbol.asyncDispose]: () => cluster.stop() });
+}
 
 /** What must have been among the objects for the comparison to say something. */
 const REQUIRED: Readonly<Record<string, readonly RegExp[]>> = {

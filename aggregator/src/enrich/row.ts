@@ -24,6 +24,12 @@ class UnnamedSide implements LocalSide {
   readonly labels = null;
 }
 
+/**
+ * Before there is a number. V8 lets a field that has held something else hand its number on as it is; of one that has held numbers alone,
+ * each of the many readers of a row would get a copy.
+ */
+const NOT_YET = null as never;
+
 /** Used again for each leg: whoever keeps it copies what it says. */
 export class LegRow implements FlowRow {
   readonly cluster: string;
@@ -33,8 +39,8 @@ export class LegRow implements FlowRow {
   readonly #unnamed = new UnnamedSide();
 
   zoneId: string | null = null;
-  windowStartUs = 0;
-  windowEndUs = 0;
+  windowStartUs: number = NOT_YET;
+  windowEndUs: number = NOT_YET;
   provider: string | null = null;
   region: string | null = null;
   zone: string | null = null;
@@ -45,11 +51,11 @@ export class LegRow implements FlowRow {
   service: string | null = null;
   initiator: FlowRow['initiator'] = null;
   resolution: Resolution | null = null;
-  txBytes = 0;
-  txPackets = 0;
-  rxBytes = 0;
-  rxPackets = 0;
-  connections = 0;
+  txBytes: number = NOT_YET;
+  txPackets: number = NOT_YET;
+  rxBytes: number = NOT_YET;
+  rxPackets: number = NOT_YET;
+  connections: number = NOT_YET;
   readonly lossReason = null;
   readonly lostBytesMax = null;
 

@@ -79,7 +79,10 @@ const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
  * Counts of bytes are integers from 0 to 2^53.
  */
 export function costOf(rate: ByteRate, bytes: number, secondBytes = 0): PicoUsd {
-  const cost = costInDoubles(rate, bytes, secondBytes) ?? costInBigints(rate, BigInt(bytes), BigInt(secondBytes));
+  // Far below the limit.
+  const inDoubles = costInDoubles(rate, bytes, secondBytes);
+  if (inDoubles !== undefined) return inDoubles;
+  const cost = costInBigints(rate, BigInt(bytes), BigInt(secondBytes));
   if (cost >= ROW_COST_LIMIT) {
     throw new FlowtollError(
       'PRICE_OVERFLOW',
@@ -92,6 +95,8 @@ export function costOf(rate: ByteRate, bytes: number, secondBytes = 0): PicoUsd 
 /** The same result without bigints where every intermediate is an integer below 2^53, as it is for nearly all rows. */
 function costInDoubles(rate: ByteRate, bytes: number, secondBytes: number): PicoUsd | undefined {
   const product = bytes * rate.firstDouble + secondBytes * rate.secondDouble;
+  // What is free, and no bigint for each row that is.
+  if (product === 0) return 0n;
   // Also false for NaN. A sum that was rounded to 2^53 or less was exact, and so were its parts: doubles are, up to there.
   if (!(product <= Number.MAX_SAFE_INTEGER)) {
     return undefined;
@@ -101,7 +106,8 @@ function costInDoubles(rate: ByteRate, bytes: number, secondBytes: number): Pico
   const quotient = (product - remainder) / denominator;
   const half = denominator - remainder;
   const roundUp = remainder > half || (remainder === half && quotient % 2 === 1);
-  return BigInt(roundUp ? quotient + 1 : quotient);
+  const rounded = roundUp ? quotient + 1 : quotient;
+  return rounded === 0 ? 0n : BigInt(rounded);
 }
 
 function costInBigints(rate: ByteRate, bytes: bigint, secondBytes: bigint): PicoUsd {
