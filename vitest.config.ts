@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/support/longest-first.ts';
 
 // Four tiers. `unit`: any laptop, seconds. `store`: real object stores on this machine, no root; installs them on the first
 // run. `kubernetes`: a real Kubernetes control plane where KUBEBUILDER_ASSETS has one, and a stand-in. `kernel`: Linux as root,
@@ -12,6 +13,7 @@ export default defineConfig({
   test: {
     // Half of the time of most files is waiting: one worker for each of two cores would leave one idle.
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     reporters: resultsFile ? ['default', ['json', { outputFile: resultsFile }]] : ['default'],
     projects: [
       {

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { TEST_SECONDS } from './support/longest-first.ts';
 import { METRICS_PAGE, metricsPage } from './support/metrics-page.ts';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -173,6 +174,10 @@ describe('sources', () => {
       /\b(test|it|describe)\.(skip|todo|only)\b/.test(readFileSync(join(ROOT, file), 'utf8')),
     );
     expect(marked.filter((file) => file !== 'test/repository.test.ts')).toEqual([]);
+  });
+
+  test('files that are known to take long are there', () => {
+    expect(Object.keys(TEST_SECONDS).filter((file) => !files.includes(file))).toEqual([]);
   });
 
   test('every dependency is pinned', () => {
