@@ -3,14 +3,9 @@
 import { randomUUID } from 'node:crypto';
 import type { RunConfig } from './config.ts';
 import { AgentError } from './errors.ts';
-import {
-  createExporter,
-  type Exporter,
-  type ExporterConfig,
-  type ExporterDependencies,
-  type Logger,
-} from './exporter/exporter.ts';
+import { createExporter, type Exporter, type ExporterConfig, type ExporterDependencies } from './exporter/exporter.ts';
 import { createExporterCounters, type ExporterCounters } from './exporter/exporter-counters.ts';
+import type { Logger } from './exporter/logger.ts';
 import { Spool, type SpoolOptions } from './exporter/spool/spool.ts';
 import type { WindowFlows } from './flow/window-flows.ts';
 import { interfaceAddresses } from './system/interface-addresses.ts';

@@ -12,8 +12,8 @@ import {
   withoutFlows,
   withWindow,
 } from './batch-codec.ts';
-import type { Logger } from './exporter.ts';
 import type { ExporterCounters } from './exporter-counters.ts';
+import type { Logger } from './logger.ts';
 
 /** A batch whose own window is rejected gets the last minute. */
 const LAST_RESORT_WINDOW_US = 60_000_000;

@@ -12,6 +12,7 @@ import { type BatchQueue, createMemoryQueue, type QueuedBatch } from './batch-qu
 import { CarriedLosses } from './carried-losses.ts';
 import { createExporterCounters, type ExporterCounters } from './exporter-counters.ts';
 import { createOpenLink, type IngestLink, type LinkEnd, type LinkOptions, type OpenLink } from './ingest-link.ts';
+import type { Logger } from './logger.ts';
 
 export interface ExporterConfig {
   /** Address of the aggregator, "host:port". */
@@ -39,13 +40,6 @@ export interface ExporterConfig {
   readonly nodeAddresses?: () => readonly string[];
   /** Hears that no aggregator will take this epoch from this node: it is another node's. It is tried again all the same. */
   readonly onForeign?: () => void;
-}
-
-/** The part of pino that is used here. */
-export interface Logger {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
 }
 
 /** Runs `callback` after `delayMs`; returns how to cancel it. */

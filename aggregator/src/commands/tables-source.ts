@@ -11,12 +11,12 @@ import { DirectoryStore } from '../store/directory-store.ts';
 import { ObjectCache } from '../store/object-cache.ts';
 import { openStore } from '../store/open-store.ts';
 import type { ObjectStore } from '../store/store.ts';
-import { PARTITION_COLUMN } from '../table/columns.ts';
+import { type AnyColumn, PARTITION_COLUMN } from '../table/columns.ts';
 import type { AddAction } from '../table/delta-actions.ts';
 import { DeltaLog } from '../table/delta-log.ts';
 import { ENDPOINT_TABLE_COLUMNS, endpointTableRoot } from '../table/endpoint-columns.ts';
 import { flowTableRoot } from '../table/flow-table.ts';
-import { type AnyColumn, COST_TABLE_COLUMNS, sqlType, TABLE_COLUMNS } from '../table/schema.ts';
+import { COST_TABLE_COLUMNS, sqlType, TABLE_COLUMNS } from '../table/schema.ts';
 import { costTableRoot, filesNotRolledUp, rolledUpVersion } from '../upkeep/roll-up.ts';
 import type { SourceFlags } from './source-options.ts';
 

@@ -1,30 +1,8 @@
-// The kinds of sinks: for each the settings that its part of the file may have, and how one is made of them. A new kind is one
-// more entry here, and a folder.
-import type { z } from 'zod';
+// The kinds of sinks. A new kind is one more entry here, and a folder.
 import { httpKind } from './http/kind.ts';
+import type { SinkKind } from './kind.ts';
 import { otlpKind } from './otlp/kind.ts';
 import { remoteWriteKind } from './remote-write/kind.ts';
-import type { Sink } from './sink.ts';
-
-/** What all kinds are made with. */
-export interface SinkContext {
-  /** Name of the sink in the file. */
-  readonly name: string;
-  readonly cluster: string;
-  /** Version of the software, for User-Agent. */
-  readonly version: string;
-  /** Milliseconds since the Unix epoch. */
-  readonly now: () => number;
-}
-
-/** `schema` has `type` (a literal) and `commonSettings` (settings.ts) in it. */
-export interface SinkKind<Schema extends z.ZodObject = z.ZodObject> {
-  readonly type: string;
-  readonly schema: Schema;
-  /** Dotted keys whose text has environment variables expanded, `headers` with all that is in it. */
-  readonly expanded: readonly string[];
-  open(settings: z.infer<Schema>, context: SinkContext): Sink;
-}
 
 /** By `type`. */
 export const SINK_KINDS: ReadonlyMap<string, SinkKind> = new Map<string, SinkKind>(

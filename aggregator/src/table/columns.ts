@@ -357,6 +357,9 @@ export const PARTITION_COLUMN = {
   source: 'table',
 } as const;
 
+/** A column of the data files, or the one that partitions them. */
+export type AnyColumn = ColumnOfAny | typeof PARTITION_COLUMN;
+
 /** Rows inside a file are sorted by these, in this order, nulls first: row groups then prune on them. */
 export const SORT_COLUMNS: readonly string[] = [
   'namespace',

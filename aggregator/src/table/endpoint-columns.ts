@@ -1,8 +1,7 @@
 // The one list of the columns of `endpoints`: the Delta schema, the Parquet files, the SQL view and docs/columns.md come from it.
 // Adding a column: at the end, nullable, with `isAdded`.
 import type { EndpointRow } from '../model/endpoint-row.ts';
-import { type Column, PARTITION_COLUMN } from './columns.ts';
-import type { AnyColumn } from './schema.ts';
+import { type AnyColumn, type Column, PARTITION_COLUMN } from './columns.ts';
 
 type Of<T> = (row: EndpointRow) => T;
 

@@ -2,11 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { FlowtollError } from '../model/errors.ts';
 import type { ObjectStore } from '../store/store.ts';
-import { PARTITION_COLUMN } from './columns.ts';
+import { type AnyColumn, PARTITION_COLUMN } from './columns.ts';
 import { DeltaLog } from './delta-log.ts';
 import { LOG_RETENTION_MS } from './log-upkeep.ts';
 import { PROTOCOL } from './protocol.ts';
-import { type AnyColumn, checkSchema, deltaSchemaString, withAddedColumns } from './schema.ts';
+import { checkSchema, deltaSchemaString, withAddedColumns } from './schema.ts';
 
 const DAY_MS = 86_400_000;
 

@@ -1,6 +1,7 @@
 // The column list in the words of Delta, DuckDB and the documentation. Pure: nothing here reads or writes.
 import { FlowtollError } from '../model/errors.ts';
 import {
+  type AnyColumn,
   COST_COLUMNS,
   type ColumnOfAny,
   DECIMAL_PRECISION,
@@ -10,9 +11,6 @@ import {
 } from './columns.ts';
 import { ENDPOINT_TABLE_COLUMNS } from './endpoint-columns.ts';
 import type { ScannedColumn } from './parquet-scan.ts';
-
-/** A column of the data files, or the one that partitions them. */
-export type AnyColumn = ColumnOfAny | typeof PARTITION_COLUMN;
 
 /** All columns of `flows` that a query sees: those of the files, then the partition column. */
 export const TABLE_COLUMNS: readonly AnyColumn[] = [...FLOW_COLUMNS, PARTITION_COLUMN];

@@ -4,10 +4,11 @@ import { mkdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { openDirectoryStore } from '@flowtoll/aggregator/store/directory-store.ts';
+import type { AnyColumn } from '@flowtoll/aggregator/table/columns.ts';
 import type { AddAction } from '@flowtoll/aggregator/table/delta-actions.ts';
 import { flowTableRoot } from '@flowtoll/aggregator/table/flow-table.ts';
 import { commitInfo, openWritableLog } from '@flowtoll/aggregator/table/open-log.ts';
-import { type AnyColumn, COST_TABLE_COLUMNS, sqlType, TABLE_COLUMNS } from '@flowtoll/aggregator/table/schema.ts';
+import { COST_TABLE_COLUMNS, sqlType, TABLE_COLUMNS } from '@flowtoll/aggregator/table/schema.ts';
 import { costTableRoot, ROLL_UP_APP_ID } from '@flowtoll/aggregator/upkeep/roll-up.ts';
 
 export interface QueryData {

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { z } from 'zod';
 import { httpPost } from '../http-post.ts';
-import type { SinkContext, SinkKind } from '../kinds.ts';
+import type { SinkContext, SinkKind } from '../kind.ts';
 import { commonSettings, durationMs, HTTP_EXPANDED, httpSettings, TIMEOUT_DEFAULT } from '../settings.ts';
 import type { Sink } from '../sink.ts';
 import { encodeJson } from './json-batch.ts';

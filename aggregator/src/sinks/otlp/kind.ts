@@ -5,7 +5,7 @@ import { gzip } from 'node:zlib';
 import { z } from 'zod';
 import { metricsOf, roundedAmount } from '../../series/metrics.ts';
 import { httpPost } from '../http-post.ts';
-import type { SinkContext, SinkKind } from '../kinds.ts';
+import type { SinkContext, SinkKind } from '../kind.ts';
 import { columnsOfSets } from '../metrics/row-view.ts';
 import { type RunningSet, RunningSums, type SliceTimes } from '../metrics/running-sums.ts';
 import { seriesSettings, setsOf } from '../metrics/settings.ts';

@@ -7,7 +7,7 @@ import { metricsOf, roundedAmount } from '../../series/metrics.ts';
 import type { SeriesSetConfig } from '../../series/set.ts';
 import { POD_TRAFFIC_COLUMNS, PodTraffic } from '../http/pod-traffic.ts';
 import { httpPost } from '../http-post.ts';
-import type { SinkContext, SinkKind } from '../kinds.ts';
+import type { SinkContext, SinkKind } from '../kind.ts';
 import { columnsOfSets } from '../metrics/row-view.ts';
 import { type RunningSet, RunningSums, type SliceTimes } from '../metrics/running-sums.ts';
 import { seriesSettings, setsOf } from '../metrics/settings.ts';
