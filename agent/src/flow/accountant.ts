@@ -138,8 +138,8 @@ export class Accountant implements ConntrackConsumer, EntryConsumer {
     this.#tracker.eventsDropped(events);
   }
 
-  eventsDelayed(_timeUs: number): void {
-    this.#tracker.eventsDelayed();
+  eventsDelayed(timeUs: number): void {
+    this.#tracker.eventsDelayed(timeUs);
   }
 
   /** Start times were found switched off: see Tracker. */

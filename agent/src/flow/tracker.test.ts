@@ -79,6 +79,12 @@ function close({ reducer, tracker }: ReturnType<typeof parts>) {
 
 type Step = (tracker: Tracker) => void;
 const beginDump: Step = (tracker) => tracker.beginDump(FIRST_DUMP_US);
+const dumpAfter =
+  (seconds: number): Step =>
+  (tracker) => {
+    tracker.beginDump(FIRST_DUMP_US + seconds * 1e6);
+    tracker.endDump(true);
+  };
 const endDump: Step = (tracker) => tracker.endDump(true);
 const row =
   (changes: Partial<Life>): Step =>
@@ -303,13 +309,50 @@ describe('what is billed', () => {
       steps: [
         dump(),
         dump(row({ bytes: 500 })),
-        ...[1, 2, 3, 4, 5].map(() => dump((tracker) => tracker.eventsDelayed())),
+        ...[1, 2, 3, 4, 5].map(() => dump((tracker) => tracker.eventsDelayed(FIRST_DUMP_US))),
         dump(),
         dump(destroyed({ packets: 3, bytes: 600 })),
         dump(),
       ],
       bytes: { 1: 600 },
       connections: 1,
+    },
+    {
+      name: 'an event that is held back while dumps follow one another: the kernel has not tried again',
+      steps: [
+        dump(),
+        dump(row({ bytes: 500 })),
+        (tracker) => tracker.eventsDelayed(FIRST_DUMP_US),
+        ...[0.1, 0.2, 0.3, 0.4, 1.9].map(dumpAfter),
+        dump(destroyed({ packets: 3, bytes: 600 })),
+        dump(),
+      ],
+      bytes: { 1: 600 },
+      connections: 1,
+    },
+    {
+      name: 'an event that does not come for two seconds and three dumps after the last delay',
+      steps: [
+        dump(),
+        dump(row({ bytes: 500 })),
+        (tracker) => tracker.eventsDelayed(FIRST_DUMP_US),
+        ...[0.1, 0.2, 2.1].map(dumpAfter),
+      ],
+      bytes: { 1: 500 },
+      connections: 1,
+      losses: { vanished: 1 },
+    },
+    {
+      name: 'the same where the clock was set back meanwhile: by dumps alone',
+      steps: [
+        dump(),
+        dump(row({ bytes: 500 })),
+        (tracker) => tracker.eventsDelayed(FIRST_DUMP_US),
+        ...[-3600, -3599, -3598].map(dumpAfter),
+      ],
+      bytes: { 1: 500 },
+      connections: 1,
+      losses: { vanished: 1 },
     },
     {
       name: 'an entry that misses one dump after events were dropped, once: the kernel may have resized its table',
@@ -538,7 +581,7 @@ class ModelKernel {
   }
 
   pollEvents(): void {
-    if (this.isHoldingBack && this.#events.length > 0) this.#tracker.eventsDelayed();
+    if (this.isHoldingBack && this.#events.length > 0) this.#tracker.eventsDelayed(FIRST_DUMP_US);
     if (this.isHoldingBack) return;
     for (const event of this.#events.splice(0)) this.#tracker.destroyed(record(event));
   }

@@ -20,6 +20,11 @@ import { type Counters, ZoneTwins } from './zone-twins.ts';
 const MISSED_DUMPS = 3;
 /** The same when its event may be among those that the kernel dropped. One is too few: it may be a resize. */
 const MISSED_DUMPS_AFTER_DROPS = 2;
+/**
+ * For so long after a delay, s, the kernel may not even have tried again: it does each tenth of a second, in a worker that a busy
+ * machine lets wait, and dumps may follow one another faster.
+ */
+const HELD_BACK_S = 2;
 /** Tombstones, about 25 MB, above which a dump is made for their sake: only a dump ends their use. */
 const TOMBSTONES_MAX = 262_144;
 const NONE = -1;
@@ -63,6 +68,8 @@ export class Tracker implements EntrySink {
   /** The dump during or after which events were dropped last, and delayed last. */
   #dropsAtDump = NONE;
   #delaysAtDump = NONE;
+  /** When they were delayed last, s since the Unix epoch. */
+  #delayedSeconds = 0;
   /** Events were dropped, and no dump that began after that has ended yet. */
   #needsDump = false;
   /** Tombstones in the order of their deaths; those that came back to life are passed over. */
@@ -184,8 +191,9 @@ export class Tracker implements EntrySink {
   }
 
   /** The kernel holds events back that found no room; it delivers them when there is some (reliable events). */
-  eventsDelayed(): void {
+  eventsDelayed(timeUs: number): void {
     this.#delaysAtDump = this.#dump;
+    this.#delayedSeconds = timeUs / 1e6;
   }
 
   /** Start times were switched off: a new entry may have none from now on. */
@@ -200,9 +208,16 @@ export class Tracker implements EntrySink {
     this.#firstDumpDone = true;
     if (this.#dropsAtDump < this.#dump) this.#needsDump = false;
     // While the kernel holds events back, a missing row or event proves nothing.
-    if (this.#delaysAtDump !== NONE && this.#dump - this.#delaysAtDump < MISSED_DUMPS) return;
+    if (this.#mayHoldBack()) return;
     this.#forgetReplaced();
     this.#sweep();
+  }
+
+  /** Whether the kernel may still have events of before. Where the clock was set back, dumps alone are counted. */
+  #mayHoldBack(): boolean {
+    if (this.#delaysAtDump === NONE) return false;
+    const seconds = this.#dumpSeconds - this.#delayedSeconds;
+    return this.#dump - this.#delaysAtDump < MISSED_DUMPS || (seconds >= 0 && seconds < HELD_BACK_S);
   }
 
   /** What is missing since the last call. */
