@@ -12,16 +12,15 @@ const PATIENCE = "INTERVAL '10 minutes'";
 
 /** @param rows a statement that gives rows of `flows` */
 export async function unwatchedNodes(session: QuerySession, rows: string): Promise<UnwatchedNode[]> {
-  // A loss of a vanished node is what the aggregator says of it.
-  const found = await session.queryAll(`WITH seen AS (
+  // A loss of a vanished node is what the aggregator says of it. Rows are read three times, a few columns each, and are never all in memory:
+  // neither kept for the next time, nor as what is looked up.
+  const found = await session.queryAll(`WITH seen AS NOT MATERIALIZED (
       SELECT cluster, node, peer_node, peer_cluster, window_end, loss_reason FROM (${rows})
     )
     SELECT DISTINCT cluster, peer_node FROM seen
     WHERE peer_node IS NOT NULL AND peer_cluster = cluster
       AND window_end <= (SELECT max(window_end) FROM seen WHERE loss_reason IS NULL) - ${PATIENCE}
-      AND (cluster, peer_node) NOT IN (
-        SELECT (cluster, node) FROM seen WHERE loss_reason IS DISTINCT FROM 'node-vanished'
-      )
+    EXCEPT SELECT DISTINCT cluster, node FROM seen WHERE loss_reason IS DISTINCT FROM 'node-vanished'
     ORDER BY ALL`);
   return found.map(([cluster, node]) => ({ cluster: String(cluster), node: String(node) }));
 }
