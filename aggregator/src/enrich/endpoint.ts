@@ -1,6 +1,6 @@
 // Resolves addresses: who it was, where, and whether it can be on the reporting node. An address that is still whose it was
-// keeps its endpoint from batch to batch; it is found by the address's number. Reads the topology, and what providers say of public addresses; knows nothing of flows and
-// directions.
+// keeps its endpoint from batch to batch; it is found by the address's number. Reads the topology, and what providers say of public
+// addresses; knows nothing of flows and directions.
 import type { AddressPlace, PlacesOfAddresses } from '../model/address-place.ts';
 import type { FlowBatch } from '../model/flow-batch.ts';
 import type { LocalKind, PeerKind, Resolution } from '../model/flow-row.ts';

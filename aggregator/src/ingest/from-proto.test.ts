@@ -469,3 +469,19 @@ describe('decodeRequest', () => {
 function field(tag: number, body: Uint8Array): Uint8Array {
   return Uint8Array.of(tag, (body.length & 0x7f) | 0x80, body.length >>> 7, ...body);
 }
+
+test('however many addresses come, those of a batch are its own', () => {
+  const perBatch = 20_000;
+  const addressOf = (n: number) => [10, n >> 16, (n >> 8) & 255, n & 255];
+  const batches = Array.from({ length: 15 }, (_, batch) => {
+    const addresses = Array.from({ length: perBatch }, (_, i) => Uint8Array.from(addressOf(batch * perBatch + i)));
+    const columns = { addresses, prefixLengths: new Uint8Array(perBatch).fill(32) };
+    return read(batchBytes(batchInit({}, columns)));
+  });
+  // Also of those that were read before all were forgotten.
+  batches.forEach((each, batch) => {
+    const expected = Array.from({ length: perBatch }, (_, i) => addressOf(batch * perBatch + i).join('.'));
+    expect(withTexts(each).addresses).toEqual(expected);
+  });
+  expect(new Set(batches.map(({ addressTexts }) => addressTexts)).size).toBe(2);
+});

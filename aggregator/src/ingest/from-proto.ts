@@ -226,6 +226,7 @@ const known = new KnownAddresses();
 
 function addressesOf(wire: WireColumns): Pick<FlowBatch, 'addressNumbers' | 'addressTexts'> {
   const { addressCount, addresses, addressIsV6, prefixLengths } = wire;
+  known.makeRoom(addressCount);
   const addressNumbers = new Uint32Array(addressCount);
   for (let i = 0; i < addressCount; i++) {
     const isV6 = addressIsV6[i] === 1;

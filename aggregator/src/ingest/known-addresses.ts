@@ -1,6 +1,7 @@
 // Addresses that were met before, each with a number and its text: most addresses of a batch were in the batches of other agents, and a
 // text that is there already costs neither the making nor its collection. Whoever keeps something of an address finds it by the
-// number. Bounded: when there are too many, all are forgotten. Knows addresses by their bytes; how a text is written is address-text.ts's.
+// number. Bounded: when there are too many, all are forgotten, between two batches. Knows addresses by their bytes; how a text is
+// written is address-text.ts's.
 import { freeBytes } from '@flowtoll/proto';
 import { addressText } from './address-text.ts';
 
@@ -20,6 +21,11 @@ export class KnownAddresses {
   #places = new Uint32Array(2 * FIRST_COUNT);
   readonly #key = new Int32Array(WORDS);
 
+  /** Before a batch of so many addresses: forgets all where there would be too many, so that a batch's numbers are of one time. */
+  makeRoom(addressCount: number): void {
+    if (this.#count > 0 && this.#count + addressCount > COUNT_MAX) this.#clear();
+  }
+
   /** Number of the address in the slot that begins at `offset`: an integer from 0, the same until all are forgotten. */
   number(slots: Uint8Array, offset: number, isV6: boolean, prefixLength: number): number {
     const key = this.#key;
@@ -32,10 +38,6 @@ export class KnownAddresses {
       if (isSame(this.#keys, WORDS * (known - 1), key)) return known - 1;
     }
     const number = this.#count;
-    if (number === COUNT_MAX) {
-      this.#clear();
-      return this.number(slots, offset, isV6, prefixLength);
-    }
     if (WORDS * number === this.#keys.length) {
       this.#grow();
       return this.number(slots, offset, isV6, prefixLength);
