@@ -111,7 +111,7 @@ async function readPage(
   return next ?? envelope.metadata.resourceVersion;
 }
 
-/** Its items come after the whole head only if the server writes them so: the next page is asked for at the end. */
+/** Says its head at the end: what is around the items may be written after them. */
 function createJsonListReader({ itemBytesMax, onItem, onLarge }: PageParts): PageReader {
   const brackets = createListReader(
     itemBytesMax,

@@ -17,8 +17,8 @@ const ITEM = 2;
 
 /** The token of the next page is a few hundred. */
 const METADATA_BYTES_MAX = 64 << 10;
-/** A tag and a length: as many bytes at most. */
-const HEADER_BYTES_MAX = 10;
+/** Of a tag, and of a length: 32 bits, seven in a byte. */
+const VARINT_BYTES_MAX = 5;
 const LENGTH_DELIMITED = 2;
 
 const EMPTY = Buffer.alloc(0);
@@ -127,7 +127,7 @@ function varintAt(bytes: Buffer, from: number): { readonly value: number; readon
     value += (byte & 0x7f) * factor;
     if (byte < 0x80) return { value, end: at + 1 };
     factor *= 128;
-    if (at - from >= HEADER_BYTES_MAX / 2 - 1) throw malformed('a length is none');
+    if (at + 1 - from === VARINT_BYTES_MAX) throw malformed('a length is none');
   }
   return undefined;
 }
