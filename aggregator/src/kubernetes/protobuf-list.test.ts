@@ -86,6 +86,15 @@ test('items and head are what was written, however the bytes are cut', () => {
   );
 });
 
+test('a label may have the name of what objects have', () => {
+  const labels = Object.fromEntries([
+    ['__proto__', 'a'],
+    ['constructor', 'b'],
+  ]);
+  const items = [{ metadata: { labels } }];
+  expect(read(protobufList('Pod', { ...LIST, metadata: METADATA, items }), [7]).items).toEqual(items);
+});
+
 test('what nobody reads is skipped, whatever its type', () => {
   const metadata = new BinaryWriter();
   metadata.tag(40, WireType.Varint).uint64(2n ** 63n);

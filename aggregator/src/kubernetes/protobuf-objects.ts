@@ -66,7 +66,8 @@ const textMap = (name: string): Field =>
   field(name, WireType.LengthDelimited, (reader, target) => {
     const entry: { key?: string; value?: string } = {};
     fill(entry, ENTRY, reader, endOf(reader));
-    target[name] ??= {};
+    // Without a prototype, any key is a key.
+    target[name] ??= Object.create(null);
     (target[name] as Record<string, string>)[entry.key ?? ''] = entry.value ?? '';
   });
 
